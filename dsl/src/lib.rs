@@ -1,0 +1,34 @@
+//! The hq language: from text to checked queries, and from opened numbers to results.
+//!
+//! | stage | file | from -> to |
+//! |---|---|---|
+//! | parse | `parse` (`hq.pest`), `recover` | text -> `ast` |
+//! | compile | `compile`, `schema`, `evaluate` | `ast` -> [`Query`]: names, domains, stages, missing values |
+//! | finish | `finish` | opened aggregates -> rows of the result |
+//!
+//! Deliberately absent: input and output (files come through [`Loader`]), ciphertexts, plans.
+
+mod clear;
+mod compile;
+mod diagnostic;
+mod domain;
+mod finish;
+mod lexis;
+mod number;
+mod render;
+mod rows;
+mod source;
+mod typed;
+
+pub use clear::{Binary, ClearId, ClearOp, Clears, Output, Unary};
+pub use compile::{Compiled, compile, dataset};
+pub use diagnostic::{Code, Diagnostic, Severity};
+pub use domain::Domain;
+pub use finish::{Group, Row, Value, finish};
+pub use number::{Decimal, format_date, parse_date, with_commas};
+pub use render::render;
+pub use rows::{ColumnId, RowId, RowNode, RowOp, Rows};
+pub use source::{FileId, Loader, NoModules, Sources, Span};
+pub use typed::{
+    Aggregate, AggregateKind, Column, Dataset, Key, Query, ReleaseRules, ReportColumn, SortColumn, SortKey,
+};
