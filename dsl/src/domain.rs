@@ -118,7 +118,7 @@ impl Domain {
 
 /// A level as it is written in a program: in quotes unless it is a plain word.
 #[must_use]
-pub fn quote_level(level: &str) -> String {
+pub(crate) fn quote_level(level: &str) -> String {
     if crate::lexis::is_plain_name(level) {
         level.to_owned()
     } else {

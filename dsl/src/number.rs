@@ -10,11 +10,11 @@ pub struct Decimal {
 }
 
 /// Most digits after the point that a number of the language may have.
-pub const MAX_DECIMALS: u8 = 18;
+pub(crate) const MAX_DECIMALS: u8 = 18;
 
 /// `10^exponent`; `None` past 128 bits.
 #[must_use]
-pub fn power_of_ten(exponent: u8) -> Option<i128> {
+pub(crate) fn power_of_ten(exponent: u8) -> Option<i128> {
     10_i128.checked_pow(u32::from(exponent))
 }
 
@@ -137,7 +137,7 @@ impl std::fmt::Display for Decimal {
 /// Days from 1970-01-01 to a day of the proleptic Gregorian calendar; `None` if there is no such day.
 /// Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", `days_from_civil`.
 #[must_use]
-pub fn days_from_date(year: i64, month: i64, day: i64) -> Option<i64> {
+pub(crate) fn days_from_date(year: i64, month: i64, day: i64) -> Option<i64> {
     if !(0..=9999).contains(&year) || !(1..=12).contains(&month) || day < 1 || day > month_length(year, month) {
         return None;
     }
