@@ -1,0 +1,174 @@
+//! The boundary between hq and a plugin: two tables of C functions, each under its own symbol. A plugin
+//! author in Rust never meets it (see `export`), nor does a caller (see `host`).
+//!
+//! - **Two symbols.** [`EVALUATOR_SYMBOL`] computes, [`CUSTODY_SYMBOL`] touches secret keys. A service looks
+//!   up the first alone and so cannot be made to call the second.
+//! - **Versions.** A table opens with `abi_version` and `table_bytes`, which are read before anything else.
+//!   `abi_version` must be equal on both sides: a change of meaning makes a new version and a new symbol
+//!   name. Within a version a table only grows at its end, so `table_bytes` may be larger than the host's.
+//! - **Ownership.** Whoever allocates frees. A [`View`] is lent for the length of the call and never
+//!   written to. A [`Buffer`] belongs to the plugin that made it: the host copies it and gives it back to
+//!   `free_buffer` (`free_secret`, which wipes, for a secret key) of the same table exactly once. A handle
+//!   goes back to its `free_*` exactly once, and no call may be under way on it then.
+//! - **Threads.** Every function may be called from any thread. A session takes one call at a time, from
+//!   whichever thread; a key takes any number at once; different handles never disturb each other.
+//! - **Failure.** Status 0 is success, else it is a [`Fault`]'s number; then `error`, where not null,
+//!   receives a message in UTF-8, and no other out-parameter is written. No panic crosses: it becomes
+//!   `Fault::Internal`, and a session in which one happened refuses all further work.
+//! - **Data.** `Capabilities`, `RnsRequest`, `RnsParameters`, `Parameters` and `Measurement` cross as JSON,
+//!   plans as their text form, keys, ciphertexts and sums as frames, numbers as `i64`. A null pointer where
+//!   something is needed, a misaligned array and invalid UTF-8 are answered with an error.
+//! - **Unloading.** A plugin may start threads, so a host never unloads it.
+
+use std::ffi::c_void;
+use std::ptr;
+
+use crate::backend::Fault;
+
+/// Version of everything in this module.
+pub const ABI_VERSION: u32 = 1;
+
+/// Symbol of the [`EvaluatorTable`].
+pub const EVALUATOR_SYMBOL: &str = "hq_evaluator_v1";
+
+/// Symbol of the [`CustodyTable`].
+pub const CUSTODY_SYMBOL: &str = "hq_custody_v1";
+
+/// Status of success.
+pub const OK: i32 = 0;
+
+/// Largest buffer in bytes that a host takes from a plugin.
+pub const MAX_BUFFER_BYTES: u64 = 4 << 30;
+
+/// An array lent for the length of a call. `ptr` may be null where `len` is 0.
+#[repr(C)]
+#[derive(Debug)]
+pub struct View<T> {
+    /// First item.
+    pub ptr: *const T,
+    /// Number of items (not bytes).
+    pub len: usize,
+}
+
+impl<T> View<T> {
+    /// Lends a slice.
+    #[must_use]
+    pub fn of(items: &[T]) -> Self {
+        Self { ptr: items.as_ptr(), len: items.len() }
+    }
+}
+
+impl<T> Clone for View<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for View<T> {}
+
+/// Bytes that the plugin allocated and alone can free.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Buffer {
+    /// First byte; null where there are none.
+    pub ptr: *mut u8,
+    /// Number of bytes to read.
+    pub len: usize,
+    /// For the allocator: to be handed back unchanged.
+    pub capacity: usize,
+}
+
+impl Buffer {
+    /// No bytes, nothing to free.
+    pub const EMPTY: Self = Self { ptr: ptr::null_mut(), len: 0, capacity: 0 };
+}
+
+/// An opaque session or key.
+pub type Handle = *mut c_void;
+
+/// What computes on data it cannot read. The functions mirror [`Evaluator`](crate::backend::Evaluator).
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct EvaluatorTable {
+    /// [`ABI_VERSION`] that the plugin was built with.
+    pub abi_version: u32,
+    /// Size of this table in the plugin.
+    pub table_bytes: u32,
+    /// Frees a buffer made through this table; an empty one is ignored.
+    pub free_buffer: unsafe extern "C" fn(Buffer),
+    /// `out`: `Capabilities`.
+    pub capabilities: unsafe extern "C" fn(out: *mut Buffer, error: *mut Buffer) -> i32,
+    /// `request`: `RnsRequest`; `out`: `RnsParameters`.
+    pub resolve: unsafe extern "C" fn(request: View<u8>, out: *mut Buffer, error: *mut Buffer) -> i32,
+    /// `plan`: text; `evaluation_key`: frame; `out`: a session.
+    pub open: unsafe extern "C" fn(
+        plan: View<u8>,
+        evaluation_key: View<u8>,
+        out: *mut Handle,
+        error: *mut Buffer,
+    ) -> i32,
+    /// `inputs`: one frame per input of the plan.
+    pub block: unsafe extern "C" fn(session: Handle, inputs: View<View<u8>>, error: *mut Buffer) -> i32,
+    /// `out`: frame of the sums.
+    pub finish: unsafe extern "C" fn(session: Handle, out: *mut Buffer, error: *mut Buffer) -> i32,
+    /// Frees a session; null is ignored.
+    pub free_session: unsafe extern "C" fn(session: Handle),
+}
+
+/// What touches secret keys. The functions mirror [`Custody`](crate::backend::Custody).
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct CustodyTable {
+    /// [`ABI_VERSION`] that the plugin was built with.
+    pub abi_version: u32,
+    /// Size of this table in the plugin.
+    pub table_bytes: u32,
+    /// Frees a buffer made through this table; an empty one is ignored.
+    pub free_buffer: unsafe extern "C" fn(Buffer),
+    /// As `free_buffer`, and wipes it first.
+    pub free_secret: unsafe extern "C" fn(Buffer),
+    /// `parameters`: `Parameters`; `seed`: 32 bytes or none; `secret`, `evaluation`: frames.
+    pub keygen: unsafe extern "C" fn(
+        parameters: View<u8>,
+        seed: View<u8>,
+        secret: *mut Buffer,
+        evaluation: *mut Buffer,
+        error: *mut Buffer,
+    ) -> i32,
+    /// `secret`: frame; `out`: a key.
+    pub load: unsafe extern "C" fn(secret: View<u8>, out: *mut Handle, error: *mut Buffer) -> i32,
+    /// `out`: frame of a ciphertext.
+    pub encrypt:
+        unsafe extern "C" fn(key: Handle, values: View<i64>, out: *mut Buffer, error: *mut Buffer) -> i32,
+    /// `result`: frame of sums; `out`: one `i64` per sum, little-endian.
+    pub decrypt:
+        unsafe extern "C" fn(key: Handle, result: View<u8>, out: *mut Buffer, error: *mut Buffer) -> i32,
+    /// `blocks`: per block one frame per input; `out`: `Measurement`, where `null` stands for minus
+    /// infinity (the logarithm of no noise at all).
+    pub measure: unsafe extern "C" fn(
+        key: Handle,
+        evaluation_key: View<u8>,
+        plan: View<u8>,
+        blocks: View<View<View<u8>>>,
+        out: *mut Buffer,
+        error: *mut Buffer,
+    ) -> i32,
+    /// Frees a key, which wipes it; null is ignored.
+    pub free_key: unsafe extern "C" fn(key: Handle),
+}
+
+impl Fault {
+    /// The fault of a status; `None` for success and for numbers that have no meaning.
+    #[must_use]
+    pub fn from_status(status: i32) -> Option<Self> {
+        [Self::Plan, Self::Input, Self::Key, Self::Parameters, Self::Internal]
+            .into_iter()
+            .find(|&fault| fault.status() == status)
+    }
+
+    /// The status that reports this fault.
+    #[must_use]
+    pub const fn status(self) -> i32 {
+        self as i32
+    }
+}

@@ -1,0 +1,151 @@
+//! What a backend implements, in safe Rust. `Evaluator` is all a service ever loads; `Custody` holds
+//! everything that touches a secret key and is loaded by the client alone.
+
+use serde::{Deserialize, Deserializer, Serialize};
+use zeroize::Zeroizing;
+
+use crate::capabilities::Capabilities;
+use crate::parameters::{Parameters, RnsParameters, RnsRequest};
+use crate::plan::Plan;
+
+/// Whose fault a failure is. The numbers are the ABI's status codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The plan is malformed or asks for what the backend cannot do.
+    Plan = 1,
+    /// An input block is damaged, or for other parameters.
+    Input = 2,
+    /// A key is damaged, of the wrong kind, or for other parameters.
+    Key = 3,
+    /// The parameters are insecure, inconsistent or cannot be had.
+    Parameters = 4,
+    /// The plugin failed of itself.
+    Internal = 5,
+}
+
+/// A failure with its cause, fit for the operator's eyes.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct BackendError {
+    /// Whose fault.
+    pub fault: Fault,
+    /// One sentence of fact.
+    pub message: String,
+}
+
+impl BackendError {
+    /// A failure of the given kind.
+    pub fn new(fault: Fault, message: impl Into<String>) -> Self {
+        Self { fault, message: message.into() }
+    }
+}
+
+/// Computes on data it cannot read.
+pub trait Evaluator: 'static {
+    /// One plan at work.
+    type Session: Session;
+
+    /// The backend as data.
+    fn capabilities() -> Capabilities;
+
+    /// Concrete parameters for what the planner asks for.
+    ///
+    /// # Errors
+    /// `Fault::Parameters` where none exist, or where they would be insecure.
+    fn resolve(request: &RnsRequest) -> Result<RnsParameters, BackendError>;
+
+    /// Prepares a verified plan. `evaluation_key` is a frame made by the same backend's key generation.
+    ///
+    /// # Errors
+    /// `Fault::Plan` or `Fault::Key` where one of them does not conform.
+    fn open(plan: &Plan, evaluation_key: &[u8]) -> Result<Self::Session, BackendError>;
+}
+
+/// A plan over one table, block by block.
+pub trait Session: Send {
+    /// Computes one block: `inputs[i]` is the frame of the plan's i-th input for this block's rows. The
+    /// sums go into the session's accumulators.
+    ///
+    /// # Errors
+    /// `Fault::Input` where a frame does not conform; the session is then as before the call.
+    fn block(&mut self, inputs: &[&[u8]]) -> Result<(), BackendError>;
+
+    /// The encrypted sums over all blocks so far, ready for release, as one frame.
+    ///
+    /// # Errors
+    /// `Fault::Internal` only.
+    fn finish(&mut self) -> Result<Vec<u8>, BackendError>;
+}
+
+/// A freshly made key pair, as two frames that cannot be confused.
+pub struct KeyPair {
+    /// For the custodian only; wiped when dropped.
+    pub secret: Zeroizing<Vec<u8>>,
+    /// For the service: everything it needs to compute and to release, and nothing more.
+    pub evaluation: Vec<u8>,
+}
+
+/// Everything that needs the secret key.
+pub trait Custody: 'static {
+    /// A loaded secret key, wiped when dropped.
+    type Key: Send + Sync;
+
+    /// Makes a key pair. `seed` makes it reproducible; release builds refuse one.
+    ///
+    /// # Errors
+    /// `Fault::Parameters` where the parameters are not secure or not consistent.
+    fn keygen(parameters: &Parameters, seed: Option<[u8; 32]>) -> Result<KeyPair, BackendError>;
+
+    /// Reads a secret-key frame.
+    ///
+    /// # Errors
+    /// `Fault::Key` where it does not conform.
+    fn load(secret: &[u8]) -> Result<Self::Key, BackendError>;
+
+    /// Encrypts one block of one input; at most `rows_per_block` values, the rest are absent (zero).
+    ///
+    /// # Errors
+    /// `Fault::Input` where there are too many values or one is too large.
+    fn encrypt(key: &Self::Key, values: &[i64]) -> Result<Vec<u8>, BackendError>;
+
+    /// Opens the frame that [`Session::finish`] made: one number per sum of the plan. On an encrypted
+    /// backend it is the residue modulo t in `0..t`.
+    ///
+    /// # Errors
+    /// `Fault::Input` where it does not conform, `Fault::Key` where it belongs to another key.
+    fn decrypt(key: &Self::Key, result: &[u8]) -> Result<Vec<i64>, BackendError>;
+
+    /// Runs the plan and measures the noise of every node with the secret key.
+    ///
+    /// # Errors
+    /// As [`Evaluator::open`] and [`Session::block`].
+    fn measure(
+        key: &Self::Key,
+        evaluation_key: &[u8],
+        plan: &Plan,
+        blocks: &[Vec<&[u8]>],
+    ) -> Result<Measurement, BackendError>;
+}
+
+/// Measured noise: the quantity `v = c0 + c1 s (+ c2 s^2) mod Q`, centred, which decrypts rightly while
+/// it stays below Q/2. Empty where nothing is encrypted; minus infinity, `null` in JSON, for no noise at all.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Measurement {
+    /// Per node: log2 of the largest |coefficient| of v over all blocks.
+    #[serde(deserialize_with = "bits")]
+    pub node_max_bits: Vec<f64>,
+    /// Per node: log2 of the standard deviation of v's coefficients.
+    #[serde(deserialize_with = "bits")]
+    pub node_stddev_bits: Vec<f64>,
+    /// Per sum: log2 of |v| of the released sample after flooding.
+    #[serde(deserialize_with = "bits")]
+    pub sum_bits: Vec<f64>,
+    /// Per sum: log2 of |v| of the sample before flooding.
+    #[serde(deserialize_with = "bits")]
+    pub sum_bits_before_flooding: Vec<f64>,
+}
+
+fn bits<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f64>, D::Error> {
+    let bits = Vec::<Option<f64>>::deserialize(deserializer)?;
+    Ok(bits.into_iter().map(|bits| bits.unwrap_or(f64::NEG_INFINITY)).collect())
+}

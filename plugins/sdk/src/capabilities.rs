@@ -1,0 +1,101 @@
+//! A backend described as data: all that the planner knows of it.
+
+use serde::{Deserialize, Serialize};
+
+/// What a backend can do and what it costs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Capabilities {
+    /// Short name, as in `--backend NAME`.
+    pub name: String,
+    /// Version of the plugin; a plan is pinned to it.
+    pub version: String,
+    /// How rows reach it.
+    pub inputs: InputForm,
+    /// Operations of the plan language that it runs.
+    pub ops: Vec<OpKind>,
+    /// Noise, levels and parameter sets; `None` for a backend without noise.
+    pub leveled: Option<Leveled>,
+    /// Whether what it computes on is encrypted.
+    pub encrypted: bool,
+}
+
+/// How a table's columns are handed to a backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InputForm {
+    /// A column is one number per row (its code) and, if it may be missing, one flag.
+    Columns,
+    /// A column is its encoded parts (bits, one-hot levels), all zero where the value or the row is absent.
+    Parts,
+}
+
+/// Operations of the plan language, by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OpKind {
+    /// An input column or part.
+    Input,
+    /// Membership of a value in a set of constants.
+    Member,
+    /// `a < b` of two encrypted values.
+    Less,
+    /// `a == b` of two encrypted values.
+    Equal,
+    /// A constant plus integer multiples of values.
+    Linear,
+    /// Product of two values.
+    Mul,
+    /// Back to two ciphertext parts after a product.
+    Relinearize,
+    /// Down one level, dividing the noise.
+    ModSwitch,
+    /// Down to a level by truncation: the noise stays.
+    Drop,
+}
+
+/// A leveled RNS scheme: its parameter sets, noise model and costs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Leveled {
+    /// Name of a noise model that the engine knows.
+    pub noise_model: String,
+    /// Largest `log2(QP)` per ring degree and security level, with the source of the table.
+    pub security: Vec<SecurityLimit>,
+    /// Where the security table comes from.
+    pub security_source: String,
+    /// Bits of the widest prime that it computes with.
+    pub max_modulus_bits: u32,
+    /// Bits of the largest plaintext modulus.
+    pub max_plaintext_bits: u32,
+    /// Standard deviation of fresh errors.
+    pub error_stddev: f64,
+    /// Certified bound of the secret's canonical norm, in units of sqrt(2N/3); key generation enforces it.
+    pub secret_norm_factor: f64,
+    /// CPU costs by operation.
+    pub costs: Vec<OpCost>,
+}
+
+/// One row of a security table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecurityLimit {
+    /// N.
+    pub ring_degree: u32,
+    /// Classical security in bits.
+    pub security_bits: u32,
+    /// Largest log2 of Q times P.
+    pub max_log2_qp: u32,
+}
+
+/// CPU nanoseconds of an operation: `per_slot_limb * N * limbs + per_slot_limb2 * N * limbs^2`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpCost {
+    /// The operation.
+    pub op: OpKind,
+    /// Nanoseconds per slot and limb.
+    pub per_slot_limb: f64,
+    /// Nanoseconds per slot and square of limbs (base conversions, key products).
+    pub per_slot_limb2: f64,
+}

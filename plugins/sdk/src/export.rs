@@ -1,0 +1,424 @@
+//! The plugin's side of the ABI: turns a type that implements [`Evaluator`] and [`Custody`] into the two
+//! tables. All unsafe code of a plugin stands here.
+//!
+//! Rules that every function below relies on (they are the host's duties, see `abi`): a view's memory is
+//! readable for the length of the call, an out-parameter is null or writable, a handle is null or came from
+//! this table, was not freed, and a session is in no other call.
+#![expect(unsafe_code, reason = "pointers cross the C ABI here and nowhere else in a plugin")]
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use zeroize::Zeroize;
+
+use crate::abi::{ABI_VERSION, Buffer, CustodyTable, EvaluatorTable, Handle, OK, View};
+use crate::backend::{BackendError, Custody, Evaluator, Fault, Measurement, Session};
+use crate::plan::Plan;
+use crate::verify::verify;
+
+/// Exports a backend from a `cdylib`: `export_backend!(MyBackend);` at the crate's root, once. The type
+/// implements [`Evaluator`] and [`Custody`]. The symbols are those of every plugin, so a binary links at
+/// most one plugin as a Rust library; others are loaded.
+#[macro_export]
+macro_rules! export_backend {
+    ($backend:ty) => {
+        /// What a service looks up.
+        #[expect(unsafe_code, reason = "the name is part of the plugin ABI")]
+        #[unsafe(export_name = "hq_evaluator_v1")]
+        pub static HQ_EVALUATOR: $crate::abi::EvaluatorTable = $crate::export::evaluator_table::<$backend>();
+
+        /// What a custodian's client looks up.
+        #[expect(unsafe_code, reason = "the name is part of the plugin ABI")]
+        #[unsafe(export_name = "hq_custody_v1")]
+        pub static HQ_CUSTODY: $crate::abi::CustodyTable = $crate::export::custody_table::<$backend>();
+    };
+}
+
+/// The table of an evaluator.
+#[must_use]
+pub const fn evaluator_table<B: Evaluator>() -> EvaluatorTable {
+    EvaluatorTable {
+        abi_version: ABI_VERSION,
+        table_bytes: table_bytes::<EvaluatorTable>(),
+        free_buffer,
+        capabilities: capabilities::<B>,
+        resolve: resolve::<B>,
+        open: open::<B>,
+        block: block::<B>,
+        finish: finish::<B>,
+        free_session: free::<Guarded<B::Session>>,
+    }
+}
+
+/// The table of a custodian.
+#[must_use]
+pub const fn custody_table<B: Custody>() -> CustodyTable {
+    CustodyTable {
+        abi_version: ABI_VERSION,
+        table_bytes: table_bytes::<CustodyTable>(),
+        free_buffer,
+        free_secret,
+        keygen: keygen::<B>,
+        load: load::<B>,
+        encrypt: encrypt::<B>,
+        decrypt: decrypt::<B>,
+        measure: measure::<B>,
+        free_key: free::<B::Key>,
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a table has a few hundred bytes")]
+const fn table_bytes<T>() -> u32 {
+    size_of::<T>() as u32
+}
+
+/// A session that refuses work after a panic, which may have left it half changed.
+struct Guarded<S> {
+    session: S,
+    broken: bool,
+}
+
+impl<S> Guarded<S> {
+    fn run<T>(&mut self, work: impl FnOnce(&mut S) -> Result<T, BackendError>) -> Result<T, BackendError> {
+        if self.broken {
+            return Err(BackendError::new(Fault::Internal, "the session panicked before: open another"));
+        }
+        self.broken = true;
+        let outcome = work(&mut self.session);
+        self.broken = false;
+        outcome
+    }
+}
+
+unsafe extern "C" fn capabilities<B: Evaluator>(out: *mut Buffer, error: *mut Buffer) -> i32 {
+    // SAFETY: the out-parameters are as the module's rules say.
+    unsafe { answer(out, error, || json(&B::capabilities())) }
+}
+
+unsafe extern "C" fn resolve<B: Evaluator>(request: View<u8>, out: *mut Buffer, error: *mut Buffer) -> i32 {
+    let work = || {
+        // SAFETY: the view is readable during this call.
+        let request = unsafe { structure(request, "parameter request", Fault::Parameters) }?;
+        json(&B::resolve(&request)?)
+    };
+    // SAFETY: the out-parameters are as the module's rules say.
+    unsafe { answer(out, error, work) }
+}
+
+unsafe extern "C" fn open<B: Evaluator>(
+    plan: View<u8>,
+    evaluation_key: View<u8>,
+    out: *mut Handle,
+    error: *mut Buffer,
+) -> i32 {
+    let work = || {
+        // SAFETY: the views are readable during this call.
+        let (plan, key) = unsafe { (checked_plan(plan)?, slice(evaluation_key, "evaluation key")?) };
+        Ok(Guarded { session: B::open(&plan, key)?, broken: false })
+    };
+    // SAFETY: the out-parameters are as the module's rules say.
+    unsafe { hand_out(out, error, work) }
+}
+
+unsafe extern "C" fn block<B: Evaluator>(session: Handle, inputs: View<View<u8>>, error: *mut Buffer) -> i32 {
+    let work = || {
+        // SAFETY: the handle is null or a live session of this table, in no other call.
+        let session = unsafe { session.cast::<Guarded<B::Session>>().as_mut() }.ok_or_else(null_handle)?;
+        // SAFETY: the views are readable during this call.
+        let inputs = unsafe { slices(inputs) }?;
+        session.run(|session| session.block(&inputs))
+    };
+    // SAFETY: `error` is null or writable.
+    unsafe { guard(error, work) }
+}
+
+unsafe extern "C" fn finish<B: Evaluator>(session: Handle, out: *mut Buffer, error: *mut Buffer) -> i32 {
+    let work = || {
+        // SAFETY: the handle is null or a live session of this table, in no other call.
+        let session = unsafe { session.cast::<Guarded<B::Session>>().as_mut() }.ok_or_else(null_handle)?;
+        session.run(Session::finish)
+    };
+    // SAFETY: the out-parameters are as the module's rules say.
+    unsafe { answer(out, error, work) }
+}
+
+unsafe extern "C" fn keygen<B: Custody>(
+    parameters: View<u8>,
+    seed: View<u8>,
+    secret: *mut Buffer,
+    evaluation: *mut Buffer,
+    error: *mut Buffer,
+) -> i32 {
+    let work = || {
+        if secret.is_null() || evaluation.is_null() {
+            return Err(null_argument("out"));
+        }
+        // SAFETY: the views are readable during this call.
+        let (parameters, seed) =
+            unsafe { (structure(parameters, "parameters", Fault::Parameters)?, slice(seed, "seed")?) };
+        let seed = match seed {
+            [] => None,
+            bytes => Some(<[u8; 32]>::try_from(bytes).map_err(|_| {
+                BackendError::new(Fault::Parameters, format!("a seed has 32 bytes, not {}", bytes.len()))
+            })?),
+        };
+        let mut pair = B::keygen(&parameters, seed)?;
+        // SAFETY: both are not null (checked above) and writable.
+        unsafe {
+            secret.write(buffer(std::mem::take(&mut *pair.secret)));
+            evaluation.write(buffer(pair.evaluation));
+        }
+        Ok(())
+    };
+    // SAFETY: `error` is null or writable.
+    unsafe { guard(error, work) }
+}
+
+unsafe extern "C" fn load<B: Custody>(secret: View<u8>, out: *mut Handle, error: *mut Buffer) -> i32 {
+    // SAFETY: the view is readable during this call, the out-parameters are as the module's rules say.
+    unsafe { hand_out(out, error, || B::load(slice(secret, "secret key")?)) }
+}
+
+unsafe extern "C" fn encrypt<B: Custody>(
+    key: Handle,
+    values: View<i64>,
+    out: *mut Buffer,
+    error: *mut Buffer,
+) -> i32 {
+    let work = || {
+        // SAFETY: the handle is null or a live key of this table; the view is readable during this call.
+        let (key, values) = unsafe { (key_of::<B>(key)?, slice(values, "values")?) };
+        B::encrypt(key, values)
+    };
+    // SAFETY: the out-parameters are as the module's rules say.
+    unsafe { answer(out, error, work) }
+}
+
+unsafe extern "C" fn decrypt<B: Custody>(
+    key: Handle,
+    result: View<u8>,
+    out: *mut Buffer,
+    error: *mut Buffer,
+) -> i32 {
+    let work = || {
+        // SAFETY: the handle is null or a live key of this table; the view is readable during this call.
+        let (key, result) = unsafe { (key_of::<B>(key)?, slice(result, "result")?) };
+        Ok(B::decrypt(key, result)?.into_iter().flat_map(i64::to_le_bytes).collect())
+    };
+    // SAFETY: the out-parameters are as the module's rules say.
+    unsafe { answer(out, error, work) }
+}
+
+unsafe extern "C" fn measure<B: Custody>(
+    key: Handle,
+    evaluation_key: View<u8>,
+    plan: View<u8>,
+    blocks: View<View<View<u8>>>,
+    out: *mut Buffer,
+    error: *mut Buffer,
+) -> i32 {
+    let work = || {
+        // SAFETY: the handle is null or a live key of this table; the views are readable during this call.
+        let (key, evaluation_key, plan, blocks) = unsafe {
+            let blocks = slice(blocks, "blocks")?.iter().map(|block| slices(*block));
+            let blocks = blocks.collect::<Result<Vec<_>, _>>()?;
+            (key_of::<B>(key)?, slice(evaluation_key, "evaluation key")?, checked_plan(plan)?, blocks)
+        };
+        let measurement = B::measure(key, evaluation_key, &plan, &blocks)?;
+        finite(&measurement)?;
+        json(&measurement)
+    };
+    // SAFETY: the out-parameters are as the module's rules say.
+    unsafe { answer(out, error, work) }
+}
+
+unsafe extern "C" fn free_buffer(buffer: Buffer) {
+    // SAFETY: the buffer came from this table and is given back once.
+    drop(unsafe { take_back(buffer) });
+}
+
+unsafe extern "C" fn free_secret(buffer: Buffer) {
+    // SAFETY: the buffer came from this table and is given back once.
+    unsafe { take_back(buffer) }.zeroize();
+}
+
+unsafe extern "C" fn free<T>(handle: Handle) {
+    if handle.is_null() {
+        return;
+    }
+    // SAFETY: a handle that is not null was made by `hand_out` for this type and is given back once.
+    let boxed = unsafe { Box::from_raw(handle.cast::<T>()) };
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(boxed))) {
+        // There is nobody to tell, and dropping the payload could panic again.
+        std::mem::forget(payload);
+    }
+}
+
+/// Runs `work` and writes the bytes it gives to `out`.
+///
+/// # Safety
+/// `out` and `error` are null or writable.
+unsafe fn answer(
+    out: *mut Buffer,
+    error: *mut Buffer,
+    work: impl FnOnce() -> Result<Vec<u8>, BackendError>,
+) -> i32 {
+    let work = || {
+        if out.is_null() {
+            return Err(null_argument("out"));
+        }
+        let bytes = work()?;
+        // SAFETY: not null, and the caller vouches that it is writable then.
+        unsafe { out.write(buffer(bytes)) };
+        Ok(())
+    };
+    // SAFETY: the caller vouches for `error`.
+    unsafe { guard(error, work) }
+}
+
+/// Runs `work` and writes a handle of what it gives to `out`.
+///
+/// # Safety
+/// `out` and `error` are null or writable.
+unsafe fn hand_out<T>(
+    out: *mut Handle,
+    error: *mut Buffer,
+    work: impl FnOnce() -> Result<T, BackendError>,
+) -> i32 {
+    let work = || {
+        if out.is_null() {
+            return Err(null_argument("out"));
+        }
+        let boxed = Box::new(work()?);
+        // SAFETY: not null, and the caller vouches that it is writable then.
+        unsafe { out.write(Box::into_raw(boxed).cast()) };
+        Ok(())
+    };
+    // SAFETY: the caller vouches for `error`.
+    unsafe { guard(error, work) }
+}
+
+/// Runs `work` so that neither a failure nor a panic crosses the boundary but as status and message.
+///
+/// # Safety
+/// `error` is null or writable.
+unsafe fn guard(error: *mut Buffer, work: impl FnOnce() -> Result<(), BackendError>) -> i32 {
+    let outcome = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| Err(panicked(payload)));
+    match outcome {
+        Ok(()) => OK,
+        Err(failure) => {
+            if !error.is_null() {
+                // SAFETY: not null, and the caller vouches that it is writable then.
+                unsafe { error.write(buffer(failure.message.into_bytes())) };
+            }
+            failure.fault.status()
+        }
+    }
+}
+
+fn panicked(payload: Box<dyn Any + Send>) -> BackendError {
+    let text = payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("without a text");
+    let error = BackendError::new(Fault::Internal, format!("{PANICKED}: {text}"));
+    std::mem::forget(payload);
+    error
+}
+
+/// How the message of a panic begins.
+pub(crate) const PANICKED: &str = "it panicked";
+
+fn buffer(bytes: Vec<u8>) -> Buffer {
+    if bytes.capacity() == 0 {
+        return Buffer::EMPTY;
+    }
+    let mut bytes = std::mem::ManuallyDrop::new(bytes);
+    Buffer { ptr: bytes.as_mut_ptr(), len: bytes.len(), capacity: bytes.capacity() }
+}
+
+/// # Safety
+/// The buffer was made by [`buffer`] in this library and is given back once.
+unsafe fn take_back(buffer: Buffer) -> Vec<u8> {
+    if buffer.ptr.is_null() {
+        return Vec::new();
+    }
+    // SAFETY: pointer, length and capacity are those of a vector that `buffer` took apart.
+    unsafe { Vec::from_raw_parts(buffer.ptr, buffer.len, buffer.capacity) }
+}
+
+/// # Safety
+/// The view's memory is readable for `'a`, if it is not null.
+unsafe fn slice<'a, T>(view: View<T>, what: &str) -> Result<&'a [T], BackendError> {
+    if view.len == 0 {
+        return Ok(&[]);
+    }
+    let too_long = view.len > isize::MAX.unsigned_abs() / size_of::<T>().max(1);
+    if view.ptr.is_null() || !view.ptr.is_aligned() || too_long {
+        return Err(BackendError::new(Fault::Internal, format!("the host passed no valid {what}")));
+    }
+    // SAFETY: not null, aligned, within `isize::MAX` bytes, and readable as the caller vouches.
+    Ok(unsafe { std::slice::from_raw_parts(view.ptr, view.len) })
+}
+
+/// # Safety
+/// As [`slice`], and so for each view in it.
+unsafe fn slices<'a>(views: View<View<u8>>) -> Result<Vec<&'a [u8]>, BackendError> {
+    // SAFETY: the caller vouches for the array and for its items.
+    unsafe { slice(views, "inputs")?.iter().map(|view| slice(*view, "input")).collect() }
+}
+
+/// # Safety
+/// As [`slice`].
+unsafe fn structure<T: DeserializeOwned>(
+    view: View<u8>,
+    what: &str,
+    fault: Fault,
+) -> Result<T, BackendError> {
+    // SAFETY: the caller vouches for the view.
+    let bytes = unsafe { slice(view, what) }?;
+    serde_json::from_slice(bytes).map_err(|error| BackendError::new(fault, format!("{what}: {error}")))
+}
+
+/// # Safety
+/// As [`slice`].
+unsafe fn checked_plan(view: View<u8>) -> Result<Plan, BackendError> {
+    let wrong = |error: &dyn std::error::Error| BackendError::new(Fault::Plan, error.to_string());
+    // SAFETY: the caller vouches for the view.
+    let text = std::str::from_utf8(unsafe { slice(view, "plan") }?).map_err(|error| wrong(&error))?;
+    let plan = Plan::parse(text).map_err(|error| wrong(&error))?;
+    verify(&plan).map_err(|error| wrong(&error))?;
+    Ok(plan)
+}
+
+/// # Safety
+/// The handle is null or a live key of `B`.
+unsafe fn key_of<'a, B: Custody>(key: Handle) -> Result<&'a B::Key, BackendError> {
+    // SAFETY: null, or made by `hand_out` for this type and not freed.
+    unsafe { key.cast::<B::Key>().as_ref() }.ok_or_else(null_handle)
+}
+
+fn json<T: Serialize>(value: &T) -> Result<Vec<u8>, BackendError> {
+    serde_json::to_vec(value).map_err(|error| BackendError::new(Fault::Internal, error.to_string()))
+}
+
+/// JSON has one word, `null`, for all that is not finite; it shall mean minus infinity alone.
+fn finite(measurement: &Measurement) -> Result<(), BackendError> {
+    let Measurement { node_max_bits, node_stddev_bits, sum_bits, sum_bits_before_flooding } = measurement;
+    let mut all = [node_max_bits, node_stddev_bits, sum_bits, sum_bits_before_flooding].into_iter().flatten();
+    if all.all(|bits| *bits < f64::INFINITY) {
+        return Ok(());
+    }
+    Err(BackendError::new(Fault::Internal, "a measured noise is not a number"))
+}
+
+fn null_argument(name: &str) -> BackendError {
+    BackendError::new(Fault::Internal, format!("the host passed null for `{name}`"))
+}
+
+fn null_handle() -> BackendError {
+    null_argument("handle")
+}

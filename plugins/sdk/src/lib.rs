@@ -1,0 +1,18 @@
+//! What a plugin of hq is written against: the plan and its text form, the description of a backend as
+//! data, the framed file format, the C ABI behind safe traits, and a conformance suite.
+
+pub mod abi;
+pub mod backend;
+pub mod capabilities;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+pub mod export;
+pub mod frame;
+#[cfg(feature = "host")]
+pub mod host;
+pub mod interpret;
+pub mod parameters;
+pub mod plan;
+pub mod range;
+pub mod text;
+pub mod verify;

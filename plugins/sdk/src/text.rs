@@ -1,0 +1,318 @@
+//! The text form of a plan: print and parse are inverses. It serves golden tests, `hq explain`, the plan
+//! hash and the boundary to plugins. Whatever is read here is untrusted.
+//!
+//! ```text
+//! hq-plan 1
+//! rows 65536
+//! parameters {"scheme":"rns",...}
+//! release @1 flood 74
+//! input age.bit6 0..1
+//! %0 = input age.bit6 @5
+//! %1 = linear 1 -1*%0
+//! %2 = mul %0 %1
+//! sum %2 0..1
+//! aggregate 1*s0
+//! ```
+
+use std::collections::HashMap;
+use std::fmt::{self, Write as _};
+
+use crate::plan::{Aggregate, Builder, Input, Level, Linear, NodeId, Op, Plan, Release, Sum, SumId};
+use crate::range::{Range, RangeSet};
+
+/// First line of every plan.
+pub const HEADER: &str = "hq-plan 1";
+
+/// Largest plan text that is read, in bytes.
+pub const MAX_TEXT_BYTES: usize = 64 << 20;
+
+/// Why a text is not a plan.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("plan, line {line}: {reason}")]
+pub struct TextError {
+    /// Line, counted from 1.
+    pub line: usize,
+    /// What is wrong there.
+    pub reason: String,
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_header(self, f)?;
+        for (node, op) in self.iter() {
+            writeln!(f, "{node} = {}", self.show(op))?;
+        }
+        write_outputs(self, f)
+    }
+}
+
+/// Prints a plan with a comment behind each node, for dumps: derived facts are not part of the plan.
+#[must_use]
+pub fn annotated(plan: &Plan, note: impl Fn(NodeId) -> String) -> String {
+    let mut out = Annotated { plan, note }.to_string();
+    out.shrink_to_fit();
+    out
+}
+
+struct Annotated<'a, F> {
+    plan: &'a Plan,
+    note: F,
+}
+
+impl<F: Fn(NodeId) -> String> fmt::Display for Annotated<'_, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_header(self.plan, f)?;
+        for (node, op) in self.plan.iter() {
+            let line = format!("{node} = {}", self.plan.show(op));
+            let note = (self.note)(node);
+            if note.is_empty() { writeln!(f, "{line}")? } else { writeln!(f, "{line:<44} # {note}")? }
+        }
+        write_outputs(self.plan, f)
+    }
+}
+
+fn write_header(plan: &Plan, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    writeln!(f, "{HEADER}")?;
+    writeln!(f, "rows {}", plan.rows)?;
+    if let Some(parameters) = &plan.parameters {
+        let json = serde_json::to_string(parameters).map_err(|_| fmt::Error)?;
+        writeln!(f, "parameters {json}")?;
+    }
+    if let Some(release) = plan.release {
+        writeln!(f, "release {} flood {}", release.level, release.flood_bits)?;
+    }
+    for input in &plan.inputs {
+        match &input.one_of {
+            Some(mark) => writeln!(f, "input {} {} one_of {mark}", input.name, input.range)?,
+            None => writeln!(f, "input {} {}", input.name, input.range)?,
+        }
+    }
+    Ok(())
+}
+
+fn write_outputs(plan: &Plan, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for sum in &plan.sums {
+        writeln!(f, "sum {} {}", sum.node, sum.range)?;
+    }
+    for aggregate in &plan.aggregates {
+        write!(f, "aggregate")?;
+        for (coefficient, sum) in &aggregate.terms {
+            write!(f, " {coefficient}*{sum}")?;
+        }
+        writeln!(f)?;
+    }
+    Ok(())
+}
+
+impl Plan {
+    /// The text of one operation.
+    #[must_use]
+    pub fn show(&self, op: &Op) -> String {
+        match op {
+            Op::Input { input, level } => {
+                let name = self.inputs.get(input.index()).map_or("?", |input| input.name.as_str());
+                match level {
+                    Some(level) => format!("input {name} {level}"),
+                    None => format!("input {name}"),
+                }
+            }
+            Op::Member { arg, set } => format!("member {arg} {set}"),
+            Op::Less { left, right } => format!("less {left} {right}"),
+            Op::Equal { left, right } => format!("equal {left} {right}"),
+            Op::Linear(linear) => {
+                let mut text = format!("linear {}", linear.constant());
+                for (coefficient, node) in linear.terms() {
+                    // Writing to a String cannot fail.
+                    let _ = write!(text, " {coefficient}*{node}");
+                }
+                text
+            }
+            Op::Mul { left, right } => format!("mul {left} {right}"),
+            Op::Relinearize { arg } => format!("relinearize {arg}"),
+            Op::ModSwitch { arg } => format!("mod_switch {arg}"),
+            Op::Drop { arg, to } => format!("drop {arg} {to}"),
+        }
+    }
+
+    /// Reads the text form. The plan is well-formed as text; see `verify` for what else must hold.
+    ///
+    /// # Errors
+    /// The first line that is not part of a plan.
+    pub fn parse(text: &str) -> Result<Self, TextError> {
+        if text.len() > MAX_TEXT_BYTES {
+            return Err(TextError { line: 1, reason: format!("longer than {MAX_TEXT_BYTES} bytes") });
+        }
+        let mut reader = Reader::default();
+        let mut lines = text.lines().zip(1_usize..);
+        match lines.next() {
+            Some((HEADER, _)) => {}
+            _ => return Err(TextError { line: 1, reason: format!("does not begin with `{HEADER}`") }),
+        }
+        for (full, line) in lines {
+            let content = full.split('#').next().unwrap_or_default().trim();
+            if !content.is_empty() {
+                reader.line(content).map_err(|reason| TextError { line, reason })?;
+            }
+        }
+        let aggregates = reader.aggregates;
+        let mut plan = reader.builder.finish();
+        plan.sums = reader.sums;
+        plan.aggregates = aggregates;
+        Ok(plan)
+    }
+}
+
+#[derive(Default)]
+struct Reader {
+    builder: Builder,
+    inputs: HashMap<String, crate::plan::InputId>,
+    sums: Vec<Sum>,
+    aggregates: Vec<Aggregate>,
+}
+
+type Line<T> = Result<T, String>;
+
+impl Reader {
+    fn line(&mut self, content: &str) -> Line<()> {
+        let (word, rest) = content.split_once(' ').unwrap_or((content, ""));
+        match word {
+            "rows" => self.builder.plan_mut().rows = number(rest)?,
+            "parameters" => {
+                let parameters = serde_json::from_str(rest).map_err(|error| error.to_string())?;
+                self.builder.plan_mut().parameters = Some(parameters);
+            }
+            "release" => {
+                let (level, flood) = rest.split_once(" flood ").ok_or("expected `release @L flood BITS`")?;
+                self.builder.plan_mut().release =
+                    Some(Release { level: level_of(level)?, flood_bits: number(flood)? });
+            }
+            "input" => {
+                let (rest, one_of) = match rest.split_once(" one_of ") {
+                    Some((rest, mark)) => (rest, Some(mark.to_owned())),
+                    None => (rest, None),
+                };
+                let (name, range) = rest.split_once(' ').ok_or("expected `input NAME LO..HI`")?;
+                if self.inputs.contains_key(name) {
+                    return Err(format!("input `{name}` is declared twice"));
+                }
+                let id =
+                    self.builder.declare(Input { name: name.to_owned(), range: range_of(range)?, one_of });
+                self.inputs.insert(name.to_owned(), id);
+            }
+            "sum" => {
+                let (node, range) = rest.split_once(' ').ok_or("expected `sum %N LO..HI`")?;
+                self.sums.push(Sum { node: self.node(node)?, range: range_of(range)? });
+            }
+            "aggregate" => {
+                let terms = rest.split_whitespace().map(|term| self.sum_term(term)).collect::<Line<_>>()?;
+                self.aggregates.push(Aggregate { terms });
+            }
+            _ => self.node_line(content)?,
+        }
+        Ok(())
+    }
+
+    fn node_line(&mut self, content: &str) -> Line<()> {
+        let (id, op) = content.split_once(" = ").ok_or_else(|| format!("unknown line `{content}`"))?;
+        let expected = self.builder.plan().nodes().len();
+        if id != format!("%{expected}") {
+            return Err(format!("expected node %{expected}, found `{id}`"));
+        }
+        let op = self.op(op)?;
+        self.builder.push_distinct(op);
+        Ok(())
+    }
+
+    fn op(&self, text: &str) -> Line<Op> {
+        let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
+        Ok(match word {
+            "input" => {
+                let (name, level) = match rest.split_once(' ') {
+                    Some((name, level)) => (name, Some(level_of(level)?)),
+                    None => (rest, None),
+                };
+                let input = *self.inputs.get(name).ok_or_else(|| format!("no input `{name}`"))?;
+                Op::Input { input, level }
+            }
+            "member" => {
+                let (arg, set) = rest.split_once(' ').ok_or("expected `member %N {LO..HI,...}`")?;
+                Op::Member { arg: self.node(arg)?, set: set_of(set)? }
+            }
+            "less" => self.two(rest).map(|(left, right)| Op::Less { left, right })?,
+            "equal" => self.two(rest).map(|(left, right)| Op::Equal { left, right })?,
+            "mul" => self.two(rest).map(|(left, right)| Op::Mul { left, right })?,
+            "linear" => {
+                let mut words = rest.split_whitespace();
+                let constant = number(words.next().unwrap_or_default())?;
+                let terms = words.map(|term| self.term(term)).collect::<Line<Vec<_>>>()?;
+                let count = terms.len();
+                let linear = Linear::new(constant, terms).ok_or("a coefficient leaves 64 bits")?;
+                if linear.terms().len() != count {
+                    return Err("linear terms repeat a node or have coefficient 0".to_owned());
+                }
+                Op::Linear(linear)
+            }
+            "relinearize" => Op::Relinearize { arg: self.node(rest)? },
+            "mod_switch" => Op::ModSwitch { arg: self.node(rest)? },
+            "drop" => {
+                let (arg, to) = rest.split_once(' ').ok_or("expected `drop %N @L`")?;
+                Op::Drop { arg: self.node(arg)?, to: level_of(to)? }
+            }
+            _ => return Err(format!("unknown operation `{word}`")),
+        })
+    }
+
+    fn node(&self, text: &str) -> Line<NodeId> {
+        let index: usize = number(text.strip_prefix('%').ok_or_else(|| format!("`{text}` is not a node"))?)?;
+        if index >= self.builder.plan().nodes().len() {
+            return Err(format!("{text} is not defined above"));
+        }
+        NodeId::from_index(index).ok_or_else(|| format!("`{text}` is not a node"))
+    }
+
+    fn two(&self, text: &str) -> Line<(NodeId, NodeId)> {
+        let (left, right) = text.split_once(' ').ok_or("expected two nodes")?;
+        Ok((self.node(left)?, self.node(right)?))
+    }
+
+    fn term(&self, text: &str) -> Line<(i64, NodeId)> {
+        let (coefficient, node) =
+            text.split_once('*').ok_or_else(|| format!("`{text}` is not a term `C*%N`"))?;
+        Ok((number(coefficient)?, self.node(node)?))
+    }
+
+    fn sum_term(&self, text: &str) -> Line<(i64, SumId)> {
+        let wrong = || format!("`{text}` is not a term `C*sN`");
+        let (coefficient, sum) = text.split_once('*').ok_or_else(wrong)?;
+        let index: usize = number(sum.strip_prefix('s').ok_or_else(wrong)?)?;
+        if index >= self.sums.len() {
+            return Err(format!("{sum} is not defined above"));
+        }
+        Ok((number(coefficient)?, SumId::from_index(index).ok_or_else(wrong)?))
+    }
+}
+
+fn number<T: std::str::FromStr>(text: &str) -> Line<T> {
+    text.trim().parse().map_err(|_| format!("`{text}` is not a number here"))
+}
+
+fn level_of(text: &str) -> Line<Level> {
+    number(text.strip_prefix('@').ok_or_else(|| format!("`{text}` is not a level `@L`"))?).map(Level)
+}
+
+fn range_of(text: &str) -> Line<Range> {
+    let wrong = || format!("`{text}` is not a range `LO..HI`");
+    let (lo, hi) = text.split_once("..").ok_or_else(wrong)?;
+    Range::new(number(lo)?, number(hi)?).ok_or_else(wrong)
+}
+
+fn set_of(text: &str) -> Line<RangeSet> {
+    let inner = text
+        .strip_prefix('{')
+        .and_then(|rest| rest.strip_suffix('}'))
+        .ok_or_else(|| format!("`{text}` is not a set"))?;
+    if inner.is_empty() {
+        return Ok(RangeSet::default());
+    }
+    Ok(RangeSet::from_ranges(inner.split(',').map(range_of).collect::<Line<Vec<_>>>()?))
+}

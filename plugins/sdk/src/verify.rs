@@ -1,0 +1,250 @@
+//! What must hold of a plan, checked after every pass and again by a backend before it runs one.
+//!
+//! Invariants:
+//! 1. Operands stand before their users; inputs and sums name what exists; aggregates name sums.
+//! 2. No value leaves 62 bits: ranges are computed exactly from the inputs' ranges.
+//! 3. `member`, `less` and `equal` stand only in circuits (before placement).
+//! 4. In a placed plan every value has a level and a number of ciphertext parts: operands of `mul` have two
+//!    parts and equal levels, terms of `linear` have equal levels, `relinearize` takes three parts,
+//!    `mod_switch` and `drop` go down, levels exist in the chain.
+//! 5. A placed plan has parameters and a release; sums stand at or above the release level, and those with
+//!    three parts above it.
+
+use std::collections::HashMap;
+
+use crate::parameters::Parameters;
+use crate::plan::{Level, Linear, NodeId, Op, Plan};
+use crate::range::Range;
+
+/// The first invariant that does not hold, and where.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("invalid plan at {place}: {reason}")]
+pub struct Invalid {
+    /// Node, sum or header line.
+    pub place: String,
+    /// What does not hold.
+    pub reason: String,
+}
+
+fn invalid(place: impl ToString, reason: impl Into<String>) -> Invalid {
+    Invalid { place: place.to_string(), reason: reason.into() }
+}
+
+/// Values stay within this magnitude, so that sums of two never leave 64 bits.
+const MAX_MAGNITUDE: i64 = 1 << 62;
+
+/// The range of each node's value, from the inputs' ranges.
+///
+/// # Errors
+/// A node whose range leaves 62 bits, or an operand that does not exist.
+pub fn ranges(plan: &Plan) -> Result<Vec<Range>, Invalid> {
+    let mut ranges: Vec<Range> = Vec::with_capacity(plan.nodes().len());
+    for (node, op) in plan.iter() {
+        ranges.push(range_of(plan, &ranges, node, op)?);
+    }
+    Ok(ranges)
+}
+
+/// The range of one operation from the ranges of the nodes before it.
+///
+/// # Errors
+/// As [`ranges`].
+pub fn range_of(plan: &Plan, ranges: &[Range], node: NodeId, op: &Op) -> Result<Range, Invalid> {
+    let of = |operand: NodeId| {
+        ranges.get(operand.index()).copied().ok_or_else(|| invalid(node, "operand is not defined above"))
+    };
+    let range = match op {
+        Op::Input { input, .. } => {
+            plan.inputs.get(input.index()).ok_or_else(|| invalid(node, "no such input"))?.range
+        }
+        Op::Member { arg, set } => member_range(of(*arg)?, set),
+        Op::Less { left, right } => {
+            let (left, right) = (of(*left)?, of(*right)?);
+            decided(left.hi() < right.lo(), left.lo() >= right.hi())
+        }
+        Op::Equal { left, right } => {
+            let (left, right) = (of(*left)?, of(*right)?);
+            decided(left.size() == 1 && left == right, left.hi() < right.lo() || right.hi() < left.lo())
+        }
+        Op::Linear(linear) => {
+            linear_range(plan, linear, of)?.ok_or_else(|| invalid(node, "its value leaves 62 bits"))?
+        }
+        Op::Mul { left, right } if left == right => {
+            square(of(*left)?).ok_or_else(|| invalid(node, "its value leaves 62 bits"))?
+        }
+        Op::Mul { left, right } => {
+            of(*left)?.mul(of(*right)?).ok_or_else(|| invalid(node, "its value leaves 62 bits"))?
+        }
+        Op::Relinearize { arg } | Op::ModSwitch { arg } | Op::Drop { arg, .. } => of(*arg)?,
+    };
+    if range.lo() < -MAX_MAGNITUDE || range.hi() > MAX_MAGNITUDE {
+        return Err(invalid(node, "its value leaves 62 bits"));
+    }
+    Ok(range)
+}
+
+/// Terms whose inputs exclude each other count once: the hull of zero and each of them.
+fn linear_range(
+    plan: &Plan,
+    linear: &Linear,
+    of: impl Fn(NodeId) -> Result<Range, Invalid>,
+) -> Result<Option<Range>, Invalid> {
+    let mut exclusive: HashMap<&str, Range> = HashMap::new();
+    let mut sum = Some(Range::single(linear.constant()));
+    for &(coefficient, term) in linear.terms() {
+        let Some(scaled) = of(term)?.mul(Range::single(coefficient)) else { return Ok(None) };
+        match exclusion_mark(plan, term) {
+            Some(mark) => {
+                let hull = exclusive.entry(mark).or_insert(Range::single(0));
+                *hull = hull.hull(scaled);
+            }
+            None => sum = sum.and_then(|sum| sum.add(scaled)),
+        }
+    }
+    Ok(exclusive.values().fold(sum, |sum, hull| sum.and_then(|sum| sum.add(*hull))))
+}
+
+/// The mark of the exclusive inputs that a node reads directly.
+fn exclusion_mark(plan: &Plan, node: NodeId) -> Option<&str> {
+    match plan.op(node)? {
+        Op::Input { input, .. } => plan.inputs.get(input.index())?.one_of.as_deref(),
+        Op::Relinearize { arg } | Op::ModSwitch { arg } | Op::Drop { arg, .. } => exclusion_mark(plan, *arg),
+        Op::Member { .. } | Op::Less { .. } | Op::Equal { .. } | Op::Linear(_) | Op::Mul { .. } => None,
+    }
+}
+
+fn member_range(arg: Range, set: &crate::range::RangeSet) -> Range {
+    let outside = set.ranges().iter().all(|range| range.hi() < arg.lo() || range.lo() > arg.hi());
+    decided(set.covers(arg), outside)
+}
+
+fn decided(always: bool, never: bool) -> Range {
+    if always {
+        Range::single(1)
+    } else if never {
+        Range::single(0)
+    } else {
+        Range::BOOL
+    }
+}
+
+fn square(range: Range) -> Option<Range> {
+    let (a, b) = (range.lo().checked_mul(range.lo())?, range.hi().checked_mul(range.hi())?);
+    Range::new(if range.contains(0) { 0 } else { a.min(b) }, a.max(b))
+}
+
+/// Level and number of ciphertext parts of a node in a placed plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Level at which the value stands.
+    pub level: Level,
+    /// 2, or 3 after a product that is not relinearized.
+    pub parts: u8,
+}
+
+/// Level and parts of each node of a placed plan.
+///
+/// # Errors
+/// The first node at which invariant 3 or 4 does not hold.
+pub fn shapes(plan: &Plan) -> Result<Vec<Shape>, Invalid> {
+    let top = match &plan.parameters {
+        Some(Parameters::Rns(rns)) => rns.moduli.len(),
+        Some(Parameters::Clear { .. }) | None => return Err(invalid("parameters", "the plan is not placed")),
+    };
+    let mut shapes: Vec<Shape> = Vec::with_capacity(plan.nodes().len());
+    for (node, op) in plan.iter() {
+        let of = |operand: NodeId| {
+            shapes.get(operand.index()).copied().ok_or_else(|| invalid(node, "operand is not defined above"))
+        };
+        let shape = match op {
+            Op::Input { level, .. } => {
+                let level = level.ok_or_else(|| invalid(node, "the input has no level"))?;
+                Shape { level, parts: 2 }
+            }
+            Op::Member { .. } | Op::Less { .. } | Op::Equal { .. } => {
+                return Err(invalid(node, "comparison in a placed plan"));
+            }
+            Op::Linear(linear) => {
+                let mut terms = linear.terms().iter().map(|&(_, term)| of(term));
+                let mut shape = terms.next().ok_or_else(|| invalid(node, "constant in a placed plan"))??;
+                for term in terms {
+                    let term = term?;
+                    if term.level != shape.level {
+                        return Err(invalid(node, "terms stand at different levels"));
+                    }
+                    shape.parts = shape.parts.max(term.parts);
+                }
+                shape
+            }
+            Op::Mul { left, right } => {
+                let (left, right) = (of(*left)?, of(*right)?);
+                if left.level != right.level {
+                    return Err(invalid(node, "factors stand at different levels"));
+                }
+                if left.parts != 2 || right.parts != 2 {
+                    return Err(invalid(node, "a factor is not relinearized"));
+                }
+                Shape { level: left.level, parts: 3 }
+            }
+            Op::Relinearize { arg } => {
+                let arg = of(*arg)?;
+                if arg.parts != 3 {
+                    return Err(invalid(node, "relinearizes two parts"));
+                }
+                Shape { level: arg.level, parts: 2 }
+            }
+            Op::ModSwitch { arg } => {
+                let arg = of(*arg)?;
+                let level = arg.level.0.checked_sub(1).ok_or_else(|| invalid(node, "below level 0"))?;
+                Shape { level: Level(level), parts: arg.parts }
+            }
+            Op::Drop { arg, to } => {
+                let arg = of(*arg)?;
+                if *to >= arg.level {
+                    return Err(invalid(node, "drops upwards"));
+                }
+                Shape { level: *to, parts: arg.parts }
+            }
+        };
+        if shape.level.limbs() > top {
+            return Err(invalid(node, format!("level {} is above the chain of {top} primes", shape.level)));
+        }
+        shapes.push(shape);
+    }
+    Ok(shapes)
+}
+
+/// Checks every invariant at the head of this module.
+///
+/// # Errors
+/// The first that does not hold.
+pub fn verify(plan: &Plan) -> Result<(), Invalid> {
+    let ranges = ranges(plan)?;
+    for (index, sum) in plan.sums.iter().enumerate() {
+        let range = ranges.get(sum.node.index());
+        let range = range.ok_or_else(|| invalid(format!("sum {index}"), "there is no such node"))?;
+        if sum.range.hull(*range) != *range {
+            return Err(invalid(format!("sum {index}"), "its range is wider than its node's"));
+        }
+    }
+    for (index, aggregate) in plan.aggregates.iter().enumerate() {
+        if aggregate.terms.iter().any(|(_, sum)| sum.index() >= plan.sums.len()) {
+            return Err(invalid(format!("aggregate {index}"), "there is no such sum"));
+        }
+    }
+    match &plan.parameters {
+        Some(Parameters::Rns(_)) => {
+            let release = plan.release.ok_or_else(|| invalid("release", "a placed plan needs one"))?;
+            let shapes = shapes(plan)?;
+            for sum in &plan.sums {
+                let node = sum.node;
+                let shape = shapes.get(node.index()).ok_or_else(|| invalid(node, "there is no such node"))?;
+                if shape.level < release.level || (shape.level == release.level && shape.parts == 3) {
+                    return Err(invalid(node, "is summed below the level at which it can be released"));
+                }
+            }
+            Ok(())
+        }
+        Some(Parameters::Clear { .. }) | None => Ok(()),
+    }
+}
