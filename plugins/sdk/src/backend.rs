@@ -73,7 +73,7 @@ pub trait Session: Send {
     /// The encrypted sums over all blocks so far, ready for release, as one frame.
     ///
     /// # Errors
-    /// `Fault::Internal` only.
+    /// `Fault::Internal`, or `Fault::Plan` where a sum is more than the frame can hold.
     fn finish(&mut self) -> Result<Vec<u8>, BackendError>;
 }
 

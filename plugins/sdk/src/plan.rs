@@ -4,7 +4,7 @@
 //! parameters and an explicit level for each input. Levels, ranges and noise are not stored: they are
 //! functions of the plan (see `verify` and the engine).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use crate::capabilities::OpKind;
@@ -256,6 +256,9 @@ pub struct Plan {
     /// What rows consist of.
     pub inputs: Vec<Input>,
     nodes: Vec<Op>,
+    /// Ranges that a pass proved and interval arithmetic does not show: disjoint masks add up to 0 or 1.
+    /// A placed plan has none.
+    proved: BTreeMap<NodeId, Range>,
     /// Nodes summed over all rows and then decrypted: nothing else is ever decryptable.
     pub sums: Vec<Sum>,
     /// The query's aggregates, in its order.
@@ -278,6 +281,12 @@ impl Plan {
     #[must_use]
     pub fn op(&self, node: NodeId) -> Option<&Op> {
         self.nodes.get(node.index())
+    }
+
+    /// The range proved of a node beyond interval arithmetic, if any.
+    #[must_use]
+    pub fn proved(&self, node: NodeId) -> Option<Range> {
+        self.proved.get(&node).copied()
     }
 }
 
@@ -355,6 +364,11 @@ impl Builder {
         self.known.entry(op.clone()).or_insert(node);
         self.plan.nodes.push(op);
         node
+    }
+
+    /// Records that a node's values lie in `range`.
+    pub fn prove(&mut self, node: NodeId, range: Range) {
+        self.plan.proved.insert(node, range);
     }
 
     /// The operation of a node that was pushed before.

@@ -55,6 +55,12 @@ impl Range {
         Self { lo: self.lo.min(other.lo), hi: self.hi.max(other.hi) }
     }
 
+    /// The values in both, `None` if there are none.
+    #[must_use]
+    pub fn intersect(self, other: Self) -> Option<Self> {
+        Self::new(self.lo.max(other.lo), self.hi.min(other.hi))
+    }
+
     /// The range of `a * b`; `None` where it leaves 64 bits.
     #[must_use]
     #[expect(clippy::should_implement_trait, reason = "the operator could not tell of an overflow")]
@@ -125,9 +131,9 @@ impl RangeSet {
     /// The values in both.
     #[must_use]
     pub fn intersect(&self, other: &Self) -> Self {
-        Self::from_ranges(self.ranges.iter().flat_map(|a| {
-            other.ranges.iter().filter_map(move |b| Range::new(a.lo.max(b.lo), a.hi.min(b.hi)))
-        }))
+        Self::from_ranges(
+            self.ranges.iter().flat_map(|a| other.ranges.iter().filter_map(|b| a.intersect(*b))),
+        )
     }
 
     /// The values of `domain` that are not in the set.

@@ -40,7 +40,7 @@ impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_header(self, f)?;
         for (node, op) in self.iter() {
-            writeln!(f, "{node} = {}", self.show(op))?;
+            writeln!(f, "{node} = {}{}", self.show(op), Proved(self.proved(node)))?;
         }
         write_outputs(self, f)
     }
@@ -63,11 +63,19 @@ impl<F: Fn(NodeId) -> String> fmt::Display for Annotated<'_, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_header(self.plan, f)?;
         for (node, op) in self.plan.iter() {
-            let line = format!("{node} = {}", self.plan.show(op));
+            let line = format!("{node} = {}{}", self.plan.show(op), Proved(self.plan.proved(node)));
             let note = (self.note)(node);
             if note.is_empty() { writeln!(f, "{line}")? } else { writeln!(f, "{line:<44} # {note}")? }
         }
         write_outputs(self.plan, f)
+    }
+}
+
+struct Proved(Option<Range>);
+
+impl fmt::Display for Proved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |range| write!(f, " in {range}"))
     }
 }
 
@@ -218,8 +226,15 @@ impl Reader {
         if id != format!("%{expected}") {
             return Err(format!("expected node %{expected}, found `{id}`"));
         }
+        let (op, proved) = match op.split_once(" in ") {
+            Some((op, range)) => (op, Some(range_of(range)?)),
+            None => (op, None),
+        };
         let op = self.op(op)?;
-        self.builder.push_distinct(op);
+        let node = self.builder.push_distinct(op);
+        if let Some(range) = proved {
+            self.builder.prove(node, range);
+        }
         Ok(())
     }
 

@@ -40,7 +40,8 @@ const MAX_MAGNITUDE: i64 = 1 << 62;
 pub fn ranges(plan: &Plan) -> Result<Vec<Range>, Invalid> {
     let mut ranges: Vec<Range> = Vec::with_capacity(plan.nodes().len());
     for (node, op) in plan.iter() {
-        ranges.push(range_of(plan, &ranges, node, op)?);
+        let range = range_of(plan, &ranges, node, op)?;
+        ranges.push(plan.proved(node).map_or(range, |proved| range.intersect(proved).unwrap_or(proved)));
     }
     Ok(ranges)
 }

@@ -1,0 +1,18 @@
+//! The passes, each a pure function from plan to plan, in the order in which they run. The plan is
+//! verified after each, in release builds too.
+
+mod balance;
+mod comparator;
+mod encode;
+mod limbs;
+mod number;
+mod place;
+mod presence;
+mod prune;
+
+pub use balance::{Depths, balance};
+pub use encode::{Encodings, encode};
+pub use limbs::{limbs, span};
+pub use place::place;
+pub use presence::presence;
+pub use prune::prune;
