@@ -40,6 +40,9 @@ pub const OK: i32 = 0;
 /// Largest buffer in bytes that a host takes from a plugin.
 pub const MAX_BUFFER_BYTES: u64 = 4 << 30;
 
+/// How the message of a panic begins.
+pub const PANICKED: &str = "it panicked";
+
 /// An array lent for the length of a call. `ptr` may be null where `len` is 0.
 #[repr(C)]
 #[derive(Debug)]

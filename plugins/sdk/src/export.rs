@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroize;
 
-use crate::abi::{ABI_VERSION, Buffer, CustodyTable, EvaluatorTable, Handle, OK, View};
+use crate::abi::{ABI_VERSION, Buffer, CustodyTable, EvaluatorTable, Handle, OK, PANICKED, View};
 use crate::backend::{BackendError, Custody, Evaluator, Fault, Measurement, Session};
 use crate::plan::Plan;
 use crate::verify::verify;
@@ -328,9 +328,6 @@ fn panicked(payload: Box<dyn Any + Send>) -> BackendError {
     std::mem::forget(payload);
     error
 }
-
-/// How the message of a panic begins.
-pub(crate) const PANICKED: &str = "it panicked";
 
 fn buffer(bytes: Vec<u8>) -> Buffer {
     if bytes.capacity() == 0 {

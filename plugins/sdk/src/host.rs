@@ -6,7 +6,6 @@
 #![expect(unsafe_code, reason = "pointers cross the C ABI here and nowhere else in a host")]
 
 use std::env;
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::Arc;
@@ -19,13 +18,12 @@ use crate::abi::{
     ABI_VERSION, Buffer, CUSTODY_SYMBOL, CustodyTable, EVALUATOR_SYMBOL, EvaluatorTable, Handle,
     MAX_BUFFER_BYTES, OK, View,
 };
-use crate::backend::{BackendError, Fault, KeyPair, Measurement, Session};
+use crate::backend::{BackendError, Custody, Evaluator, Fault, KeyPair, Measurement, Session};
 use crate::capabilities::Capabilities;
+use crate::export::{custody_table, evaluator_table};
+pub use crate::find::{default_dirs, find};
 use crate::parameters::{Parameters, RnsParameters, RnsRequest};
 use crate::plan::Plan;
-
-/// Environment variable with the folders that [`default_dirs`] names first.
-pub const PLUGIN_DIR_VARIABLE: &str = "HQ_PLUGIN_DIR";
 
 /// Longest message of a plugin that is passed on, in bytes.
 const MAX_MESSAGE_BYTES: usize = 64 << 10;
@@ -167,15 +165,22 @@ impl EvaluatorPlugin {
     /// # Errors
     /// See [`LoadError`].
     pub fn load(path: &Path) -> Result<Self, LoadError> {
-        let table: EvaluatorTable = load_table(path)?;
+        Self::describe(load_table(path)?, &file_stem(path))
+            .map_err(|source| LoadError::Capabilities { path: path.to_owned(), source })
+    }
+
+    /// A backend of this very program, called as a plugin is.
+    ///
+    /// # Errors
+    /// `Fault::Internal` where it does not describe itself.
+    pub fn linked<B: Evaluator>() -> Result<Self, BackendError> {
+        Self::describe(evaluator_table::<B>(), "linked")
+    }
+
+    fn describe(table: EvaluatorTable, name: &str) -> Result<Self, BackendError> {
         // SAFETY: the table's own functions on buffers of this frame, as `abi` asks.
-        let capabilities = unsafe {
-            take(&file_stem(path), table.free_buffer, |out, error| (table.capabilities)(out, error))
-        };
-        let capabilities = capabilities
-            .and_then(|bytes| structure(&file_stem(path), &bytes))
-            .map_err(|source| LoadError::Capabilities { path: path.to_owned(), source })?;
-        Ok(Self { table, capabilities: Arc::new(capabilities) })
+        let bytes = unsafe { take(name, table.free_buffer, |out, error| (table.capabilities)(out, error)) }?;
+        Ok(Self { table, capabilities: Arc::new(structure(name, &bytes)?) })
     }
 
     /// The backend as data.
@@ -269,6 +274,12 @@ impl CustodyPlugin {
     /// See [`LoadError`].
     pub fn load(path: &Path) -> Result<Self, LoadError> {
         Ok(Self { table: load_table(path)?, name: file_stem(path).into() })
+    }
+
+    /// A backend of this very program, called as a plugin is.
+    #[must_use]
+    pub fn linked<B: Custody>(name: &str) -> Self {
+        Self { table: custody_table::<B>(), name: name.into() }
     }
 
     /// As [`Custody::keygen`](crate::backend::Custody::keygen).
@@ -478,39 +489,9 @@ fn file_stem(path: &Path) -> String {
     stem.strip_prefix(&format!("{}hq_plugin_", env::consts::DLL_PREFIX)).unwrap_or(&stem).to_owned()
 }
 
-/// The file of the plugin `name` in the first of `dirs` that has it; `None` also where the name has other
-/// signs than `a-z`, `0-9` and `_`, so that a name never leads out of the folders.
-#[must_use]
-pub fn find(name: &str, dirs: &[PathBuf]) -> Option<PathBuf> {
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-    if name.is_empty() || !name.bytes().all(plain) {
-        return None;
-    }
-    let file = format!("{}hq_plugin_{name}{}", env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX);
-    dirs.iter().map(|dir| dir.join(&file)).find(|path| path.is_file())
-}
-
-/// Where plugins are looked for: the folders of `HQ_PLUGIN_DIR`, that of the running program, its parent.
-#[must_use]
-pub fn default_dirs() -> Vec<PathBuf> {
-    let listed: OsString = env::var_os(PLUGIN_DIR_VARIABLE).unwrap_or_default();
-    let listed = env::split_paths(&listed).filter(|dir| dir.is_absolute());
-    let program = env::current_exe().ok();
-    let beside = program.iter().flat_map(|program| program.ancestors().skip(1).take(2).map(Path::to_owned));
-    listed.chain(beside).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_do_not_lead_out_of_the_folders() {
-        let dirs = default_dirs();
-        for name in ["", "..", "../clear", "/etc/passwd", "Clear", "a b", "no_such_plugin"] {
-            assert_eq!(find(name, &dirs), None, "{name}");
-        }
-    }
 
     #[test]
     fn what_is_no_plugin_is_refused() {

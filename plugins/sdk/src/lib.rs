@@ -7,6 +7,8 @@ pub mod capabilities;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod export;
+#[cfg(feature = "host")]
+pub mod find;
 pub mod frame;
 #[cfg(feature = "host")]
 pub mod host;

@@ -1,0 +1,127 @@
+//! A plan at work: checks each block as a whole, then runs it through the compiled code tile by tile.
+
+use hq_plugin_sdk::backend::{BackendError, Fault, Session};
+use hq_plugin_sdk::frame::Kind;
+use hq_plugin_sdk::parameters::Parameters;
+use hq_plugin_sdk::plan::{Input, Plan};
+use hq_plugin_sdk::range::Range;
+use hq_plugin_sdk::verify::verify;
+
+use crate::call::Code;
+use crate::compile::{NUMBER_BYTES, compile};
+use crate::format::{open_numbers, seal_numbers};
+
+/// Compiled code with the sums so far. They are exact over any number of rows.
+pub struct ClearSession {
+    code: Code,
+    inputs: Vec<Input>,
+    rows_per_block: usize,
+    scratch: Vec<i64>,
+    /// Sums of one tile, which fit by the choice of its length.
+    tile_sums: Vec<i64>,
+    sums: Vec<i128>,
+}
+
+impl ClearSession {
+    /// Compiles a plan for blocks of at most `rows_per_block` rows.
+    ///
+    /// # Errors
+    /// `Fault::Plan` where it is invalid or made for an encrypted backend.
+    pub(crate) fn new(plan: &Plan, rows_per_block: u32) -> Result<Self, BackendError> {
+        let refuse = |reason: String| BackendError::new(Fault::Plan, reason);
+        verify(plan).map_err(|error| refuse(error.to_string()))?;
+        if let Some(Parameters::Rns(_)) = &plan.parameters {
+            return Err(refuse("the plan was placed for an encrypted backend".to_owned()));
+        }
+        if plan.inputs.is_empty() && !plan.sums.is_empty() {
+            return Err(refuse("a plan without inputs has no rows to sum over".to_owned()));
+        }
+        let code = compile(plan)?;
+        let layout = code.layout();
+        Ok(Self {
+            code,
+            inputs: plan.inputs.clone(),
+            rows_per_block: usize::try_from(rows_per_block).unwrap_or(usize::MAX),
+            scratch: vec![0; layout.scratch],
+            tile_sums: vec![0; layout.sums],
+            sums: vec![0; layout.sums],
+        })
+    }
+
+    /// The block's columns, of one length, with every value in its range: the compiled code relies on that.
+    fn columns<'a>(&self, inputs: &[&'a [u8]]) -> Result<Vec<&'a [[u8; NUMBER_BYTES]]>, BackendError> {
+        let refuse = |reason: String| BackendError::new(Fault::Input, reason);
+        if inputs.len() != self.inputs.len() {
+            return Err(refuse(format!(
+                "a block has {} inputs where the plan has {}",
+                inputs.len(),
+                self.inputs.len()
+            )));
+        }
+        let mut columns: Vec<&[[u8; NUMBER_BYTES]]> = Vec::with_capacity(inputs.len());
+        for (bytes, input) in inputs.iter().zip(&self.inputs) {
+            let name = &input.name;
+            let column = open_numbers(bytes, Kind::Ciphertext)
+                .map_err(|error| refuse(format!("input {name}: {}", error.message)))?;
+            let rows = columns.first().map_or(column.len(), |first| first.len());
+            if column.len() != rows {
+                return Err(refuse(format!(
+                    "input {name} has {} rows where the inputs before it have {rows}",
+                    column.len()
+                )));
+            }
+            if rows > self.rows_per_block {
+                return Err(refuse(format!("a block of {rows} rows where {} fit", self.rows_per_block)));
+            }
+            if let Some(value) = outside(column, input.range) {
+                return Err(refuse(format!("input {name} holds {value}, outside {}", input.range)));
+            }
+            columns.push(column);
+        }
+        Ok(columns)
+    }
+}
+
+/// The first value outside a range. All are looked at before any is named: that has no branch per value.
+fn outside(column: &[[u8; NUMBER_BYTES]], range: Range) -> Option<i64> {
+    let width = range.hi().abs_diff(range.lo());
+    let is_outside = |bytes: &[u8; NUMBER_BYTES]| {
+        i64::from_le_bytes(*bytes).wrapping_sub(range.lo()).cast_unsigned() > width
+    };
+    let any = column.iter().fold(false, |any, bytes| any | is_outside(bytes));
+    if any {
+        column.iter().find(|bytes| is_outside(bytes)).map(|bytes| i64::from_le_bytes(*bytes))
+    } else {
+        None
+    }
+}
+
+impl Session for ClearSession {
+    fn block(&mut self, inputs: &[&[u8]]) -> Result<(), BackendError> {
+        let columns = self.columns(inputs)?;
+        let rows = columns.first().map_or(0, |column| column.len());
+        let tile_rows = self.code.layout().tile_rows;
+        let mut tile = Vec::with_capacity(columns.len());
+        for start in (0..rows).step_by(tile_rows) {
+            let end = rows.min(start + tile_rows);
+            tile.clear();
+            tile.extend(columns.iter().map(|column| column.get(start..end).unwrap_or_default()));
+            self.tile_sums.fill(0);
+            self.code.run(&tile, &mut self.scratch, &mut self.tile_sums)?;
+            for (sum, added) in self.sums.iter_mut().zip(&self.tile_sums) {
+                *sum += i128::from(*added);
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<Vec<u8>, BackendError> {
+        let mut sums = Vec::with_capacity(self.sums.len());
+        for (index, &sum) in self.sums.iter().enumerate() {
+            sums.push(i64::try_from(sum).map_err(|_| {
+                BackendError::new(Fault::Plan, format!("sum s{index} is {sum}, which leaves 64 bits"))
+            })?);
+        }
+        Ok(seal_numbers(Kind::Sums, sums.into_iter()))
+    }
+}

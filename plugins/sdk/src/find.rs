@@ -1,0 +1,42 @@
+//! Finds a plugin's file by the backend's name.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+/// Environment variable with the folders that [`default_dirs`] names first.
+pub const PLUGIN_DIR_VARIABLE: &str = "HQ_PLUGIN_DIR";
+
+/// The file of the plugin `name` in the first of `dirs` that has it; `None` also where the name has other
+/// signs than `a-z`, `0-9` and `_`, so that a name never leads out of the folders.
+#[must_use]
+pub fn find(name: &str, dirs: &[PathBuf]) -> Option<PathBuf> {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    if name.is_empty() || !name.bytes().all(plain) {
+        return None;
+    }
+    let file = format!("{}hq_plugin_{name}{}", env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX);
+    dirs.iter().map(|dir| dir.join(&file)).find(|path| path.is_file())
+}
+
+/// Where plugins are looked for: the folders of `HQ_PLUGIN_DIR`, that of the running program, its parent.
+#[must_use]
+pub fn default_dirs() -> Vec<PathBuf> {
+    let listed = env::var_os(PLUGIN_DIR_VARIABLE).unwrap_or_default();
+    let listed = env::split_paths(&listed).filter(|dir| dir.is_absolute());
+    let program = env::current_exe().ok();
+    let beside = program.iter().flat_map(|program| program.ancestors().skip(1).take(2).map(Path::to_owned));
+    listed.chain(beside).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_do_not_lead_out_of_the_folders() {
+        let dirs = default_dirs();
+        for name in ["", "..", "../clear", "/etc/passwd", "Clear", "a b", "no_such_plugin"] {
+            assert_eq!(find(name, &dirs), None, "{name}");
+        }
+    }
+}
