@@ -1,0 +1,97 @@
+//! Damaged files of every kind: an error with a reason, never a panic, and never a wrong number taken as right.
+#![expect(clippy::unwrap_used, reason = "tests stop at the first surprise")]
+
+use std::sync::Arc;
+
+use hq_plugin_sdk::frame::{self, Kind, KeyId};
+use hq_plugin_sdk::parameters::RnsRequest;
+use rand::SeedableRng;
+use rand::rngs::ChaCha20Rng;
+
+use crate::decrypt::decrypt;
+use crate::encrypt::{Sealed, encrypt};
+use crate::key::{EvaluationKey, SecretKey, generate};
+use crate::params::{Params, resolve};
+use crate::tests::allow_test_parameters;
+
+struct Files {
+    params: Arc<Params>,
+    secret: SecretKey,
+    evaluation: Vec<u8>,
+    ciphertext: Vec<u8>,
+}
+
+fn files() -> Files {
+    allow_test_parameters();
+    let rns = resolve(&RnsRequest {
+        ring_degree: 16,
+        min_plaintext_modulus: 1 << 16,
+        modulus_bits: vec![40, 30],
+        special_bits: vec![40],
+        digit_limbs: 1,
+        security_bits: 0,
+    })
+    .unwrap();
+    let params = Params::new(&rns).unwrap();
+    let mut rng = ChaCha20Rng::from_seed([9; 32]);
+    let (secret, evaluation) = generate(&params, &mut rng);
+    let ciphertext = encrypt(&secret, &[1, 2, 3], 2, &mut rng).unwrap();
+    Files { params, secret, evaluation, ciphertext }
+}
+
+/// Every cut, every byte changed, and every byte of the payload changed under a right checksum.
+fn damage(bytes: &[u8], kind: Kind, mut read: impl FnMut(&[u8]) -> bool) {
+    for length in 0..bytes.len() {
+        assert!(!read(&bytes[..length]), "cut at {length}");
+    }
+    for at in 0..bytes.len() {
+        let mut damaged = bytes.to_vec();
+        damaged[at] ^= 0x41;
+        assert!(!read(&damaged), "byte {at}");
+    }
+    let frame = frame::open(bytes, kind).unwrap();
+    for at in 0..frame.payload.len() {
+        for flip in [1, 0x80, 0xff] {
+            let mut payload = frame.payload.to_vec();
+            payload[at] ^= flip;
+            // May be a valid file of other content; must not panic.
+            read(&frame::seal(kind, frame.key, &payload));
+        }
+        assert!(!read(&frame::seal(kind, frame.key, &frame.payload[..at])), "payload cut at {at}");
+    }
+    assert!(!read(&frame::seal(kind, frame.key, &[frame.payload, &[0]].concat())));
+}
+
+#[test]
+fn damaged_keys_are_refused() {
+    let files = files();
+    damage(&files.evaluation, Kind::EvaluationKey, |bytes| EvaluationKey::from_frame(bytes).is_ok());
+    let secret = files.secret.to_frame();
+    assert!(SecretKey::from_frame(&secret).is_ok());
+    damage(&secret, Kind::SecretKey, |bytes| SecretKey::from_frame(bytes).is_ok());
+    assert!(EvaluationKey::from_frame(&secret).is_err());
+    assert!(SecretKey::from_frame(&files.evaluation).is_err());
+}
+
+#[test]
+fn damaged_ciphertexts_are_refused() {
+    let files = files();
+    let id = files.secret.id();
+    let read = |bytes: &[u8]| Sealed::open(bytes, &files.params, id, 2).is_ok();
+    assert!(read(&files.ciphertext));
+    damage(&files.ciphertext, Kind::Ciphertext, read);
+    assert!(Sealed::open(&files.ciphertext, &files.params, KeyId([1; 16]), 2).is_err());
+    assert!(Sealed::open(&files.ciphertext, &files.params, id, 3).is_err());
+    assert!(Sealed::open(&files.ciphertext, &files.params, id, 1).is_ok());
+}
+
+#[test]
+fn damaged_sums_are_refused() {
+    let files = files();
+    let key = EvaluationKey::from_frame(&files.evaluation).unwrap();
+    let release = hq_plugin_sdk::plan::Release { level: hq_plugin_sdk::plan::Level(0), flood_bits: 4 };
+    let sample = crate::release::Sample { body: vec![5], mask: vec![(0..16).collect()] };
+    let sums = crate::release::seal(&key, release, &[sample.clone(), sample]);
+    assert_eq!(decrypt(&files.secret, &sums).unwrap().len(), 2);
+    damage(&sums, Kind::Sums, |bytes| decrypt(&files.secret, bytes).is_ok());
+}

@@ -1,0 +1,295 @@
+//! The secret key, and the evaluation key: a public key and a relinearization key.
+//!
+//! Conventions: a ciphertext (c0, c1) decrypts as c0 + c1 s = m + t e; all parts are kept transformed.
+
+use std::sync::Arc;
+
+use hq_plugin_sdk::frame::{self, Kind, KeyId};
+use rand::Rng;
+use rand::rngs::ChaCha20Rng;
+use rustfft::FftPlanner;
+use rustfft::num_complex::Complex;
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::error::{Error, WireError};
+use crate::modular;
+use crate::params::{Params, Ring};
+use crate::poly::{Poly, zero_limb};
+use crate::sample::{self, Use};
+use crate::wire::{Reader, VERSION, pack, put_parameters, unpack};
+
+/// Key generation draws secrets until the canonical norm is at most this times sqrt(2N/3).
+pub const SECRET_NORM_FACTOR: f64 = 4.5;
+
+/// A ternary secret with its transforms modulo every prime; wiped when dropped.
+pub struct SecretKey {
+    params: Arc<Params>,
+    id: KeyId,
+    coefficients: Zeroizing<Vec<i8>>,
+    transformed: Vec<Zeroizing<Vec<u64>>>,
+}
+
+/// What the service computes with, expanded.
+#[derive(Debug)]
+pub struct EvaluationKey {
+    params: Arc<Params>,
+    id: KeyId,
+    /// Encryption of zero modulo the chain.
+    public: (Poly, Poly),
+    /// Per digit j an encryption of `g_j s^2` modulo QP, where g_j is P modulo the primes of digit j and 0
+    /// modulo all others.
+    relinearization: Vec<(Poly, Poly)>,
+}
+
+impl SecretKey {
+    /// The parameters.
+    #[must_use]
+    pub fn params(&self) -> &Arc<Params> {
+        &self.params
+    }
+
+    /// The id of its key pair.
+    #[must_use]
+    pub fn id(&self) -> KeyId {
+        self.id
+    }
+
+    /// The transform of s modulo ring `index`.
+    #[must_use]
+    pub fn transformed(&self, index: usize) -> &[u64] {
+        self.transformed.get(index).map_or(&[], |limb| limb)
+    }
+
+    /// The coefficients of s.
+    #[must_use]
+    pub fn coefficients(&self) -> &[i8] {
+        &self.coefficients
+    }
+
+    fn new(params: Arc<Params>, id: KeyId, coefficients: Zeroizing<Vec<i8>>) -> Self {
+        let transformed = params.rings().iter().map(|ring| Zeroizing::new(lift(ring, &coefficients, 1))).collect();
+        Self { params, id, coefficients, transformed }
+    }
+
+    /// The frame of the secret key: parameters and two bits per coefficient.
+    #[must_use]
+    pub fn to_frame(&self) -> Zeroizing<Vec<u8>> {
+        let mut payload = Zeroizing::new(vec![VERSION]);
+        put_parameters(&mut payload, self.params.rns());
+        let digits: Zeroizing<Vec<u64>> =
+            Zeroizing::new(self.coefficients.iter().map(|&c| u64::from((c + 1).unsigned_abs())).collect());
+        let mut packed = Zeroizing::new(Vec::new());
+        pack(&digits, 2, &mut packed);
+        // Reserved ahead, so that no copy is left behind by growth.
+        payload.reserve_exact(packed.len());
+        payload.extend_from_slice(&packed);
+        Zeroizing::new(frame::seal(Kind::SecretKey, self.id, &payload))
+    }
+
+    /// Reads a secret-key frame.
+    ///
+    /// # Errors
+    /// The bytes, the parameters or the key itself do not conform.
+    pub fn from_frame(bytes: &[u8]) -> Result<Self, Error> {
+        let (id, mut reader) = Reader::open(bytes, Kind::SecretKey).map_err(Error::Key)?;
+        let params = Params::new(&reader.parameters().map_err(Error::Key)?).map_err(Error::KeyParams)?;
+        let packed = reader.packed(params.degree(), 2).map_err(Error::Key)?;
+        reader.end().map_err(Error::Key)?;
+        let mut digits = Zeroizing::new(vec![0u64; params.degree()]);
+        unpack(packed, 2, modular::Modulus::new(3), &mut digits).map_err(Error::Key)?;
+        let coefficients: Zeroizing<Vec<i8>> =
+            Zeroizing::new(digits.iter().map(|&digit| [-1i8, 0, 1].get(digit as usize).copied().unwrap_or(0)).collect());
+        if canonical_norm(&coefficients) > norm_limit(params.degree()) {
+            return Err(Error::KeyNorm);
+        }
+        Ok(Self::new(params, id, coefficients))
+    }
+}
+
+/// Largest canonical norm of a secret that is used.
+#[expect(clippy::cast_precision_loss, reason = "a ring degree")]
+fn norm_limit(degree: usize) -> f64 {
+    SECRET_NORM_FACTOR * (2.0 * degree as f64 / 3.0).sqrt()
+}
+
+/// `max |s(zeta)|` over the odd powers zeta of a primitive 2N-th root of unity: a transform of length N of
+/// the coefficients twisted by powers of the root.
+#[expect(clippy::cast_precision_loss, reason = "positions below 2^16")]
+pub(crate) fn canonical_norm(coefficients: &[i8]) -> f64 {
+    let degree = coefficients.len();
+    let mut values: Vec<Complex<f64>> = coefficients
+        .iter()
+        .enumerate()
+        .map(|(k, &c)| Complex::from_polar(f64::from(c), std::f64::consts::PI * k as f64 / degree as f64))
+        .collect();
+    FftPlanner::new().plan_fft_forward(degree).process(&mut values);
+    let norm = values.iter().map(|value| value.norm()).fold(0.0, f64::max);
+    values.iter_mut().for_each(|value| {
+        value.re.zeroize();
+        value.im.zeroize();
+    });
+    norm
+}
+
+/// The transform of `factor * small` modulo one prime.
+pub(crate) fn lift(ring: &Ring, small: &[i8], factor: u64) -> Vec<u64> {
+    let q = ring.q;
+    let factor = factor % q.value();
+    let mut out: Vec<u64> = small
+        .iter()
+        .map(|&c| {
+            let magnitude = q.mul(u64::from(c.unsigned_abs()) % q.value(), factor);
+            if c < 0 { q.sub(0, magnitude) } else { magnitude }
+        })
+        .collect();
+    ring.transform.forward(&mut out);
+    out
+}
+
+/// Makes a key pair; the evaluation key comes as the payload of its frame.
+#[must_use]
+pub fn generate(params: &Arc<Params>, rng: &mut ChaCha20Rng) -> (SecretKey, Vec<u8>) {
+    let degree = params.degree();
+    let coefficients = loop {
+        let candidate = sample::ternary(rng, degree);
+        if canonical_norm(&candidate) <= norm_limit(degree) {
+            break candidate;
+        }
+    };
+    let mut secret = SecretKey::new(Arc::clone(params), KeyId::default(), coefficients);
+    let mut seed = [0u8; 32];
+    rng.fill_bytes(&mut seed);
+    let mut payload = vec![VERSION];
+    put_parameters(&mut payload, params.rns());
+    payload.extend_from_slice(&seed);
+    let chain = params.chain();
+    encrypt_zero(&secret, &seed, Use::PublicKey, chain, rng, |_, _| {}, &mut payload);
+    for digit in 0..digits(params, chain) {
+        let inside = digit_range(params, digit, chain);
+        let purpose = Use::Relinearization { digit: u16::try_from(digit).unwrap_or(u16::MAX) };
+        let add_gadget = |index: usize, limb: &mut [u64]| {
+            if inside.contains(&index) {
+                let q = params.rings()[index].q;
+                let s = secret.transformed(index);
+                let mut square = Zeroizing::new(s.to_vec());
+                modular::mul_assign(q, &mut square, s);
+                modular::scale_add_assign(q, limb, &square, q.factor(special_product(params, q)));
+            }
+        };
+        encrypt_zero(&secret, &seed, purpose, params.rings().len(), rng, add_gadget, &mut payload);
+    }
+    secret.id = key_id(&payload);
+    let frame = frame::seal(Kind::EvaluationKey, secret.id, &payload);
+    (secret, frame)
+}
+
+/// The id of a key pair: a digest of its public part.
+fn key_id(payload: &[u8]) -> KeyId {
+    KeyId(blake3::hash(payload).as_bytes().first_chunk().copied().unwrap_or_default())
+}
+
+/// Key-switching digits of a ciphertext with `limbs` primes.
+#[must_use]
+pub fn digits(params: &Params, limbs: usize) -> usize {
+    limbs.div_ceil(params.digit_limbs())
+}
+
+/// The primes of a digit, as far as a ciphertext with `limbs` primes has them.
+#[must_use]
+pub fn digit_range(params: &Params, digit: usize, limbs: usize) -> std::ops::Range<usize> {
+    let start = digit * params.digit_limbs();
+    start..limbs.min(start + params.digit_limbs())
+}
+
+/// P modulo a prime.
+#[must_use]
+pub fn special_product(params: &Params, q: modular::Modulus) -> u64 {
+    params.special().fold(1, |product, index| q.mul(product, params.rings()[index].q.value() % q.value()))
+}
+
+/// Appends the first part of an encryption of zero, `-a s + t e`, after `adjust`; a comes from the seed.
+fn encrypt_zero(
+    secret: &SecretKey,
+    seed: &[u8; 32],
+    purpose: Use,
+    limbs: usize,
+    rng: &mut ChaCha20Rng,
+    adjust: impl Fn(usize, &mut [u64]),
+    out: &mut Vec<u8>,
+) {
+    let params = &secret.params;
+    let error = sample::gaussian(rng, params.degree());
+    let mut uniform = zero_limb(params.degree());
+    for (index, ring) in params.rings().iter().enumerate().take(limbs) {
+        sample::expand(seed, purpose, ring.q, &mut uniform);
+        modular::mul_assign(ring.q, &mut uniform, secret.transformed(index));
+        let mut limb = Zeroizing::new(lift(ring, &error, params.t()));
+        modular::sub_assign(ring.q, &mut limb, &uniform);
+        adjust(index, &mut limb);
+        pack(&limb, params.residue_bits(index), out);
+    }
+}
+
+impl EvaluationKey {
+    /// The parameters.
+    #[must_use]
+    pub fn params(&self) -> &Arc<Params> {
+        &self.params
+    }
+
+    /// The id of its key pair.
+    #[must_use]
+    pub fn id(&self) -> KeyId {
+        self.id
+    }
+
+    /// The public key, transformed, modulo the chain.
+    #[must_use]
+    pub fn public(&self) -> (&Poly, &Poly) {
+        (&self.public.0, &self.public.1)
+    }
+
+    /// The relinearization key of each digit, transformed, modulo all primes.
+    #[must_use]
+    pub fn relinearization(&self) -> &[(Poly, Poly)] {
+        &self.relinearization
+    }
+
+    /// Reads and expands an evaluation-key frame.
+    ///
+    /// # Errors
+    /// The bytes or the parameters do not conform.
+    pub fn from_frame(bytes: &[u8]) -> Result<Self, Error> {
+        let (id, mut reader) = Reader::open(bytes, Kind::EvaluationKey).map_err(Error::Key)?;
+        let params = Params::new(&reader.parameters().map_err(Error::Key)?).map_err(Error::KeyParams)?;
+        let seed = reader.array().map_err(Error::Key)?;
+        let (chain, all) = (params.chain(), params.rings().len());
+        let mut part = |purpose, limbs| read_part(&mut reader, &params, &seed, purpose, limbs).map_err(Error::Key);
+        let public = part(Use::PublicKey, chain)?;
+        let relinearization = (0..digits(&params, chain))
+            .map(|digit| part(Use::Relinearization { digit: u16::try_from(digit).unwrap_or(u16::MAX) }, all))
+            .collect::<Result<_, _>>()?;
+        reader.end().map_err(Error::Key)?;
+        Ok(Self { params, id, public, relinearization })
+    }
+}
+
+fn read_part(
+    reader: &mut Reader<'_>,
+    params: &Params,
+    seed: &[u8; 32],
+    purpose: Use,
+    limbs: usize,
+) -> Result<(Poly, Poly), WireError> {
+    let mut parts = (Poly::new(), Poly::new());
+    for (index, ring) in params.rings().iter().enumerate().take(limbs) {
+        let bits = params.residue_bits(index);
+        let mut body = zero_limb(params.degree());
+        unpack(reader.packed(params.degree(), bits)?, bits, ring.q, &mut body)?;
+        let mut uniform = zero_limb(params.degree());
+        sample::expand(seed, purpose, ring.q, &mut uniform);
+        parts.0.push(body);
+        parts.1.push(uniform);
+    }
+    Ok(parts)
+}

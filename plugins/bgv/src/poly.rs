@@ -1,0 +1,52 @@
+//! Polynomials as residues by prime, aligned for wide loads, with a pool that reuses their memory.
+
+use aligned_vec::{ABox, AVec};
+
+/// N residues modulo one prime.
+pub type Limb = ABox<[u64]>;
+
+/// A polynomial modulo the first primes of the chain: `limbs[i]` holds its residues modulo q_i.
+pub type Poly = Vec<Limb>;
+
+/// A limb of zeros.
+#[must_use]
+pub fn zero_limb(degree: usize) -> Limb {
+    AVec::<u64>::from_iter(aligned_vec::CACHELINE_ALIGN, std::iter::repeat_n(0, degree)).into_boxed_slice()
+}
+
+/// Reuses limbs of one degree, so that a session allocates only while it warms up.
+#[derive(Debug)]
+pub struct Pool {
+    degree: usize,
+    free: Vec<Limb>,
+}
+
+impl Pool {
+    /// An empty pool of limbs of N residues.
+    #[must_use]
+    pub fn new(degree: usize) -> Self {
+        Self { degree, free: Vec::new() }
+    }
+
+    /// A limb of any content.
+    pub fn limb(&mut self) -> Limb {
+        self.free.pop().unwrap_or_else(|| zero_limb(self.degree))
+    }
+
+    /// A polynomial of any content.
+    pub fn poly(&mut self, limbs: usize) -> Poly {
+        (0..limbs).map(|_| self.limb()).collect()
+    }
+
+    /// A polynomial of zeros.
+    pub fn zero(&mut self, limbs: usize) -> Poly {
+        let mut poly = self.poly(limbs);
+        poly.iter_mut().for_each(|limb| limb.fill(0));
+        poly
+    }
+
+    /// Takes limbs back.
+    pub fn recycle(&mut self, poly: impl IntoIterator<Item = Limb>) {
+        self.free.extend(poly);
+    }
+}

@@ -1,0 +1,184 @@
+//! Random polynomials: uniform from a public seed, ternary and Gaussian from a secret generator.
+
+use rand::rngs::{ChaCha20Rng, SysRng};
+use rand::{Rng, SeedableRng};
+use zeroize::Zeroizing;
+
+use crate::error::Error;
+use crate::modular::{Modulus, reduce_assign};
+
+/// Standard deviation of errors, as in the security guidelines behind the parameter table.
+pub const ERROR_STDDEV: f64 = 3.19;
+/// Errors are at most this large: beyond, the probability is below 2^-63.
+const ERROR_MAX: usize = 30;
+
+/// A generator of secrets: ChaCha20, seeded by the operating system.
+///
+/// # Errors
+/// The operating system gives no random bytes.
+pub fn secret_rng() -> Result<ChaCha20Rng, Error> {
+    ChaCha20Rng::try_from_rng(&mut SysRng).map_err(|_| Error::Randomness)
+}
+
+/// What a public seed is expanded for; part of the hash input, so that no two uses share a stream.
+#[derive(Clone, Copy, Debug)]
+pub enum Use {
+    /// Second part of an input ciphertext.
+    Ciphertext,
+    /// Second part of the public key.
+    PublicKey,
+    /// Second part of the relinearization key of a digit.
+    Relinearization {
+        /// The digit.
+        digit: u16,
+    },
+}
+
+/// Fills a limb with uniform residues: BLAKE3 keyed with the seed over use and prime as extendable
+/// output; each 64-bit word gives its top 52 bits, accepted below the largest multiple of q. In the
+/// transformed domain as well as in coefficients, uniform is uniform.
+pub fn expand(seed: &[u8; 32], purpose: Use, q: Modulus, out: &mut [u64]) {
+    let (label, digit) = match purpose {
+        Use::Ciphertext => (1u8, 0),
+        Use::PublicKey => (2, 0),
+        Use::Relinearization { digit } => (3, digit),
+    };
+    let mut hasher = blake3::Hasher::new_keyed(seed);
+    hasher.update(&[label]).update(&digit.to_le_bytes()).update(&q.value().to_le_bytes());
+    let mut stream = hasher.finalize_xof();
+    let limit = (1u64 << 52) / q.value() * q.value();
+    let mut bytes = [0u8; 8192];
+    let mut filled = 0;
+    while filled < out.len() {
+        stream.fill(&mut bytes);
+        let (words, _) = bytes.as_chunks::<8>();
+        let rest = out.get_mut(filled..).unwrap_or_default();
+        let room = rest.len().min(words.len());
+        let mut largest = 0;
+        for (slot, word) in rest.iter_mut().zip(words) {
+            *slot = u64::from_le_bytes(*word) >> 12;
+            largest = largest.max(*slot);
+        }
+        let taken = if largest < limit { room } else { keep_below(limit, rest.get_mut(..room).unwrap_or_default()) };
+        reduce_assign(q, rest.get_mut(..taken).unwrap_or_default());
+        filled += taken;
+    }
+}
+
+/// Moves the words below `limit` to the front, in order, and returns how many there are.
+fn keep_below(limit: u64, words: &mut [u64]) -> usize {
+    let mut kept = 0;
+    for index in 0..words.len() {
+        let word = words.get(index).copied().unwrap_or(limit);
+        if word < limit {
+            if let Some(slot) = words.get_mut(kept) {
+                *slot = word;
+            }
+            kept += 1;
+        }
+    }
+    kept
+}
+
+/// N coefficients uniform in {-1, 0, 1}: two bits each, rejecting the fourth pattern.
+pub fn ternary(rng: &mut ChaCha20Rng, degree: usize) -> Zeroizing<Vec<i8>> {
+    let mut out = Zeroizing::new(Vec::with_capacity(degree));
+    let mut bytes = Zeroizing::new([0u8; 256]);
+    while out.len() < degree {
+        rng.fill_bytes(bytes.as_mut_slice());
+        let pairs = bytes.iter().flat_map(|&byte| [byte & 3, byte >> 2 & 3, byte >> 4 & 3, byte >> 6]);
+        let room = degree - out.len();
+        out.extend(pairs.filter(|&pair| pair < 3).map(|pair| [-1i8, 0, 1][usize::from(pair)]).take(room));
+    }
+    out
+}
+
+/// N coefficients of the discrete Gaussian of standard deviation [`ERROR_STDDEV`]: 63 random bits are
+/// compared with every entry of the cumulative table of |x| (no branch or address depends on them), the
+/// last bit is the sign. Source: Peikert, "An efficient and parallel Gaussian sampler for lattices",
+/// 2010, section 4.1. The table is rounded to doubles: statistical distance below 2^-52 per coefficient.
+pub fn gaussian(rng: &mut ChaCha20Rng, degree: usize) -> Zeroizing<Vec<i8>> {
+    let table = cumulative();
+    let mut out = Zeroizing::new(Vec::with_capacity(degree));
+    for _ in 0..degree {
+        let word = rng.next_u64();
+        let magnitude = table.iter().fold(0i8, |sum, &bound| sum + i8::from(word >> 1 >= bound));
+        let sign = i8::from(word & 1 == 1);
+        out.push((magnitude ^ -sign) + sign);
+    }
+    out
+}
+
+/// `table[k] = 2^63 P(|x| <= k)`.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "probabilities in [0, 1] scaled to words; magnitudes are at most 30"
+)]
+fn cumulative() -> [u64; ERROR_MAX] {
+    let weight = |k: usize| (-((k * k) as f64) / (2.0 * ERROR_STDDEV * ERROR_STDDEV)).exp();
+    let total = 1.0 + 2.0 * (1..=ERROR_MAX).map(weight).sum::<f64>();
+    let mut sum = 0.0;
+    std::array::from_fn(|k| {
+        sum += if k == 0 { 1.0 } else { 2.0 * weight(k) };
+        (sum / total * 2f64.powi(63)) as u64
+    })
+}
+
+/// An integer uniform in [-2^bits, 2^bits], for bits up to 120, by rejection.
+pub fn flooding(rng: &mut ChaCha20Rng, bits: u32) -> i128 {
+    let bits = bits.min(120);
+    let half = 1u128 << bits;
+    loop {
+        let word = (u128::from(rng.next_u64()) << 64 | u128::from(rng.next_u64())) >> (128 - bits - 2);
+        if word <= 2 * half {
+            // Both are below 2^122.
+            return i128::try_from(word).unwrap_or(0) - i128::try_from(half).unwrap_or(0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rng() -> ChaCha20Rng {
+        ChaCha20Rng::from_seed([3; 32])
+    }
+
+    #[test]
+    fn expansion_is_uniform_and_separate() {
+        for value in [65537u64, 1_125_899_904_679_937, 562_949_954_093_057] {
+            let q = Modulus::new(value);
+            let mut a = vec![0; 1 << 16];
+            expand(&[1; 32], Use::Ciphertext, q, &mut a);
+            assert!(a.iter().all(|&x| x < value));
+            let mean = a.iter().map(|&x| x as f64).sum::<f64>() / a.len() as f64 / value as f64;
+            assert!((mean - 0.5).abs() < 0.01, "{mean}");
+            let mut b = vec![0; 1 << 16];
+            expand(&[1; 32], Use::Relinearization { digit: 0 }, q, &mut b);
+            assert!(a.iter().zip(&b).filter(|(x, y)| x == y).count() < 30);
+            let mut prefix = vec![0; 100];
+            expand(&[1; 32], Use::Ciphertext, q, &mut prefix);
+            assert_eq!(prefix, a[..100]);
+        }
+    }
+
+    #[test]
+    fn distributions_have_their_moments() {
+        let n = 1 << 18;
+        let moments = |values: &[i8]| {
+            let mean = values.iter().map(|&x| f64::from(x)).sum::<f64>() / n as f64;
+            (mean, values.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() / n as f64)
+        };
+        let (mean, square) = moments(&ternary(&mut rng(), n));
+        assert!(mean.abs() < 0.01 && (square - 2.0 / 3.0).abs() < 0.01);
+        let (mean, square) = moments(&gaussian(&mut rng(), n));
+        assert!(mean.abs() < 0.05 && (square - ERROR_STDDEV * ERROR_STDDEV).abs() < 0.2, "{mean} {square}");
+        let mut generator = rng();
+        for _ in 0..1000 {
+            assert!(flooding(&mut generator, 40).abs() <= 1 << 40);
+        }
+    }
+}
