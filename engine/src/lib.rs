@@ -1,8 +1,24 @@
 //! From a checked query to a certified plan, and the run of a plan on a backend.
+//!
+//! | stage | file | from -> to |
+//! |---|---|---|
+//! | lower | `lower` | query -> circuit |
+//! | encode, shape, place | `passes` | circuit -> placed plan |
+//! | choose parameters | `planner` | placed plan -> plan of one backend |
+//! | certify | `noise`, `certificate` | plan -> certificate |
+//! | run | `run`, `dataset` | plan x blocks -> encrypted sums |
+//! | open | `open` | opened sums -> exact aggregates |
+//!
+//! Deliberately absent: secret keys, plaintext tables, files other than encrypted datasets.
 
 pub mod algebra;
 pub mod certificate;
+pub mod compile;
+pub mod dataset;
 pub mod encoding;
 pub mod lower;
 pub mod noise;
+pub mod open;
 pub mod passes;
+pub mod planner;
+pub mod run;

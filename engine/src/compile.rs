@@ -1,0 +1,105 @@
+//! The planner applied to a checked query: the one entry that `check`, `explain`, `run`, `compute` and
+//! `open` share. Operational details become a researcher's diagnostics here.
+
+use hq_dsl::{Code, Dataset, Diagnostic, Query, Severity, Span};
+use hq_plugin_sdk::capabilities::Capabilities;
+use hq_plugin_sdk::plan::Plan;
+
+use crate::encoding::Encoding;
+use crate::lower::lower;
+use crate::passes::Encodings;
+use crate::planner::{self, PlanError, Planned, Resolve, Target};
+
+/// A query with its circuit and plan.
+#[derive(Clone, Debug)]
+pub struct CompiledQuery {
+    /// The circuit before any pass; the same for every backend.
+    pub circuit: Plan,
+    /// The plan.
+    pub planned: Planned,
+    /// Notes, such as sums carried in limbs.
+    pub notes: Vec<Diagnostic>,
+}
+
+/// The form of every column of a dataset that holds all of them.
+#[must_use]
+pub fn default_encodings(dataset: &Dataset) -> Encodings {
+    dataset.columns.iter().map(|column| (column.name.clone(), Encoding::of(column))).collect()
+}
+
+/// Plans a query for a backend.
+///
+/// # Errors
+/// What is wrong with the query on this backend, for its author.
+pub fn compile_query(
+    query: &Query,
+    encodings: &Encodings,
+    capabilities: &Capabilities,
+    resolve: &Resolve<'_>,
+    target: &Target,
+) -> Result<CompiledQuery, Box<Diagnostic>> {
+    let explain = |error| Box::new(diagnose(query, capabilities, error));
+    let circuit = lower(query).map_err(|source| explain(PlanError::Pass { pass: "lower", source }))?;
+    let planned = planner::plan(&circuit, encodings, capabilities, resolve, target).map_err(explain)?;
+    let notes = limb_notes(query, &planned);
+    Ok(CompiledQuery { circuit, planned, notes })
+}
+
+/// The span that an aggregate of the plan was written at. Aggregates come group by group.
+fn aggregate_span(query: &Query, aggregate: usize) -> Span {
+    let within = aggregate.checked_rem(query.aggregates.len()).unwrap_or(0);
+    query.aggregates.get(within).map_or(query.dataset.span, |aggregate| aggregate.span)
+}
+
+fn diagnose(query: &Query, capabilities: &Capabilities, error: PlanError) -> Diagnostic {
+    match error {
+        PlanError::TooDeep { depth, allowed, aggregate } => Diagnostic::new(
+            Code::TooDeep,
+            Severity::Error,
+            aggregate_span(query, aggregate),
+            format!(
+                "This number needs {depth} multiplications in sequence; the keys of `{}` allow {allowed}.",
+                query.dataset.name
+            ),
+            "Use fewer conditions on wide columns, ask the owner for a prepared flag, or make keys for this \
+             query with `hq keygen --query`.",
+        ),
+        other @ (PlanError::Pass { .. } | PlanError::Uncertified(_) | PlanError::Backend(_)) => {
+            Diagnostic::new(
+                Code::Unsupported,
+                Severity::Error,
+                query.dataset.span,
+                format!("Backend `{}` has no certified plan for this query: {other}.", capabilities.name),
+                "Simplify the query, lower `rows <=` if it is larger than the table, or use another backend.",
+            )
+        }
+    }
+}
+
+/// HQ051: sums that one plaintext does not hold.
+fn limb_notes(query: &Query, planned: &Planned) -> Vec<Diagnostic> {
+    let mut noted = std::collections::BTreeSet::new();
+    let mut notes = Vec::new();
+    for (index, aggregate) in planned.plan.aggregates.iter().enumerate() {
+        let limbs = aggregate.terms.len();
+        let within = index.checked_rem(query.aggregates.len()).unwrap_or(0);
+        if limbs < 2 || !noted.insert(within) {
+            continue;
+        }
+        let Some(source) = query.aggregates.get(within) else { continue };
+        let (_, hi) = query.rows.get(source.value).range;
+        let most = i128::from(hi) * i128::from(query.dataset.rows);
+        notes.push(Diagnostic::new(
+            Code::WideSum,
+            Severity::Note,
+            source.span,
+            format!(
+                "`{}` can reach {}, more than one plaintext holds.",
+                source.name,
+                hq_dsl::with_commas(most.unsigned_abs())
+            ),
+            format!("It is carried in {limbs} limbs and put together exactly after opening."),
+        ));
+    }
+    notes
+}

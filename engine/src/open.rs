@@ -1,0 +1,75 @@
+//! From opened sums to exact aggregates, under the ranges that the plan proves.
+
+use hq_plugin_sdk::parameters::Parameters;
+use hq_plugin_sdk::plan::Plan;
+use hq_plugin_sdk::range::Range;
+
+/// Why opened numbers are not the result of the plan.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// Another number of sums than the plan has.
+    #[error("{found} numbers were opened where the plan releases {wanted}: the result is of another plan")]
+    Count {
+        /// Opened.
+        found: usize,
+        /// In the plan.
+        wanted: usize,
+    },
+    /// A number that the plan cannot produce.
+    #[error(
+        "sum {sum} opened as {value}, outside the proved {lo}..{hi}: the result was altered, or its table \
+         has more rows than `rows <=` says"
+    )]
+    OutOfRange {
+        /// The sum.
+        sum: usize,
+        /// Its value.
+        value: i128,
+        /// Least value.
+        lo: i128,
+        /// Largest value.
+        hi: i128,
+    },
+}
+
+/// The aggregates of the plan, in its order, from what a backend opened: residues modulo t in `0..t`, or
+/// exact values.
+///
+/// # Errors
+/// Numbers that this plan cannot have produced.
+pub fn aggregates(plan: &Plan, opened: &[i64]) -> Result<Vec<i128>, OpenError> {
+    if opened.len() != plan.sums.len() {
+        return Err(OpenError::Count { found: opened.len(), wanted: plan.sums.len() });
+    }
+    let modulus = match &plan.parameters {
+        Some(Parameters::Rns(rns)) => Some(i128::from(rns.plaintext_modulus)),
+        Some(Parameters::Clear { .. }) | None => None,
+    };
+    let mut sums = Vec::with_capacity(opened.len());
+    for (index, (sum, &number)) in plan.sums.iter().zip(opened).enumerate() {
+        let hull = sum.range.hull(Range::single(0));
+        let [lo, hi] = [hull.lo(), hull.hi()].map(|end| i128::from(end) * i128::from(plan.rows));
+        let value = match modulus {
+            // The certificate has hi - lo < t, so one value of the range has this residue.
+            Some(modulus) => lo + (i128::from(number) - lo).rem_euclid(modulus),
+            None => i128::from(number),
+        };
+        if value < lo || value > hi {
+            return Err(OpenError::OutOfRange { sum: index, value, lo, hi });
+        }
+        sums.push(value);
+    }
+    Ok(plan
+        .aggregates
+        .iter()
+        .map(|aggregate| {
+            aggregate
+                .terms
+                .iter()
+                .map(|&(coefficient, sum)| {
+                    i128::from(coefficient) * sums.get(sum.index()).copied().unwrap_or(0)
+                })
+                .sum()
+        })
+        .collect())
+}

@@ -1,0 +1,455 @@
+//! From a circuit to a certified plan for one backend: the cheapest parameters that certify, found from
+//! the backend's description alone.
+
+use std::collections::HashMap;
+
+use hq_plugin_sdk::backend::BackendError;
+use hq_plugin_sdk::capabilities::{Capabilities, InputForm, Leveled, OpCost, SecurityLimit};
+use hq_plugin_sdk::parameters::{Parameters, RnsParameters, RnsRequest};
+use hq_plugin_sdk::plan::{Level, Op, Plan, Release};
+use hq_plugin_sdk::verify::{self, Invalid, Shape};
+
+use crate::algebra::Result as Rebuilt;
+use crate::certificate::{self, Certificate, Uncertified, blocks, certify};
+use crate::noise::{FLOODING_BITS, Noise, NoiseParameters, secret_bound};
+use crate::passes::{self, Depths, Encodings};
+
+/// Results are opened at this level: two primes hold a number, its noise and the flooding.
+pub const RELEASE_LEVEL: Level = Level(1);
+
+/// Rows per block of a backend that has no slots.
+const CLEAR_BLOCK_ROWS: u32 = 65_536;
+
+/// What a plan is made for.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// The cheapest parameters of at least this security.
+    Cheapest {
+        /// 128, 192 or 256.
+        security_bits: u32,
+    },
+    /// The parameters of keys that exist.
+    Fixed(RnsParameters),
+}
+
+/// A plan with what was found on the way.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// Every pass that ran, by name, with its result.
+    pub passes: Vec<(&'static str, Plan)>,
+    /// The plan to run.
+    pub plan: Plan,
+    /// Its certificate; `None` where nothing is encrypted.
+    pub certificate: Option<Certificate>,
+    /// Estimated CPU nanoseconds over all blocks.
+    pub cost_ns: f64,
+}
+
+/// Why there is no plan.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum PlanError {
+    /// A pass failed, or left something invalid.
+    #[error("{pass}: {source}")]
+    Pass {
+        /// The pass.
+        pass: &'static str,
+        /// What is wrong.
+        source: Invalid,
+    },
+    /// No parameters certify the plan.
+    #[error("the deepest number needs {depth} multiplications in sequence; the parameters allow {allowed}")]
+    TooDeep {
+        /// Depth of the deepest sum.
+        depth: u32,
+        /// Depth that the parameters allow.
+        allowed: u32,
+        /// The aggregate that needs most.
+        aggregate: usize,
+    },
+    /// The plan does not certify at the keys' parameters for another reason than depth.
+    #[error(transparent)]
+    Uncertified(#[from] Uncertified),
+    /// The backend has no such parameters.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+}
+
+/// Asks the backend for concrete parameters.
+pub type Resolve<'a> = dyn Fn(&RnsRequest) -> Result<RnsParameters, BackendError> + 'a;
+
+/// Plans a circuit for a backend.
+///
+/// # Errors
+/// See [`PlanError`].
+pub fn plan(
+    circuit: &Plan,
+    encodings: &Encodings,
+    capabilities: &Capabilities,
+    resolve: &Resolve<'_>,
+    target: &Target,
+) -> Result<Planned, PlanError> {
+    let mut planner = Pipeline { trail: Vec::new() };
+    let circuit = planner.pass("simplify", circuit, passes::prune)?;
+    match (&capabilities.leveled, capabilities.inputs) {
+        (Some(leveled), InputForm::Parts) => {
+            let encoded = planner.pass("encode", &circuit, |plan| passes::encode(plan, encodings))?;
+            Search { leveled, resolve, encoded, pipeline: planner }.run(target)
+        }
+        (Some(_), InputForm::Columns) | (None, _) => {
+            let mut plan = circuit;
+            plan.parameters = Some(Parameters::Clear { rows_per_block: CLEAR_BLOCK_ROWS });
+            Ok(Planned { passes: planner.trail, plan, certificate: None, cost_ns: 0.0 })
+        }
+    }
+}
+
+/// Runs passes, verifies after each, and keeps what they made.
+#[derive(Clone)]
+struct Pipeline {
+    trail: Vec<(&'static str, Plan)>,
+}
+
+impl Pipeline {
+    fn pass(
+        &mut self,
+        name: &'static str,
+        plan: &Plan,
+        f: impl FnOnce(&Plan) -> Rebuilt<Plan>,
+    ) -> Result<Plan, PlanError> {
+        let wrong = |source| PlanError::Pass { pass: name, source };
+        let after = f(plan).map_err(wrong)?;
+        verify::ranges(&after).map_err(wrong)?;
+        self.trail.push((name, after.clone()));
+        Ok(after)
+    }
+}
+
+struct Search<'a> {
+    leveled: &'a Leveled,
+    resolve: &'a Resolve<'a>,
+    encoded: Plan,
+    pipeline: Pipeline,
+}
+
+/// A candidate that certifies.
+struct Candidate {
+    planned: Planned,
+}
+
+/// The passes between encoding and placement, for one plaintext modulus.
+const SHAPING: [(&str, fn(&Plan) -> Rebuilt<Plan>); 3] =
+    [("balance", passes::balance), ("presence", passes::presence), ("prune", passes::prune)];
+
+impl Search<'_> {
+    fn run(&self, target: &Target) -> Result<Planned, PlanError> {
+        match target {
+            Target::Fixed(parameters) => self.fixed(parameters),
+            Target::Cheapest { security_bits } => self.cheapest(*security_bits),
+        }
+    }
+
+    /// Limbs for a plaintext modulus, then shape and place.
+    fn place(&self, modulus: u64) -> Result<(Plan, Pipeline), PlanError> {
+        let mut pipeline = self.pipeline.clone();
+        let mut plan = pipeline.pass("limbs", &self.encoded, |plan| passes::limbs(plan, modulus))?;
+        for (name, pass) in SHAPING {
+            plan = pipeline.pass(name, &plan, pass)?;
+        }
+        let plan = pipeline.pass("place", &plan, |plan| passes::place(plan, RELEASE_LEVEL))?;
+        Ok((plan, pipeline))
+    }
+
+    fn fixed(&self, parameters: &RnsParameters) -> Result<Planned, PlanError> {
+        let (placed, pipeline) = self.place(parameters.plaintext_modulus)?;
+        let levels = levels(&placed);
+        if levels > parameters.moduli.len() {
+            return Err(too_deep(&placed, levels, parameters.moduli.len()));
+        }
+        self.certified(&placed, pipeline, parameters)
+    }
+
+    fn certified(
+        &self,
+        placed: &Plan,
+        pipeline: Pipeline,
+        parameters: &RnsParameters,
+    ) -> Result<Planned, PlanError> {
+        let mut plan = placed.clone();
+        plan.parameters = Some(Parameters::Rns(parameters.clone()));
+        plan.release = Some(Release { level: RELEASE_LEVEL, flood_bits: 0 });
+        let invalid = |source| PlanError::Pass { pass: "certify", source };
+        let flood_bits = certificate::flood_bits(&plan, parameters, self.leveled).map_err(invalid)?;
+        plan.release = Some(Release { level: RELEASE_LEVEL, flood_bits });
+        let certificate = certify(&plan, self.leveled)?;
+        let shapes = verify::shapes(&plan).map_err(invalid)?;
+        let cost_ns = cost_ns(&plan, &shapes, self.leveled, parameters.ring_degree);
+        Ok(Planned { passes: pipeline.trail, plan, certificate: Some(certificate), cost_ns })
+    }
+
+    /// Every ring degree, plaintext modulus and key-switching shape; the cheapest that certifies.
+    fn cheapest(&self, security_bits: u32) -> Result<Planned, PlanError> {
+        let mut best: Option<Candidate> = None;
+        let mut placed_for: HashMap<u64, (Plan, Pipeline)> = HashMap::new();
+        let mut deepest = None;
+        for limit in self.leveled.security.iter().filter(|limit| limit.security_bits == security_bits) {
+            for modulus in self.plaintext_moduli(limit.ring_degree) {
+                if let std::collections::hash_map::Entry::Vacant(entry) = placed_for.entry(modulus) {
+                    // A modulus too small for the rows has no plan; a larger one may.
+                    let Ok(placed) = self.place(modulus) else { continue };
+                    entry.insert(placed);
+                }
+                let Some((placed, pipeline)) = placed_for.get(&modulus) else { continue };
+                let found = self.best_chain(placed, modulus, limit)?;
+                match found {
+                    Some((parameters, planned)) => {
+                        let _ = parameters;
+                        let planned = Planned { passes: pipeline.trail.clone(), ..planned };
+                        if best.as_ref().is_none_or(|best| planned.cost_ns < best.planned.cost_ns) {
+                            best = Some(Candidate { planned });
+                        }
+                    }
+                    None => deepest = Some((placed.clone(), levels(placed))),
+                }
+            }
+        }
+        match (best, deepest) {
+            (Some(best), _) => Ok(best.planned),
+            (None, Some((placed, levels))) => Err(too_deep(&placed, levels, levels)),
+            // No modulus had a plan: say why the largest had none.
+            (None, None) => {
+                let modulus = 1_u64 << self.leveled.max_plaintext_bits.min(62);
+                Err(match self.place(modulus) {
+                    Err(error) => error,
+                    Ok((placed, _)) => too_deep(&placed, levels(&placed), 0),
+                })
+            }
+        }
+    }
+
+    /// Candidates for t: what counts rows, and what holds ever wider sums in one piece.
+    fn plaintext_moduli(&self, ring_degree: u32) -> Vec<u64> {
+        let most = 1_u64 << self.leveled.max_plaintext_bits.min(62);
+        let step = 2 * u64::from(ring_degree);
+        let mut wishes = vec![self.encoded.rows.saturating_add(1)];
+        for sum in &self.encoded.sums {
+            let whole = passes::span(sum.range).saturating_mul(self.encoded.rows).saturating_add(1);
+            for limbs in 1..=3 {
+                let bits = (u64::BITS - whole.leading_zeros()).div_ceil(limbs);
+                wishes.push(if limbs == 1 { whole } else { self.encoded.rows << (bits / 2).min(20) });
+            }
+        }
+        let mut moduli: Vec<u64> = wishes
+            .into_iter()
+            // Rounded up to a few sizes, so that few placements are tried.
+            .map(|wish| wish.max(step + 1))
+            .map(|wish| if wish <= step * 4 { wish.div_ceil(step) * step } else { wish.next_power_of_two() })
+            .filter(|&modulus| modulus < most)
+            .collect();
+        moduli.sort_unstable();
+        moduli.dedup();
+        moduli
+    }
+
+    /// The cheapest chain for a placed plan at one ring degree.
+    fn best_chain(
+        &self,
+        placed: &Plan,
+        modulus: u64,
+        limit: &SecurityLimit,
+    ) -> Result<Option<(RnsParameters, Planned)>, PlanError> {
+        let mut best: Option<(RnsParameters, Planned)> = None;
+        for digit_limbs in 1..=4 {
+            for specials in 1..=digit_limbs.min(3) {
+                let Some(request) = self.request(placed, modulus, limit, digit_limbs, specials) else {
+                    continue;
+                };
+                let cost = request_cost(placed, &request, self.leveled);
+                if best.as_ref().is_some_and(|(_, planned)| planned.cost_ns <= cost) {
+                    continue;
+                }
+                // A backend may lack primes of this size; another shape may do.
+                let Ok(parameters) = (self.resolve)(&request) else { continue };
+                let pipeline = Pipeline { trail: Vec::new() };
+                if let Ok(planned) = self.certified(placed, pipeline, &parameters)
+                    && best.as_ref().is_none_or(|(_, best)| planned.cost_ns < best.cost_ns)
+                {
+                    best = Some((parameters, planned));
+                }
+            }
+        }
+        Ok(best)
+    }
+
+    /// Bits per prime from the noise gap of its level, or `None` where they cannot fit.
+    fn request(
+        &self,
+        placed: &Plan,
+        modulus: u64,
+        limit: &SecurityLimit,
+        digit_limbs: u32,
+        specials: u32,
+    ) -> Option<RnsRequest> {
+        let widest = f64::from(self.leveled.max_modulus_bits);
+        let count = levels(placed);
+        let ring_degree = f64::from(limit.ring_degree);
+        let special_bits = vec![self.leveled.max_modulus_bits; usize::try_from(specials).ok()?];
+        let mut parameters = NoiseParameters {
+            ring_degree,
+            log2_t: float(modulus).log2(),
+            log2_moduli: vec![widest - 0.5; count],
+            log2_p: special_bits.iter().map(|&bits| f64::from(bits) - 0.5).sum(),
+            digit_limbs: usize::try_from(digit_limbs).ok()?,
+            error_stddev: self.leveled.error_stddev,
+            log2_secret: secret_bound(ring_degree, self.leveled),
+        };
+        // A prime is 1 modulo 2 N t: it has at least so many bits, and a few more to be a prime.
+        let least = 1.0 + (2.0 * ring_degree).log2() + parameters.log2_t;
+        for _ in 0..4 {
+            let bits = self.prime_bits(placed, &parameters, limit)?;
+            parameters.log2_moduli = bits.iter().map(|&bits| bits.max(least).min(widest)).collect();
+        }
+        let modulus_bits: Vec<u32> = parameters.log2_moduli.iter().map(|&bits| ceil(bits)).collect();
+        let total: u32 = modulus_bits.iter().sum::<u32>() + special_bits.iter().sum::<u32>();
+        // Primes lie up to a bit below their size in bits; the certificate checks the exact product.
+        let slack = u32::try_from(count).ok()? + specials;
+        if limit.security_bits > 0 && total > limit.max_log2_qp + slack {
+            return None;
+        }
+        Some(RnsRequest {
+            ring_degree: limit.ring_degree,
+            min_plaintext_modulus: modulus,
+            modulus_bits,
+            special_bits,
+            digit_limbs,
+            security_bits: limit.security_bits,
+        })
+    }
+
+    /// The noise gap of each level: what a switch there should divide by.
+    fn prime_bits(
+        &self,
+        placed: &Plan,
+        parameters: &NoiseParameters,
+        limit: &SecurityLimit,
+    ) -> Option<Vec<f64>> {
+        let count = parameters.log2_moduli.len();
+        let shapes = shapes_of(placed, count)?;
+        let blocks = u32::try_from(blocks(placed, limit.ring_degree)).map_or(f64::MAX, f64::from);
+        let noise: Noise = certificate::model(parameters.clone(), placed, blocks);
+        let bounds = noise.bounds(placed, &shapes);
+        let release = usize::from(RELEASE_LEVEL.0);
+        let mut gaps = vec![0.0_f64; count];
+        let mut raise = |level: usize, gap: f64| {
+            if let Some(known) = gaps.get_mut(level) {
+                *known = known.max(gap);
+            }
+        };
+        for (node, op) in placed.iter() {
+            if let Op::ModSwitch { arg } = op {
+                let (bits, shape) = (bounds.get(arg.index())?, shapes.get(arg.index())?);
+                let parts = shapes.get(node.index())?.parts;
+                raise(usize::from(shape.level.0), bits - noise.rounding(parts));
+            }
+        }
+        let mut opened = 0.0_f64;
+        for sum in &placed.sums {
+            let (bits, &shape) = (bounds.get(sum.node.index())?, shapes.get(sum.node.index())?);
+            let level = usize::from(shape.level.0);
+            if level > release {
+                raise(level, bits + blocks.log2() - noise.rounding(2));
+            }
+            opened = opened.max(noise.released(*bits, blocks, shape, release));
+        }
+        // The primes of the release level share what is opened, flooding included, and a bit of sign.
+        let base = opened + f64::from(FLOODING_BITS) + 3.0;
+        let share = base / f64::from(RELEASE_LEVEL.0 + 1);
+        for level in 0..=release {
+            raise(level, share);
+        }
+        Some(gaps.into_iter().map(|gap| gap + 0.5).collect())
+    }
+}
+
+/// Primes in the chain that a placed plan needs.
+fn levels(placed: &Plan) -> usize {
+    let top = placed
+        .nodes()
+        .iter()
+        .filter_map(
+            |op| if let Op::Input { level: Some(level), .. } = op { Some(level.limbs()) } else { None },
+        )
+        .max();
+    top.unwrap_or(1).max(RELEASE_LEVEL.limbs())
+}
+
+/// Shapes of a plan whose parameters are not chosen yet.
+fn shapes_of(placed: &Plan, count: usize) -> Option<Vec<Shape>> {
+    let mut plan = placed.clone();
+    plan.parameters = Some(Parameters::Rns(RnsParameters {
+        ring_degree: 0,
+        plaintext_modulus: 0,
+        moduli: vec![0; count],
+        special_moduli: Vec::new(),
+        digit_limbs: 1,
+        security_bits: 0,
+    }));
+    verify::shapes(&plan).ok()
+}
+
+fn request_cost(placed: &Plan, request: &RnsRequest, leveled: &Leveled) -> f64 {
+    shapes_of(placed, request.modulus_bits.len())
+        .map_or(f64::INFINITY, |shapes| cost_ns(placed, &shapes, leveled, request.ring_degree))
+}
+
+/// Estimated CPU nanoseconds of all blocks, from the backend's cost table.
+#[must_use]
+pub fn cost_ns(plan: &Plan, shapes: &[Shape], leveled: &Leveled, ring_degree: u32) -> f64 {
+    let blocks = float(blocks(plan, ring_degree));
+    let per_block: f64 = plan
+        .iter()
+        .map(|(node, op)| {
+            let limbs = shapes.get(node.index()).map_or(0, |shape| shape.level.limbs());
+            let limbs = u32::try_from(limbs).map_or(f64::MAX, f64::from);
+            let kind = op.kind();
+            let cost: Option<&OpCost> = leveled.costs.iter().find(|cost| cost.op == kind);
+            let terms = if let Op::Linear(linear) = op { linear.terms().len().max(1) } else { 1 };
+            let terms = u32::try_from(terms).map_or(f64::MAX, f64::from);
+            cost.map_or(0.0, |cost| {
+                (cost.per_slot_limb * limbs + cost.per_slot_limb2 * limbs * limbs) * terms
+            })
+        })
+        .sum();
+    per_block * blocks * f64::from(ring_degree)
+}
+
+fn too_deep(placed: &Plan, needed: usize, allowed: usize) -> PlanError {
+    let mut depths = Depths::default();
+    let deepest = (0..placed.aggregates.len())
+        .map(|index| {
+            let terms = placed.aggregates.get(index).map_or(&[][..], |aggregate| &aggregate.terms);
+            let depth = terms
+                .iter()
+                .filter_map(|(_, sum)| placed.sums.get(sum.index()))
+                .map(|sum| depths.of(placed, sum.node))
+                .max();
+            (depth.unwrap_or(0), std::cmp::Reverse(index))
+        })
+        .max();
+    let (depth, aggregate) = deepest.map_or((0, 0), |(depth, index)| (depth, index.0));
+    let lost = u32::try_from(needed.saturating_sub(allowed)).unwrap_or(u32::MAX);
+    PlanError::TooDeep { depth, allowed: depth.saturating_sub(lost.max(1)), aggregate }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "estimates need no more than a double holds")]
+fn float(value: u64) -> f64 {
+    value as f64
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped to a few bits; float to integer has no checked conversion"
+)]
+fn ceil(bits: f64) -> u32 {
+    bits.ceil().clamp(1.0, 64.0) as u32
+}
