@@ -10,7 +10,7 @@ use hq_plugin_sdk::parameters::{Parameters, RnsParameters, RnsRequest};
 
 use crate::error::ParamsError;
 use crate::modular::{MAX_BITS, Modulus};
-use crate::primes::{is_exact, is_prime, next_prime};
+use crate::primes::{is_exact, is_prime, next_exact_prime, next_prime};
 use crate::transform::{self, Transform};
 
 /// Bits of the largest plaintext modulus.
@@ -165,7 +165,7 @@ fn check(rns: &RnsParameters) -> Result<(), ParamsError> {
     }
     let step = 2 * u64::from(degree);
     let t = rns.plaintext_modulus;
-    if t >= 1 << MAX_PLAINTEXT_BITS || t % step != 1 || !is_exact(t) || !is_prime(t) {
+    if t >= 1 << MAX_PLAINTEXT_BITS || t % step != 1 || !is_prime(t) {
         return Err(ParamsError::Plaintext(t));
     }
     if rns.moduli.is_empty() || rns.moduli.len() > MAX_CHAIN {
@@ -241,7 +241,7 @@ pub fn resolve(request: &RnsRequest) -> Result<RnsParameters, ParamsError> {
     let mut search = |bits: u32, step: u64| {
         let none = ParamsError::NoPrime { bits, max_bits: MAX_BITS };
         let least = 1u64.checked_shl(bits.saturating_sub(1)).ok_or_else(|| none.clone())?;
-        let prime = next_prime(least, step, MAX_BITS, &taken).ok_or(none)?;
+        let prime = next_exact_prime(least, step, MAX_BITS, &taken).ok_or(none)?;
         taken.push(prime);
         Ok::<u64, ParamsError>(prime)
     };

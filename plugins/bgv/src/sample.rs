@@ -48,20 +48,21 @@ pub fn expand(seed: &[u8; 32], purpose: Use, q: Modulus, out: &mut [u64]) {
     let mut stream = hasher.finalize_xof();
     let limit = (1u64 << 52) / q.value() * q.value();
     let mut bytes = [0u8; 8192];
-    let mut filled = 0;
-    while filled < out.len() {
+    let mut words = [0u64; 1024];
+    let mut rest = out;
+    while !rest.is_empty() {
         stream.fill(&mut bytes);
-        let (words, _) = bytes.as_chunks::<8>();
-        let rest = out.get_mut(filled..).unwrap_or_default();
-        let room = rest.len().min(words.len());
         let mut largest = 0;
-        for (slot, word) in rest.iter_mut().zip(words) {
-            *slot = u64::from_le_bytes(*word) >> 12;
-            largest = largest.max(*slot);
+        for (word, bytes) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
+            *word = u64::from_le_bytes(*bytes) >> 12;
+            largest = largest.max(*word);
         }
-        let taken = if largest < limit { room } else { keep_below(limit, rest.get_mut(..room).unwrap_or_default()) };
-        reduce_assign(q, rest.get_mut(..taken).unwrap_or_default());
-        filled += taken;
+        let kept = if largest < limit { words.len() } else { keep_below(limit, &mut words) };
+        let taken = kept.min(rest.len());
+        let (head, tail) = rest.split_at_mut(taken);
+        head.copy_from_slice(&words[..taken]);
+        reduce_assign(q, head);
+        rest = tail;
     }
 }
 
@@ -69,13 +70,9 @@ pub fn expand(seed: &[u8; 32], purpose: Use, q: Modulus, out: &mut [u64]) {
 fn keep_below(limit: u64, words: &mut [u64]) -> usize {
     let mut kept = 0;
     for index in 0..words.len() {
-        let word = words.get(index).copied().unwrap_or(limit);
-        if word < limit {
-            if let Some(slot) = words.get_mut(kept) {
-                *slot = word;
-            }
-            kept += 1;
-        }
+        let word = words[index];
+        words[kept] = word;
+        kept += usize::from(word < limit);
     }
     kept
 }

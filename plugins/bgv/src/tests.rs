@@ -92,8 +92,9 @@ fn circuit(rns: &RnsParameters, flood_bits: u32, release: u8) -> Plan {
     let other = builder.push(Op::Mul { left: a_low, right: a_low });
     let mixed = linear(&mut builder, 5, &[(7, last), (-2, other), (1, a_low)]);
     let alone = builder.push(Op::Mul { left: x, right: c_low });
+    let ranges = hq_plugin_sdk::verify::ranges(builder.plan()).unwrap();
     for node in [a, both, x, square, square_2, a_low, mixed, alone, c_low, y] {
-        builder.sum(Sum { node, range: Range::new(-100_000, 100_000).unwrap() });
+        builder.sum(Sum { node, range: ranges[node.index()] });
     }
     builder.finish()
 }
