@@ -106,12 +106,18 @@ fn linear_range(
 }
 
 /// The mark of the exclusive inputs that a node reads directly.
-fn exclusion_mark(plan: &Plan, node: NodeId) -> Option<&str> {
-    match plan.op(node)? {
-        Op::Input { input, .. } => plan.inputs.get(input.index())?.one_of.as_deref(),
-        Op::Relinearize { arg } | Op::ModSwitch { arg } | Op::Drop { arg, .. } => exclusion_mark(plan, *arg),
-        Op::Member { .. } | Op::Less { .. } | Op::Equal { .. } | Op::Linear(_) | Op::Mul { .. } => None,
+fn exclusion_mark(plan: &Plan, mut node: NodeId) -> Option<&str> {
+    // No valid plan goes down more often than there are levels; one that is not must end here too.
+    for _ in 0..=usize::from(u8::MAX) {
+        match plan.op(node)? {
+            Op::Input { input, .. } => return plan.inputs.get(input.index())?.one_of.as_deref(),
+            Op::Relinearize { arg } | Op::ModSwitch { arg } | Op::Drop { arg, .. } => node = *arg,
+            Op::Member { .. } | Op::Less { .. } | Op::Equal { .. } | Op::Linear(_) | Op::Mul { .. } => {
+                return None;
+            }
+        }
     }
+    None
 }
 
 fn member_range(arg: Range, set: &crate::range::RangeSet) -> Range {
