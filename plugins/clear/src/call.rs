@@ -1,7 +1,7 @@
 //! The call of compiled code, and the end of its memory. All unsafe code of this backend stands here.
 //!
 //! Rules: compiled code reads, per row, one number of each column; reads and writes `tile_rows` numbers of
-//! each scratch column; reads and writes one number per sum; reads its own tables. It does nothing else,
+//! each scratch column; reads and writes one number per sum and claim; reads its own tables. It does nothing else,
 //! because `compile` emits no other address. `Code::run` checks that all of this is there.
 #![expect(unsafe_code, reason = "compiled code is called through a pointer")]
 
@@ -28,7 +28,7 @@ pub(crate) struct Layout {
     pub(crate) columns: usize,
     /// All scratch columns together.
     pub(crate) scratch: usize,
-    /// Sums of the plan.
+    /// Sums of the plan, and one count per claim.
     pub(crate) sums: usize,
     /// Most rows per call.
     pub(crate) tile_rows: usize,

@@ -15,17 +15,17 @@ use hq_plugin_sdk::plan::Plan;
 use hq_plugin_sdk::range::Range;
 
 use crate::call::{Code, Layout};
-use crate::steps::{Schedule, Step, StepId};
+use crate::steps::{Claim, Schedule, Step, StepId};
 
 /// Bytes of a number, and of a row in a column.
 pub(crate) const NUMBER_BYTES: usize = size_of::<i64>();
 
-/// The code of a plan that `verify` accepts.
+/// The code of a plan that `verify` accepts, and the claims that it counts the breaches of.
 ///
 /// # Errors
 /// `Fault::Plan` where it has operations of an encrypted backend or is too large, `Fault::Internal` where
 /// this machine has no compiler.
-pub(crate) fn compile(plan: &Plan) -> Result<Code, BackendError> {
+pub(crate) fn compile(plan: &Plan) -> Result<(Code, Vec<Claim>), BackendError> {
     let schedule = Schedule::new(plan)?;
     let mut compiler = Compiler::new(&schedule)?;
     let outcome = compiler.segments();
@@ -33,12 +33,12 @@ pub(crate) fn compile(plan: &Plan) -> Result<Code, BackendError> {
     let layout = Layout {
         columns: plan.inputs.len(),
         scratch: schedule.slot_count * schedule.tile_rows,
-        sums: plan.sums.len(),
+        sums: plan.sums.len() + schedule.claims.len(),
         tile_rows: schedule.tile_rows,
     };
     let code = Code::new(compiler.module, compiler.functions, compiler.tables, layout);
     outcome?;
-    code.ready()
+    Ok((code.ready()?, schedule.claims))
 }
 
 struct Compiler<'a> {
@@ -199,6 +199,14 @@ impl Emitter<'_, '_> {
             Step::Member { arg, domain, starts_in, bounds } => {
                 let arg = self.value(*arg)?;
                 self.member(arg, *domain, *starts_in, bounds)?
+            }
+            Step::Outside { arg, range } => {
+                let arg = self.value(*arg)?;
+                // Below the range the difference wraps to a large unsigned number.
+                let above = self.builder.ins().iadd_imm_s(arg, range.lo().wrapping_neg());
+                let width = range.hi().abs_diff(range.lo()).cast_signed();
+                let flag = self.builder.ins().icmp_imm_s(IntCC::UnsignedGreaterThan, above, width);
+                self.builder.ins().uextend(types::I64, flag)
             }
             Step::Less { left, right } => self.compare(IntCC::SignedLessThan, *left, *right)?,
             Step::Equal { left, right } => self.compare(IntCC::Equal, *left, *right)?,

@@ -1,5 +1,7 @@
 //! A plan at work: checks each block as a whole, then runs it through the compiled code tile by tile.
 
+use std::collections::BTreeMap;
+
 use hq_plugin_sdk::backend::{BackendError, Fault, Session};
 use hq_plugin_sdk::frame::Kind;
 use hq_plugin_sdk::parameters::Parameters;
@@ -10,16 +12,22 @@ use hq_plugin_sdk::verify::verify;
 use crate::call::Code;
 use crate::compile::{NUMBER_BYTES, compile};
 use crate::format::{open_numbers, seal_numbers};
+use crate::steps::Claim;
 
 /// Compiled code with the sums so far. They are exact over any number of rows.
 pub struct ClearSession {
     code: Code,
     inputs: Vec<Input>,
+    /// Inputs of which at most one is not zero in a row.
+    exclusive: Vec<Vec<usize>>,
     rows_per_block: usize,
     scratch: Vec<i64>,
     /// Sums of one tile, which fit by the choice of its length.
     tile_sums: Vec<i64>,
+    /// Of the block at work; they count only if no claim is broken in it.
+    block_sums: Vec<i128>,
     sums: Vec<i128>,
+    claims: Vec<Claim>,
 }
 
 impl ClearSession {
@@ -36,15 +44,18 @@ impl ClearSession {
         if plan.inputs.is_empty() && !plan.sums.is_empty() {
             return Err(refuse("a plan without inputs has no rows to sum over".to_owned()));
         }
-        let code = compile(plan)?;
+        let (code, claims) = compile(plan)?;
         let layout = code.layout();
         Ok(Self {
             code,
             inputs: plan.inputs.clone(),
+            exclusive: exclusive_groups(&plan.inputs),
             rows_per_block: usize::try_from(rows_per_block).unwrap_or(usize::MAX),
             scratch: vec![0; layout.scratch],
             tile_sums: vec![0; layout.sums],
-            sums: vec![0; layout.sums],
+            block_sums: vec![0; layout.sums],
+            sums: vec![0; plan.sums.len()],
+            claims,
         })
     }
 
@@ -78,8 +89,33 @@ impl ClearSession {
             }
             columns.push(column);
         }
+        for group in &self.exclusive {
+            let group: Vec<_> = group.iter().filter_map(|&input| columns.get(input)).collect();
+            let set = |row: usize| {
+                group
+                    .iter()
+                    .filter(|column| column.get(row).is_some_and(|value| *value != [0; NUMBER_BYTES]))
+                    .count()
+            };
+            if let Some(row) = (0..columns.first().map_or(0, |column| column.len())).find(|&row| set(row) > 1)
+            {
+                return Err(refuse(format!(
+                    "row {row} of the block sets two inputs that exclude each other"
+                )));
+            }
+        }
         Ok(columns)
     }
+}
+
+fn exclusive_groups(inputs: &[Input]) -> Vec<Vec<usize>> {
+    let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (index, input) in inputs.iter().enumerate() {
+        if let Some(mark) = &input.one_of {
+            groups.entry(mark).or_default().push(index);
+        }
+    }
+    groups.into_values().collect()
 }
 
 /// The first value outside a range. All are looked at before any is named: that has no branch per value.
@@ -102,15 +138,29 @@ impl Session for ClearSession {
         let rows = columns.first().map_or(0, |column| column.len());
         let tile_rows = self.code.layout().tile_rows;
         let mut tile = Vec::with_capacity(columns.len());
+        self.block_sums.fill(0);
         for start in (0..rows).step_by(tile_rows) {
             let end = rows.min(start + tile_rows);
             tile.clear();
             tile.extend(columns.iter().map(|column| column.get(start..end).unwrap_or_default()));
             self.tile_sums.fill(0);
             self.code.run(&tile, &mut self.scratch, &mut self.tile_sums)?;
-            for (sum, added) in self.sums.iter_mut().zip(&self.tile_sums) {
+            for (sum, added) in self.block_sums.iter_mut().zip(&self.tile_sums) {
                 *sum += i128::from(*added);
             }
+        }
+        let (added, broken) = self.block_sums.split_at(self.sums.len());
+        if let Some((claim, rows)) = self.claims.iter().zip(broken).find(|(_, rows)| **rows != 0) {
+            return Err(BackendError::new(
+                Fault::Plan,
+                format!(
+                    "the plan claims that {} lies in {}, which {rows} rows of the block break",
+                    claim.node, claim.range
+                ),
+            ));
+        }
+        for (sum, added) in self.sums.iter_mut().zip(added) {
+            *sum += added;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::ops::Range as Indices;
 use hq_plugin_sdk::backend::{BackendError, Fault};
 use hq_plugin_sdk::plan::{NodeId, Op, Plan};
 use hq_plugin_sdk::range::{Range, RangeSet};
-use hq_plugin_sdk::verify::ranges;
+use hq_plugin_sdk::verify::{range_of, ranges};
 
 /// Most instructions of a segment, roughly: compilation time grows faster than length.
 const SEGMENT_WEIGHT: usize = 2000;
@@ -36,6 +36,8 @@ pub(crate) enum Step {
     Constant(i64),
     /// `starts_in` flipped once per bound that is not above the value, which lies in `domain`.
     Member { arg: StepId, domain: Range, starts_in: bool, bounds: Vec<i64> },
+    /// 1 where the value is outside the range, whatever the value.
+    Outside { arg: StepId, range: Range },
     /// 1 where `left < right`.
     Less { left: StepId, right: StepId },
     /// 1 where `left == right`.
@@ -57,7 +59,7 @@ impl Step {
     fn operands(&self) -> Vec<StepId> {
         match self {
             Self::Column(_) | Self::Constant(_) => Vec::new(),
-            Self::Member { arg, .. } => vec![*arg],
+            Self::Member { arg, .. } | Self::Outside { arg, .. } => vec![*arg],
             Self::Less { left, right }
             | Self::Equal { left, right }
             | Self::And { left, right }
@@ -71,6 +73,7 @@ impl Step {
             Self::Column(_) | Self::Constant(_) => 1,
             Self::Member { bounds, .. } => 4 + 4 * bounds.len().ilog2_or_zero(),
             Self::Less { .. } | Self::Equal { .. } | Self::And { .. } | Self::Mul { .. } => 2,
+            Self::Outside { .. } => 3,
             Self::Linear { terms, .. } => 1 + 2 * terms.len(),
         }
     }
@@ -86,11 +89,21 @@ impl Ilog2 for usize {
     }
 }
 
+/// What a plan says of a node, from `in LO..HI` behind it or behind its `sum`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Claim {
+    pub(crate) node: NodeId,
+    pub(crate) range: Range,
+}
+
 /// The steps of a plan in order, and how they are cut.
 #[derive(Debug)]
 pub(crate) struct Schedule {
     /// Operands before users.
     pub(crate) steps: Vec<Step>,
+    /// Ranges that the plan claims of nodes and interval arithmetic does not show. Behind the plan's sums
+    /// stands one more per claim: how many rows break it.
+    pub(crate) claims: Vec<Claim>,
     /// Per step, the sums that it goes into.
     pub(crate) sums: Vec<Vec<usize>>,
     /// Runs of steps that compile to one function each.
@@ -110,16 +123,22 @@ impl Schedule {
     /// `Fault::Plan` where it has operations of an encrypted backend.
     pub(crate) fn new(plan: &Plan) -> Result<Self, BackendError> {
         let ranges = ranges(plan).map_err(|error| BackendError::new(Fault::Plan, error.to_string()))?;
+        let claims = claims(plan, &ranges)?;
         let mut lowering = Lowering { ranges, steps: Vec::new(), of_node: vec![None; plan.nodes().len()] };
         for (node, op) in plan.iter().zip(live(plan)).filter_map(|(item, live)| live.then_some(item)) {
             lowering.lower(node, op)?;
         }
+        let broken: Vec<StepId> =
+            claims.iter().map(|claim| lowering.broken(*claim)).collect::<Result<_, _>>()?;
         let mut sums = vec![Vec::new(); lowering.steps.len()];
         let mut magnitude = 1;
-        for (index, sum) in plan.sums.iter().enumerate() {
+        for sum in &plan.sums {
             let range = lowering.range(sum.node)?;
             magnitude = magnitude.max(range.lo().unsigned_abs()).max(range.hi().unsigned_abs());
-            if let Some(sums) = sums.get_mut(lowering.step(sum.node)?.0) {
+        }
+        let summed = plan.sums.iter().map(|sum| lowering.step(sum.node)).chain(broken.into_iter().map(Ok));
+        for (index, step) in summed.enumerate() {
+            if let Some(sums) = sums.get_mut(step?.0) {
                 sums.push(index);
             }
         }
@@ -128,8 +147,30 @@ impl Schedule {
         let in_cache = (SCRATCH_NUMBERS / slot_count.max(1)).clamp(MIN_TILE_ROWS, MAX_TILE_ROWS);
         let exact = usize::try_from(i64::MAX.unsigned_abs() / magnitude).unwrap_or(usize::MAX);
         let tile_rows = in_cache.min(exact).max(1);
-        Ok(Self { steps: lowering.steps, sums, segments, slots, slot_count, tile_rows })
+        Ok(Self { steps: lowering.steps, claims, sums, segments, slots, slot_count, tile_rows })
     }
+}
+
+/// The claims on live nodes that need a look at every row.
+fn claims(plan: &Plan, ranges: &[Range]) -> Result<Vec<Claim>, BackendError> {
+    let mut claims: Vec<Claim> = Vec::new();
+    for ((node, op), _) in plan.iter().zip(live(plan)).filter(|(_, live)| *live) {
+        if let Some(range) = plan.proved(node) {
+            let shown = range_of(plan, ranges, node, op);
+            let shown = shown.map_err(|error| BackendError::new(Fault::Plan, error.to_string()))?;
+            if range.hull(shown) != range {
+                claims.push(Claim { node, range });
+            }
+        }
+    }
+    for sum in &plan.sums {
+        let claim = Claim { node: sum.node, range: sum.range };
+        let shown = ranges.get(sum.node.index()).copied().ok_or_else(|| undefined(sum.node))?;
+        if sum.range.hull(shown) != sum.range {
+            claims.push(claim);
+        }
+    }
+    Ok(claims)
 }
 
 /// Which nodes some sum depends on.
@@ -229,6 +270,13 @@ impl Lowering {
             return Ok(Step::Constant(starts_in.into()));
         }
         Ok(Step::Member { arg: self.step(arg)?, domain, starts_in, bounds })
+    }
+
+    /// 1 in the rows that break a claim. This holds for the first broken claim of a row; those after it may
+    /// see values that no longer fit.
+    fn broken(&mut self, Claim { node, range }: Claim) -> Result<StepId, BackendError> {
+        let arg = self.step(node)?;
+        Ok(self.push(Step::Outside { arg, range }))
     }
 
     fn linear(&mut self, constant: i64, terms: &[(i64, StepId)]) -> Step {
