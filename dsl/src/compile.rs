@@ -1,6 +1,10 @@
 //! From text to checked queries.
 
 use crate::diagnostic::Diagnostic;
+use crate::evaluate::check_query;
+use crate::program::Program;
+use crate::recover::read;
+use crate::schema::check_dataset;
 use crate::source::{Loader, Sources};
 use crate::typed::{Dataset, Query};
 
@@ -15,19 +19,36 @@ pub struct Compiled {
     pub sources: Sources,
 }
 
+impl Compiled {
+    /// Whether a diagnostic is an error.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+}
+
 /// Compiles a program; `params` are values of its public parameters by name.
 #[must_use]
 pub fn compile(file_name: &str, text: &str, params: &[(String, String)], loader: &dyn Loader) -> Compiled {
-    let _ = (params, loader);
-    let mut sources = Sources::default();
-    sources.add(file_name, text);
-    Compiled { sources, ..Compiled::default() }
+    let (program, decls, mut diagnostics) = Program::load(file_name, text, params, loader);
+    let mut queries = Vec::new();
+    for decl in &decls {
+        let (query, found) = check_query(&program, decl);
+        queries.extend(query);
+        diagnostics.extend(found);
+    }
+    diagnostics.sort_by_key(|diagnostic| (diagnostic.span(), diagnostic.code));
+    Compiled { queries, diagnostics, sources: program.sources }
 }
 
-/// Compiles a schema file alone.
+/// Compiles a schema file alone: the first dataset in it.
 #[must_use]
 pub fn dataset(file_name: &str, text: &str) -> (Option<Dataset>, Vec<Diagnostic>, Sources) {
     let mut sources = Sources::default();
-    sources.add(file_name, text);
-    (None, Vec::new(), sources)
+    let id = sources.add(file_name, text);
+    let (tree, mut diagnostics) = read(id, text);
+    let datasets: Vec<Dataset> =
+        tree.datasets.iter().map(|decl| check_dataset(decl, &sources, &mut diagnostics)).collect();
+    let sound = !diagnostics.iter().any(Diagnostic::is_error);
+    (datasets.into_iter().next().filter(|_| sound), diagnostics, sources)
 }

@@ -8,16 +8,26 @@
 //!
 //! Deliberately absent: input and output (files come through [`Loader`]), ciphertexts, plans.
 
+mod ast;
 mod clear;
 mod compile;
 mod diagnostic;
+mod display;
 mod domain;
+mod evaluate;
 mod finish;
 mod lexis;
 mod number;
+mod parse;
+mod parse_expression;
+mod program;
+mod recover;
 mod render;
 mod rows;
+mod schema;
 mod source;
+mod stdlib;
+mod suggest;
 mod typed;
 
 pub use clear::{Binary, ClearId, ClearOp, Clears, Output, Unary};
@@ -29,6 +39,7 @@ pub use number::{Decimal, format_date, parse_date, with_commas};
 pub use render::render;
 pub use rows::{ColumnId, RowId, RowNode, RowOp, Rows};
 pub use source::{FileId, Loader, NoModules, Sources, Span};
+pub use stdlib::stdlib;
 pub use typed::{
     Aggregate, AggregateKind, Column, Dataset, Key, Query, ReleaseRules, ReportColumn, SortColumn, SortKey,
 };

@@ -1,0 +1,218 @@
+//! The syntax tree. Chains of equal operators are flat, so that its depth is bounded by brackets.
+
+use crate::number::Decimal;
+use crate::source::Span;
+
+/// A word with its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ident {
+    pub(crate) text: String,
+    pub(crate) span: Span,
+}
+
+/// An expression with its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Expr {
+    pub(crate) kind: ExprKind,
+    pub(crate) span: Span,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ExprKind {
+    Number(Decimal),
+    Date(i64),
+    Text(String),
+    Bool(bool),
+    Missing,
+    /// `a` or `a.b.c`.
+    Name(Vec<Ident>),
+    /// `a.b(x, y)`.
+    Call { name: Vec<Ident>, arguments: Vec<Expr>, star: Option<Span> },
+    List(Vec<Expr>),
+    Set(Vec<Expr>),
+    Comprehension { body: Box<Expr>, variable: Ident, over: Box<Expr> },
+    Record(Vec<(Ident, Expr)>),
+    Range { lo: Box<Expr>, hi: Box<Expr>, step: Option<Box<Expr>> },
+    Case { arms: Vec<(Expr, Expr)>, otherwise: Option<Box<Expr>> },
+    Index(Box<Expr>, Box<Expr>),
+    Field(Box<Expr>, Ident),
+    Negate(Box<Expr>),
+    Not(Box<Expr>),
+    /// `a + b - c` or `a * b / c`, from the left.
+    Arithmetic { first: Box<Expr>, rest: Vec<(ArithmeticOp, Expr)> },
+    Power(Box<Expr>, Box<Expr>),
+    /// `a ?? b ?? c`
+    Coalesce { first: Box<Expr>, rest: Vec<Expr> },
+    /// One comparison; longer chains are reported when parsed.
+    Compare { left: Box<Expr>, op: CompareOp, right: Box<Expr> },
+    In { value: Box<Expr>, set: Box<Expr>, negated: bool },
+    And(Vec<Expr>),
+    Or(Vec<Expr>),
+    /// Stands where a mistake has been reported already.
+    Poison,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ArithmeticOp {
+    Add,
+    Sub,
+    Mul,
+    Div,
+    Rem,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CompareOp {
+    Equal,
+    NotEqual,
+    Less,
+    LessEqual,
+    Greater,
+    GreaterEqual,
+}
+
+impl CompareOp {
+    pub(crate) fn symbol(self) -> &'static str {
+        match self {
+            Self::Equal => "==",
+            Self::NotEqual => "!=",
+            Self::Less => "<",
+            Self::LessEqual => "<=",
+            Self::Greater => ">",
+            Self::GreaterEqual => ">=",
+        }
+    }
+
+    /// The same comparison with its sides exchanged.
+    pub(crate) fn flipped(self) -> Self {
+        match self {
+            Self::Equal | Self::NotEqual => self,
+            Self::Less => Self::Greater,
+            Self::LessEqual => Self::GreaterEqual,
+            Self::Greater => Self::Less,
+            Self::GreaterEqual => Self::LessEqual,
+        }
+    }
+}
+
+/// `name = expression`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Binding {
+    pub(crate) name: Ident,
+    pub(crate) value: Expr,
+    pub(crate) span: Span,
+}
+
+/// A domain as written; checked when used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DomainExpr {
+    pub(crate) kind: DomainKind,
+    pub(crate) span: Span,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum DomainKind {
+    Bool,
+    Levels(Vec<Ident>),
+    Bounds { lo: Bound, hi: Bound, step: Option<Decimal> },
+}
+
+/// A constant in a declaration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Bound {
+    pub(crate) text: String,
+    pub(crate) span: Span,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Parameter {
+    pub(crate) name: Ident,
+    pub(crate) domain: Option<DomainExpr>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Function {
+    pub(crate) name: Ident,
+    pub(crate) parameters: Vec<Parameter>,
+    pub(crate) bindings: Vec<Binding>,
+    pub(crate) value: Expr,
+    /// Supplied by a plugin.
+    pub(crate) external: bool,
+    pub(crate) span: Span,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ParamDecl {
+    pub(crate) name: Ident,
+    pub(crate) domain: DomainExpr,
+    pub(crate) default: Option<Bound>,
+    pub(crate) secret: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum DatasetItem {
+    Rows { limit: Decimal, one_per: Option<Ident>, span: Span },
+    Release(Vec<(Ident, Decimal)>, Span),
+    Column(ColumnDecl),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ColumnDecl {
+    pub(crate) name: Ident,
+    pub(crate) domain: DomainExpr,
+    pub(crate) optional: bool,
+    pub(crate) description: String,
+    pub(crate) prepared: Option<Expr>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DatasetDecl {
+    pub(crate) name: Ident,
+    pub(crate) title: String,
+    pub(crate) items: Vec<DatasetItem>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SortItem {
+    pub(crate) name: Ident,
+    pub(crate) descending: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Clause {
+    pub(crate) kind: ClauseKind,
+    pub(crate) word: Span,
+    pub(crate) span: Span,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ClauseKind {
+    From(Ident),
+    Where(Expr),
+    Derive(Vec<Binding>),
+    By(Vec<(Option<Ident>, Expr)>),
+    Report(Vec<Binding>),
+    Sort(Vec<SortItem>),
+    Take(Decimal, Span),
+}
+
+/// A query, or a cohort (which has no report).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct QueryDecl {
+    pub(crate) name: Ident,
+    pub(crate) purpose: String,
+    pub(crate) clauses: Vec<Clause>,
+    pub(crate) span: Span,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct File {
+    pub(crate) uses: Vec<Ident>,
+    pub(crate) datasets: Vec<DatasetDecl>,
+    pub(crate) params: Vec<ParamDecl>,
+    pub(crate) cohorts: Vec<QueryDecl>,
+    pub(crate) functions: Vec<Function>,
+    pub(crate) queries: Vec<QueryDecl>,
+    /// Parts that could not be read and were reported.
+    pub(crate) damaged: Vec<Span>,
+}

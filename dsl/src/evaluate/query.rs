@@ -1,0 +1,436 @@
+//! A query from its clauses: filter, keys, report, order; and the release rules that it must keep.
+
+use std::collections::HashSet;
+
+use super::value::{At, Kind, Value};
+use super::{Evaluator, Place};
+use crate::ast::{Binding, Clause, ClauseKind, Expr, Ident, QueryDecl, SortItem};
+use crate::clear::Output;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::domain::Domain;
+use crate::number::with_commas;
+use crate::program::Program;
+use crate::rows::{RowId, RowOp};
+use crate::source::Span;
+use crate::suggest::nearest;
+use crate::typed::{Key, Query, ReportColumn, SortColumn, SortKey};
+
+/// Checks a query; `None` if it has errors.
+pub(crate) fn check_query(program: &Program, decl: &QueryDecl) -> (Option<Query>, Vec<Diagnostic>) {
+    let mut diagnostics = Vec::new();
+    let clauses = ordered(program, decl, &mut diagnostics);
+    let Some((dataset, clauses)) = sources(program, decl, clauses, &mut diagnostics) else {
+        return (None, diagnostics);
+    };
+    let mut evaluator = Evaluator::new(program, dataset);
+    let query = evaluator.query(decl, &clauses);
+    diagnostics.append(&mut evaluator.diagnostics);
+    if program.damaged.iter().any(|span| overlaps(*span, decl.span)) {
+        // Part of the query could not be read; what depends on the whole of it would mislead.
+        let sound = [
+            Code::AssignmentInCondition,
+            Code::ChainedComparison,
+            Code::ClauseOrder,
+            Code::SqlWord,
+            Code::UnknownName,
+            Code::UnknownLevel,
+            Code::OutsideDomain,
+            Code::TooManyDecimals,
+            Code::EqualsMissing,
+            Code::UnknownFunction,
+        ];
+        diagnostics.retain(|diagnostic| sound.contains(&diagnostic.code));
+        return (None, diagnostics);
+    }
+    let sound = !diagnostics.iter().any(Diagnostic::is_error);
+    (query.filter(|_| sound), diagnostics)
+}
+
+fn overlaps(a: Span, b: Span) -> bool {
+    a.file == b.file && a.start <= b.end && b.start <= a.end
+}
+
+fn word(kind: &ClauseKind) -> (&'static str, u8) {
+    match kind {
+        ClauseKind::From(_) => ("from", 0),
+        ClauseKind::Where(_) => ("where", 1),
+        ClauseKind::Derive(_) => ("derive", 1),
+        ClauseKind::By(_) => ("by", 2),
+        ClauseKind::Report(_) => ("report", 3),
+        ClauseKind::Sort(_) => ("sort", 4),
+        ClauseKind::Take(..) => ("take", 5),
+    }
+}
+
+/// Clauses in the order they act; those written out of order (HQ003) or twice are reported.
+fn ordered<'a>(program: &Program, decl: &'a QueryDecl, diagnostics: &mut Vec<Diagnostic>) -> Vec<&'a Clause> {
+    let mut clauses: Vec<&Clause> = decl.clauses.iter().collect();
+    let mut furthest: (&str, u8) = ("", 0);
+    let mut seen: HashSet<&str> = HashSet::new();
+    for clause in &clauses {
+        let (name, rank) = word(&clause.kind);
+        if rank < furthest.1 {
+            let text = crate::schema::one_line(program.sources.slice(clause.span));
+            let condition = text.strip_prefix(name).unwrap_or("").trim();
+            let (message, help) = match name {
+                "where" => (
+                    "`where` chooses rows, so it comes before `by` and `report`.".to_owned(),
+                    format!("To count part of the rows write `count({condition})`."),
+                ),
+                "derive" => (
+                    "`derive` names row values, so it comes before `by` and `report`.".to_owned(),
+                    "Results are named in `report`.".to_owned(),
+                ),
+                _ => (
+                    format!("`{name}` comes before `{}`.", furthest.0),
+                    "The order is: from, where and derive, by, report, sort, take.".to_owned(),
+                ),
+            };
+            diagnostics.push(Diagnostic::error(Code::ClauseOrder, clause.word, message, help));
+        } else {
+            furthest = (name, rank);
+        }
+        if !matches!(name, "where" | "derive") && !seen.insert(name) {
+            let help = match name {
+                "by" | "sort" => "Write one, with commas between its values.",
+                "report" => "Write one `report`; it takes any number of results.",
+                _ => "Remove one.",
+            };
+            let message = format!("`{name}` stands twice.");
+            diagnostics.push(Diagnostic::error(Code::ClauseCount, clause.word, message, help));
+        }
+    }
+    clauses.sort_by_key(|clause| word(&clause.kind).1);
+    clauses
+}
+
+/// Follows `from` through cohorts to the dataset; the cohorts' clauses come first.
+fn sources<'a>(
+    program: &'a Program,
+    decl: &'a QueryDecl,
+    mut clauses: Vec<&'a Clause>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<(crate::typed::Dataset, Vec<&'a Clause>)> {
+    let mut current = decl;
+    for _ in 0..16 {
+        let Some(source) = current.clauses.iter().find_map(|clause| match &clause.kind {
+            ClauseKind::From(source) => Some(source),
+            _ => None,
+        }) else {
+            if !program.damaged.iter().any(|span| overlaps(*span, current.span)) {
+                let message = format!("`{}` does not say which table it reads.", current.name.text);
+                let help = "Begin with `from` and the name of a dataset.";
+                diagnostics.push(Diagnostic::error(Code::ClauseCount, current.name.span, message, help));
+            }
+            return None;
+        };
+        if let Some(dataset) = program.datasets.get(&source.text) {
+            return Some((dataset.clone(), clauses));
+        }
+        let Some(cohort) = program.cohorts.get(&source.text) else {
+            diagnostics.push(unknown_source(program, source)?);
+            return None;
+        };
+        let mut inherited: Vec<&Clause> =
+            ordered(program, cohort, &mut Vec::new()).into_iter().filter(|clause| word(&clause.kind).1 == 1).collect();
+        inherited.append(&mut clauses);
+        clauses = inherited;
+        current = cohort;
+    }
+    let message = format!("The cohort `{}` leads back to itself.", current.name.text);
+    let help = "A cohort reads a dataset, or a cohort that does.";
+    diagnostics.push(Diagnostic::error(Code::Recursion, current.name.span, message, help));
+    None
+}
+
+fn unknown_source(program: &Program, source: &Ident) -> Option<Diagnostic> {
+    if program.is_damaged(&source.text, source.span) || program.missing_modules.contains(&source.text) {
+        return None;
+    }
+    let names = program.datasets.keys().chain(program.cohorts.keys()).map(String::as_str);
+    let help = match nearest(&source.text, names) {
+        Some(near) => format!("Did you mean `{near}`?"),
+        None => format!("Write `use {}` above the query, with its schema beside the file.", source.text),
+    };
+    let message = format!("There is no dataset `{}`.", source.text);
+    Some(Diagnostic::error(Code::UnknownModule, source.span, message, help))
+}
+
+impl<'a> Evaluator<'a> {
+    fn query(&mut self, decl: &'a QueryDecl, clauses: &[&'a Clause]) -> Option<Query> {
+        let mut filter = self.constant(1, 0, decl.name.span);
+        let (mut by, mut report, mut sort, mut take) = (Vec::new(), Vec::new(), Vec::new(), None);
+        let mut report_word = None;
+        for clause in clauses {
+            match &clause.kind {
+                ClauseKind::From(_) => {}
+                ClauseKind::Where(condition) => filter = self.filter(filter, condition, clause.span),
+                ClauseKind::Derive(bindings) => self.derive(bindings),
+                ClauseKind::By(items) => by = self.keys(items, clause.span),
+                ClauseKind::Report(bindings) => {
+                    report_word = Some(clause.word);
+                    report = self.report(bindings);
+                }
+                ClauseKind::Sort(items) => sort = self.sort(items, &by, &report),
+                ClauseKind::Take(number, span) => {
+                    take = number.to_integer().and_then(|count| u64::try_from(count).ok());
+                    if take.is_none() {
+                        let message = format!("`take {number}` is not a number of rows.");
+                        self.fail(Code::TypeMismatch, *span, message, "Write a whole number, as in `take 10`.");
+                    }
+                }
+            }
+        }
+        let Some(report_word) = report_word else {
+            self.fail(
+                Code::ClauseCount,
+                decl.name.span,
+                format!("`{}` reports nothing.", decl.name.text),
+                "End it with `report` and results, as in `report n = count()`.",
+            );
+            return None;
+        };
+        self.name_aggregates(&report);
+        self.check_cells(&by, report_word);
+        Some(Query {
+            name: decl.name.text.clone(),
+            purpose: decl.purpose.clone(),
+            dataset: self.dataset.clone(),
+            rows: std::mem::take(&mut self.rows),
+            filter,
+            by,
+            aggregates: std::mem::take(&mut self.aggregates),
+            clears: std::mem::take(&mut self.clears),
+            report,
+            sort,
+            take,
+            params: self.program.public_params(),
+        })
+    }
+
+    fn filter(&mut self, filter: RowId, condition: &'a Expr, span: Span) -> RowId {
+        self.place = Place::Row("where");
+        let at = self.at(condition);
+        self.learn(&at.value, true);
+        if at.value.is_poison() {
+            return filter;
+        }
+        let Some(id) = self.to_condition(&at) else { return filter };
+        self.confine(id);
+        self.and_row(filter, id, span)
+    }
+
+    /// Notes what the conjuncts of the filter confine row values to.
+    fn confine(&mut self, id: RowId) {
+        let mut open = vec![id];
+        while let Some(id) = open.pop() {
+            match self.op(id).clone() {
+                RowOp::And(left, right) => open.extend([left, right]),
+                RowOp::Member { arg, set } => {
+                    self.confined.entry(arg).or_insert(set);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// HQ024 for a name that is taken.
+    fn is_free(&mut self, name: &Ident) -> bool {
+        let column = self.dataset.columns.iter().any(|column| column.name == name.text);
+        let taken = if column {
+            Some("a column")
+        } else if self.names.contains_key(&name.text) {
+            Some("another value")
+        } else if self.program.params.iter().any(|param| param.name == name.text) {
+            Some("a parameter")
+        } else {
+            None
+        };
+        if let Some(taken) = taken {
+            let message = format!("`{}` is the name of {taken} already.", name.text);
+            self.fail(Code::DuplicateName, name.span, message, "Choose another name.");
+        }
+        taken.is_none()
+    }
+
+    fn derive(&mut self, bindings: &'a [Binding]) {
+        self.place = Place::Row("derive");
+        for binding in bindings {
+            let value = self.eval(&binding.value);
+            if self.is_free(&binding.name) {
+                self.names.insert(binding.name.text.clone(), value);
+            }
+        }
+    }
+
+    fn keys(&mut self, items: &'a [(Option<Ident>, Expr)], span: Span) -> Vec<Key> {
+        self.place = Place::Row("by");
+        let mut keys: Vec<Key> = Vec::new();
+        for (name, expr) in items {
+            let at = self.at(expr);
+            if let Value::Number(_) | Value::Bool(_) | Value::Text(_) | Value::Date(_) = at.value {
+                let message = format!("`{}` is the same for all patients.", self.text(at.span));
+                self.fail(Code::TypeMismatch, at.span, message, "Group by a value per patient, as in `by sex`.");
+                continue;
+            }
+            let Some((id, _)) = self.to_row(&at) else { continue };
+            let Value::Row(row) = &at.value else { continue };
+            let labels = self.domain_of(row);
+            self.keys.push((id, labels.clone()));
+            let key_name = match name {
+                Some(name) => {
+                    if self.is_free(name) {
+                        self.names.insert(name.text.clone(), at.value.clone());
+                    }
+                    name.text.clone()
+                }
+                None => self.text(at.span),
+            };
+            if keys.iter().any(|key| key.name == key_name) {
+                let message = format!("`by {key_name}` stands twice.");
+                self.fail(Code::DuplicateName, at.span, message, "Remove one.");
+                continue;
+            }
+            keys.push(Key { name: key_name, value: id, labels, span: at.span });
+        }
+        self.check_groups(&keys, span);
+        keys
+    }
+
+    /// HQ040
+    fn check_groups(&mut self, keys: &[Key], span: Span) {
+        let product = keys.iter().fold(1_u64, |product, key| product.saturating_mul(key.labels.size()));
+        let allowed = self.dataset.release.max_cells;
+        if product <= allowed {
+            return;
+        }
+        let Some(largest) = keys.iter().max_by_key(|key| key.labels.size()) else { return };
+        let (size, rows) = (largest.labels.size(), self.dataset.rows);
+        let groups = if size >= rows {
+            format!("up to {} groups of one", with_commas(rows.into()))
+        } else {
+            format!("{} groups", with_commas(product.into()))
+        };
+        let help = match &largest.labels {
+            Domain::Int { .. } | Domain::Fixed { .. } | Domain::Date { .. } if size < rows => {
+                format!("Make bands with `cut({}, […])`, or leave it out.", largest.name)
+            }
+            _ => "Use bands of another value, as in `cut(age, [40, 60])`, or leave it out.".to_owned(),
+        };
+        let text = self.text(span);
+        let message =
+            format!("`{text}` gives {groups}; the release rule allows {} cells.", with_commas(allowed.into()));
+        self.fail(Code::LargeGroups, largest.span, message, help);
+    }
+
+    /// HQ041
+    fn check_cells(&mut self, keys: &[Key], report: Span) {
+        let allowed = self.dataset.release.max_cells;
+        let groups = keys.iter().fold(1_u64, |product, key| product.saturating_mul(key.labels.size()));
+        let aggregates = self.aggregates.len() as u64;
+        let cells = u128::from(groups) * u128::from(aggregates);
+        if cells <= u128::from(allowed) || groups > allowed {
+            return;
+        }
+        let mut factors: Vec<String> = keys.iter().map(|key| key.labels.size().to_string()).collect();
+        factors.push(aggregates.to_string());
+        let product = if factors.len() == 1 {
+            with_commas(cells)
+        } else {
+            format!("{} = {}", factors.join(" x "), with_commas(cells))
+        };
+        let message = format!(
+            "This report decrypts {product} numbers; the dataset allows {} per query.",
+            with_commas(allowed.into())
+        );
+        self.fail(Code::TooManyCells, report, message, "Ask for fewer groups, steps or results, or run several queries.");
+    }
+
+    fn report(&mut self, bindings: &'a [Binding]) -> Vec<ReportColumn> {
+        self.place = Place::Report;
+        let mut columns = Vec::with_capacity(bindings.len());
+        for binding in bindings {
+            self.binding = Some(binding.span);
+            let at = self.at(&binding.value);
+            if self.is_free(&binding.name) {
+                self.names.insert(binding.name.text.clone(), at.value.clone());
+            }
+            if let Some(value) = self.output(&at) {
+                let name = binding.name.text.clone();
+                columns.push(ReportColumn { name, value, span: binding.span });
+            }
+            self.binding = None;
+        }
+        columns
+    }
+
+    fn output(&mut self, at: &At) -> Option<Output> {
+        let nested = |value: &Value| At { value: value.clone(), span: at.span };
+        match self.expand(&at.value, at.span) {
+            Value::Poison => None,
+            Value::List(items) => {
+                items.iter().map(|item| self.output(&nested(item))).collect::<Option<Vec<_>>>().map(Output::List)
+            }
+            Value::Record(fields) => fields
+                .iter()
+                .map(|(name, value)| Some((name.clone(), self.output(&nested(value))?)))
+                .collect::<Option<Vec<_>>>()
+                .map(Output::Record),
+            _ => match self.to_clear(at) {
+                Some((id, _)) => Some(Output::Scalar(id)),
+                None => {
+                    self.row_result(at);
+                    None
+                }
+            },
+        }
+    }
+
+    /// HQ032 for a result that is a row value itself.
+    fn row_result(&mut self, at: &At) {
+        match &at.value {
+            Value::Row(row) if matches!(row.kind, Kind::Levels(_) | Kind::Date) => {
+                let whole = self.binding.unwrap_or(at.span);
+                let (text, name) = (self.text(whole), self.text(at.span));
+                let message = format!("`{text}`: `{name}` is one value per patient and stays encrypted.");
+                let help = format!("To count its values write `by {name}`.");
+                self.fail(Code::RowInReport, at.span, message, help);
+            }
+            _ => {
+                self.row_in_report(at, at.span);
+            }
+        }
+    }
+
+    fn sort(&mut self, items: &'a [SortItem], keys: &[Key], report: &[ReportColumn]) -> Vec<SortKey> {
+        let mut order = Vec::with_capacity(items.len());
+        for item in items {
+            let name = item.name.text.as_str();
+            let key = keys.iter().position(|key| key.name == name).map(SortColumn::Key);
+            let result = report.iter().position(|column| column.name == name);
+            if let Some(column) = result.and_then(|index| report.get(index)) {
+                if !matches!(column.value, Output::Scalar(_)) {
+                    let message = format!("`{name}` is not a single value.");
+                    self.fail(Code::TypeMismatch, item.name.span, message, "Sort by a result that is one value.");
+                    continue;
+                }
+            }
+            match key.or(result.map(SortColumn::Report)) {
+                Some(column) => order.push(SortKey { column, descending: item.descending }),
+                None if self.names.get(name).is_some_and(Value::is_poison) => {}
+                None => {
+                    let names = keys.iter().map(|key| key.name.as_str());
+                    let names = names.chain(report.iter().map(|column| column.name.as_str()));
+                    let near = nearest(name, names.clone()).map(str::to_owned);
+                    let help = match near {
+                        Some(near) => format!("Did you mean `{near}`?"),
+                        None => format!("Results are {}.", names.collect::<Vec<_>>().join(", ")),
+                    };
+                    let message = format!("The report has no `{name}`.");
+                    self.fail(Code::UnknownName, item.name.span, message, help);
+                }
+            }
+        }
+        order
+    }
+}

@@ -1,0 +1,107 @@
+//! Shared by the tests: a loader over the repository's schemas, and an interpreter of row expressions.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failing test may panic")]
+#![allow(dead_code, reason = "each test binary uses a part")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use hq_dsl::{AggregateKind, Group, Loader, Query, RowOp};
+
+pub(crate) fn repository(path: &str) -> PathBuf {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).join(path)
+}
+
+/// Oracle and tables kept beside the repository; `None` where they are absent.
+pub(crate) fn shared(path: &str) -> Option<PathBuf> {
+    let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared")).join(path);
+    if path.exists() {
+        return Some(path);
+    }
+    eprintln!("skipped: {} is absent", path.display());
+    None
+}
+
+/// Schemas of the repository, by name.
+pub(crate) struct Schemas;
+
+impl Loader for Schemas {
+    fn load(&self, module: &str) -> Option<(String, String)> {
+        let text = std::fs::read_to_string(repository(&format!("tests/schemas/{module}.hq"))).ok()?;
+        Some((format!("{module}.hq"), text))
+    }
+}
+
+/// Values of the row expressions for one row; `None` stands for a missing cell.
+pub(crate) fn row_values(query: &Query, cells: &[Option<i64>]) -> Vec<i64> {
+    let mut values: Vec<i64> = Vec::with_capacity(query.rows.len());
+    for (id, node) in query.rows.iter() {
+        let at = |id: hq_dsl::RowId| values[id.index()];
+        let value = match &node.op {
+            // An arbitrary value where the cell is missing: it must not matter.
+            RowOp::Column(column) => cells[column.index()].unwrap_or(query.dataset.columns[column.index()].domain.range().1),
+            RowOp::Known(column) => i64::from(cells[column.index()].is_some()),
+            RowOp::Const(value) => *value,
+            RowOp::Add(a, b) => at(*a) + at(*b),
+            RowOp::Sub(a, b) => at(*a) - at(*b),
+            RowOp::Mul(a, b) => at(*a) * at(*b),
+            RowOp::Member { arg, set } => i64::from(set.iter().any(|&(lo, hi)| (lo..=hi).contains(&at(*arg)))),
+            RowOp::Less { left, right } => i64::from(at(*left) < at(*right)),
+            RowOp::Equal { left, right } => i64::from(at(*left) == at(*right)),
+            RowOp::Not(a) => 1 - at(*a),
+            RowOp::And(a, b) => at(*a) & at(*b),
+            RowOp::Or(a, b) => at(*a) | at(*b),
+            RowOp::Case { arms, otherwise } => {
+                arms.iter().find(|(condition, _)| at(*condition) == 1).map_or(at(*otherwise), |(_, value)| at(*value))
+            }
+        };
+        let (lo, hi) = node.range;
+        assert!(lo <= value && value <= hi, "node {} = {value} is outside {lo}..{hi}", id.index());
+        values.push(value);
+    }
+    values
+}
+
+/// Aggregates of a query over a table, for every group of its keys.
+pub(crate) fn run(query: &Query, csv_path: &Path, limit: usize) -> Vec<Group> {
+    let mut reader = csv::Reader::from_path(csv_path).unwrap();
+    let headers = reader.headers().unwrap().clone();
+    let columns: Vec<usize> =
+        query.dataset.columns.iter().map(|column| headers.iter().position(|name| name == column.name).unwrap()).collect();
+    let mut groups: BTreeMap<Vec<i64>, Vec<i128>> = BTreeMap::new();
+    let mut keys: Vec<Vec<i64>> = vec![Vec::new()];
+    for key in &query.by {
+        let codes: Vec<i64> = key.labels.codes().collect();
+        keys = keys.iter().flat_map(|prefix| codes.iter().map(move |&code| [prefix.as_slice(), &[code]].concat())).collect();
+    }
+    for key in keys {
+        groups.insert(key, vec![0; query.aggregates.len()]);
+    }
+    for record in reader.records().take(limit) {
+        let record = record.unwrap();
+        let cells: Vec<Option<i64>> = columns
+            .iter()
+            .zip(&query.dataset.columns)
+            .map(|(&at, column)| match &record[at] {
+                "" => {
+                    assert!(column.optional, "{} is missing", column.name);
+                    None
+                }
+                cell => Some(column.domain.parse(cell).unwrap_or_else(|| panic!("{} = {cell}", column.name))),
+            })
+            .collect();
+        let values = row_values(query, &cells);
+        if values[query.filter.index()] == 0 {
+            continue;
+        }
+        let key: Vec<i64> = query.by.iter().map(|key| values[key.value.index()]).collect();
+        let sums = groups.get_mut(&key).unwrap();
+        for (sum, aggregate) in sums.iter_mut().zip(&query.aggregates) {
+            assert!(aggregate.kind == AggregateKind::Sum || (0..=1).contains(&values[aggregate.value.index()]));
+            *sum += i128::from(values[aggregate.value.index()]);
+        }
+    }
+    groups
+        .into_iter()
+        .map(|(by, sums)| Group { by, aggregates: sums.into_iter().map(Some).collect() })
+        .collect()
+}
