@@ -7,6 +7,8 @@ use hq_plugin_sdk::plan::{Aggregate, Builder, Input, Level, Linear, NodeId, Op, 
 use hq_plugin_sdk::range::{Range, RangeSet};
 use hq_plugin_sdk::verify::{self, Invalid};
 
+use crate::lower::present_input;
+
 /// A value that does not fit 62 bits, or a malformed source plan.
 pub type Result<T> = std::result::Result<T, Invalid>;
 
@@ -64,11 +66,13 @@ impl Algebra {
     fn push(&mut self, op: Op) -> Result<NodeId> {
         let next = NodeId::from_index(self.ranges.len())
             .ok_or_else(|| Invalid { place: "plan".to_owned(), reason: "more than 2^32 nodes".to_owned() })?;
-        let node = self.builder.push(op);
+        let node = self.builder.push(op.clone());
+        let range = verify::range_of(self.builder.plan(), &self.ranges, node, &op)?;
         if node == next {
-            let op = self.builder.op(node).cloned().unwrap_or_else(|| Op::Linear(Linear::default()));
-            let range = verify::range_of(self.builder.plan(), &self.ranges, node, &op)?;
             self.ranges.push(range);
+        } else {
+            // More may be known of the operands than when the node was made.
+            self.narrow(node, range);
         }
         Ok(node)
     }
@@ -115,10 +119,8 @@ impl Algebra {
     /// The value of a constant node.
     #[must_use]
     pub fn as_constant(&self, node: NodeId) -> Option<i64> {
-        match self.builder.op(node)? {
-            Op::Linear(linear) if linear.terms().is_empty() => Some(linear.constant()),
-            _ => None,
-        }
+        let Op::Linear(linear) = self.builder.op(node)? else { return None };
+        linear.terms().is_empty().then(|| linear.constant())
     }
 
     /// `constant + sum of coefficient * node`, flattened.
@@ -134,9 +136,13 @@ impl Algebra {
             place: "linear combination".to_owned(),
             reason: "a coefficient leaves 62 bits".to_owned(),
         };
+        // What is known of the operands is lost when they are inlined.
+        let mut known = Some(Range::single(constant));
         let mut constant = constant;
         let mut flat = Vec::new();
         for (coefficient, node) in terms {
+            let scaled = self.range(node).mul(Range::single(coefficient));
+            known = known.and_then(|sum| sum.add(scaled?));
             match self.builder.op(node) {
                 Some(Op::Linear(inner)) if inner.terms().len() <= MAX_INLINED_TERMS => {
                     constant = inner
@@ -156,6 +162,9 @@ impl Algebra {
             [(1, node)] if linear.constant() == 0 => Ok(*node),
             _ => {
                 let node = self.push(Op::Linear(linear))?;
+                if let Some(known) = known {
+                    self.narrow(node, known);
+                }
                 let range = self.range(node);
                 if range.size() == 1 { self.constant(range.lo()) } else { Ok(node) }
             }
@@ -179,6 +188,15 @@ impl Algebra {
     /// # Errors
     /// The value leaves 62 bits.
     pub fn mul(&mut self, left: NodeId, right: NodeId) -> Result<NodeId> {
+        let known = self.range(left).mul(self.range(right));
+        let node = self.product(left, right)?;
+        if let Some(known) = known {
+            self.narrow(node, known);
+        }
+        Ok(node)
+    }
+
+    fn product(&mut self, left: NodeId, right: NodeId) -> Result<NodeId> {
         for (constant, other) in [(left, right), (right, left)] {
             if let Some(value) = self.as_constant(constant) {
                 return self.linear(0, [(value, other)]);
@@ -217,12 +235,16 @@ impl Algebra {
         [left, right].into_iter().all(|node| self.range(node) == Range::BOOL)
     }
 
+    /// The mark of an input that excludes others.
+    #[must_use]
+    pub fn exclusion_mark(&self, node: NodeId) -> Option<&String> {
+        let Op::Input { input, .. } = self.builder.op(node)? else { return None };
+        self.builder.plan().inputs.get(input.index())?.one_of.as_ref()
+    }
+
     /// Whether both are inputs of which at most one is not zero.
     fn excludes(&self, left: NodeId, right: NodeId) -> bool {
-        let mark = |node| match self.builder.op(node) {
-            Some(Op::Input { input, .. }) => self.builder.plan().inputs.get(input.index())?.one_of.as_ref(),
-            _ => None,
-        };
+        let mark = |node| self.exclusion_mark(node);
         left != right && mark(left).is_some() && mark(left) == mark(right)
     }
 
@@ -324,6 +346,10 @@ pub fn rebuild_sums(
         algebra.narrow(node, sum.range);
         let terms = split(&mut algebra, sum, node)?;
         sums.push(terms.into_iter().map(|(c, node)| (c, algebra.sum(node))).collect::<Vec<_>>());
+    }
+    if algebra.plan().inputs.is_empty() {
+        // A backend learns the number of rows from its inputs.
+        algebra.input(present_input(), None)?;
     }
     for aggregate in &plan.aggregates {
         let terms = aggregate.terms.iter().flat_map(|&(c, sum)| {

@@ -16,6 +16,7 @@ pub mod certificate;
 pub mod compile;
 pub mod dataset;
 pub mod encoding;
+pub mod explain;
 pub mod lower;
 pub mod noise;
 pub mod open;

@@ -37,9 +37,6 @@ pub fn lower(query: &Query) -> Result<Plan> {
         distributions: HashMap::new(),
         supports: Vec::new(),
     };
-    lowering.algebra.plan_mut().inputs.clear();
-    // Every table has this input: a backend learns the number of rows of a block from it.
-    lowering.algebra.input(present_input(), None)?;
     let filter = lowering.condition(query.filter)?;
     for group in groups(query) {
         let mut mask = vec![filter];
@@ -62,6 +59,10 @@ pub fn lower(query: &Query) -> Result<Plan> {
             let sum = lowering.algebra.sum(term);
             lowering.algebra.plan_mut().aggregates.push(Aggregate { terms: vec![(1, sum)] });
         }
+    }
+    if lowering.algebra.plan().inputs.is_empty() {
+        // A backend learns the number of rows from its inputs.
+        lowering.algebra.input(present_input(), None)?;
     }
     Ok(lowering.algebra.finish())
 }

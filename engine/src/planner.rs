@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use hq_plugin_sdk::backend::BackendError;
-use hq_plugin_sdk::capabilities::{Capabilities, InputForm, Leveled, OpCost, SecurityLimit};
+use hq_plugin_sdk::capabilities::{Capabilities, InputForm, Leveled, OpCost, OpKind, SecurityLimit};
 use hq_plugin_sdk::parameters::{Parameters, RnsParameters, RnsRequest};
 use hq_plugin_sdk::plan::{Level, Op, Plan, Release};
 use hq_plugin_sdk::verify::{self, Invalid, Shape};
@@ -131,13 +131,11 @@ struct Search<'a> {
     pipeline: Pipeline,
 }
 
-/// A candidate that certifies.
-struct Candidate {
-    planned: Planned,
-}
+/// A pass with its name.
+type Pass = (&'static str, fn(&Plan) -> Rebuilt<Plan>);
 
 /// The passes between encoding and placement, for one plaintext modulus.
-const SHAPING: [(&str, fn(&Plan) -> Rebuilt<Plan>); 3] =
+const SHAPING: [Pass; 3] =
     [("balance", passes::balance), ("presence", passes::presence), ("prune", passes::prune)];
 
 impl Search<'_> {
@@ -182,13 +180,13 @@ impl Search<'_> {
         plan.release = Some(Release { level: RELEASE_LEVEL, flood_bits });
         let certificate = certify(&plan, self.leveled)?;
         let shapes = verify::shapes(&plan).map_err(invalid)?;
-        let cost_ns = cost_ns(&plan, &shapes, self.leveled, parameters.ring_degree);
+        let cost_ns = cost_ns(&plan, &shapes, self.leveled, Ring::of(parameters));
         Ok(Planned { passes: pipeline.trail, plan, certificate: Some(certificate), cost_ns })
     }
 
     /// Every ring degree, plaintext modulus and key-switching shape; the cheapest that certifies.
     fn cheapest(&self, security_bits: u32) -> Result<Planned, PlanError> {
-        let mut best: Option<Candidate> = None;
+        let mut best: Option<Planned> = None;
         let mut placed_for: HashMap<u64, (Plan, Pipeline)> = HashMap::new();
         let mut deepest = None;
         for limit in self.leveled.security.iter().filter(|limit| limit.security_bits == security_bits) {
@@ -199,13 +197,11 @@ impl Search<'_> {
                     entry.insert(placed);
                 }
                 let Some((placed, pipeline)) = placed_for.get(&modulus) else { continue };
-                let found = self.best_chain(placed, modulus, limit)?;
-                match found {
-                    Some((parameters, planned)) => {
-                        let _ = parameters;
+                match self.best_chain(placed, modulus, limit) {
+                    Some(planned) => {
                         let planned = Planned { passes: pipeline.trail.clone(), ..planned };
-                        if best.as_ref().is_none_or(|best| planned.cost_ns < best.planned.cost_ns) {
-                            best = Some(Candidate { planned });
+                        if best.as_ref().is_none_or(|best| planned.cost_ns < best.cost_ns) {
+                            best = Some(planned);
                         }
                     }
                     None => deepest = Some((placed.clone(), levels(placed))),
@@ -213,7 +209,7 @@ impl Search<'_> {
             }
         }
         match (best, deepest) {
-            (Some(best), _) => Ok(best.planned),
+            (Some(best), _) => Ok(best),
             (None, Some((placed, levels))) => Err(too_deep(&placed, levels, levels)),
             // No modulus had a plan: say why the largest had none.
             (None, None) => {
@@ -251,33 +247,28 @@ impl Search<'_> {
     }
 
     /// The cheapest chain for a placed plan at one ring degree.
-    fn best_chain(
-        &self,
-        placed: &Plan,
-        modulus: u64,
-        limit: &SecurityLimit,
-    ) -> Result<Option<(RnsParameters, Planned)>, PlanError> {
-        let mut best: Option<(RnsParameters, Planned)> = None;
+    fn best_chain(&self, placed: &Plan, modulus: u64, limit: &SecurityLimit) -> Option<Planned> {
+        let mut best: Option<Planned> = None;
         for digit_limbs in 1..=4 {
             for specials in 1..=digit_limbs.min(3) {
                 let Some(request) = self.request(placed, modulus, limit, digit_limbs, specials) else {
                     continue;
                 };
                 let cost = request_cost(placed, &request, self.leveled);
-                if best.as_ref().is_some_and(|(_, planned)| planned.cost_ns <= cost) {
+                if best.as_ref().is_some_and(|best| best.cost_ns <= cost) {
                     continue;
                 }
                 // A backend may lack primes of this size; another shape may do.
                 let Ok(parameters) = (self.resolve)(&request) else { continue };
                 let pipeline = Pipeline { trail: Vec::new() };
                 if let Ok(planned) = self.certified(placed, pipeline, &parameters)
-                    && best.as_ref().is_none_or(|(_, best)| planned.cost_ns < best.cost_ns)
+                    && best.as_ref().is_none_or(|best| planned.cost_ns < best.cost_ns)
                 {
-                    best = Some((parameters, planned));
+                    best = Some(planned);
                 }
             }
         }
-        Ok(best)
+        best
     }
 
     /// Bits per prime from the noise gap of its level, or `None` where they cannot fit.
@@ -397,29 +388,58 @@ fn shapes_of(placed: &Plan, count: usize) -> Option<Vec<Shape>> {
 }
 
 fn request_cost(placed: &Plan, request: &RnsRequest, leveled: &Leveled) -> f64 {
+    let specials = u32::try_from(request.special_bits.len()).unwrap_or(u32::MAX);
+    let ring = Ring { degree: request.ring_degree, digit_limbs: request.digit_limbs, specials };
     shapes_of(placed, request.modulus_bits.len())
-        .map_or(f64::INFINITY, |shapes| cost_ns(placed, &shapes, leveled, request.ring_degree))
+        .map_or(f64::INFINITY, |shapes| cost_ns(placed, &shapes, leveled, ring))
+}
+
+/// What the price of an operation depends on besides its level.
+#[derive(Clone, Copy, Debug)]
+struct Ring {
+    degree: u32,
+    digit_limbs: u32,
+    specials: u32,
+}
+
+impl Ring {
+    fn of(parameters: &RnsParameters) -> Self {
+        Self {
+            degree: parameters.ring_degree,
+            digit_limbs: parameters.digit_limbs,
+            specials: u32::try_from(parameters.special_moduli.len()).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// Limb transforms and limb products of an operation at so many limbs. Key switching transforms each
+    /// digit to all primes, divides two polynomials by P, and multiplies each digit with two keys.
+    fn steps(self, kind: OpKind, limbs: f64) -> (f64, f64) {
+        if kind != OpKind::Relinearize {
+            return (limbs, limbs * limbs);
+        }
+        let (specials, width) = (f64::from(self.specials), f64::from(self.digit_limbs));
+        let digits = (limbs / width).ceil();
+        let transforms = limbs + digits * (limbs + specials) - limbs + 2.0 * (limbs + specials);
+        (transforms, 2.0 * digits * (limbs + specials))
+    }
 }
 
 /// Estimated CPU nanoseconds of all blocks, from the backend's cost table.
-#[must_use]
-pub fn cost_ns(plan: &Plan, shapes: &[Shape], leveled: &Leveled, ring_degree: u32) -> f64 {
-    let blocks = float(blocks(plan, ring_degree));
-    let per_block: f64 = plan
+fn cost_ns(plan: &Plan, shapes: &[Shape], leveled: &Leveled, ring: Ring) -> f64 {
+    let blocks = float(blocks(plan, ring.degree));
+    let per_slot: f64 = plan
         .iter()
         .map(|(node, op)| {
             let limbs = shapes.get(node.index()).map_or(0, |shape| shape.level.limbs());
             let limbs = u32::try_from(limbs).map_or(f64::MAX, f64::from);
-            let kind = op.kind();
-            let cost: Option<&OpCost> = leveled.costs.iter().find(|cost| cost.op == kind);
+            let cost: Option<&OpCost> = leveled.costs.iter().find(|cost| cost.op == op.kind());
             let terms = if let Op::Linear(linear) = op { linear.terms().len().max(1) } else { 1 };
             let terms = u32::try_from(terms).map_or(f64::MAX, f64::from);
-            cost.map_or(0.0, |cost| {
-                (cost.per_slot_limb * limbs + cost.per_slot_limb2 * limbs * limbs) * terms
-            })
+            let (linear, quadratic) = ring.steps(op.kind(), limbs);
+            cost.map_or(0.0, |cost| (cost.per_slot_limb * linear + cost.per_slot_limb2 * quadratic) * terms)
         })
         .sum();
-    per_block * blocks * f64::from(ring_degree)
+    per_slot * blocks * f64::from(ring.degree)
 }
 
 fn too_deep(placed: &Plan, needed: usize, allowed: usize) -> PlanError {

@@ -10,6 +10,7 @@ use hq_plugin_sdk::verify::{Invalid, ranges};
 use super::comparator::Comparator;
 use super::number;
 use super::presence::AtAbsence;
+use super::prune::prune;
 use crate::algebra::{Algebra, Result, rebuild};
 use crate::encoding::Encoding;
 use crate::lower::{PRESENT, present_input};
@@ -30,13 +31,15 @@ pub fn encode(plan: &Plan, encodings: &Encodings) -> Result<Plan> {
         columns: columns(plan),
     };
     let source_ranges = ranges(plan)?;
-    rebuild(plan, |algebra, old, op| {
+    let encoded = rebuild(plan, |algebra, old, op| {
         let node = encoder.node(algebra, old, op)?;
         if let Some(&range) = source_ranges.get(old.index()) {
             algebra.narrow(node, range);
         }
         Ok(node)
-    })
+    })?;
+    // The logical inputs are not read any more.
+    prune(&encoded)
 }
 
 struct Encoder<'a> {

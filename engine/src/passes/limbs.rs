@@ -63,14 +63,28 @@ fn pack(algebra: &mut Algebra, mut terms: Pieces, width: u64) -> Result<Pieces> 
         }
         let mut longer = open.clone();
         longer.push((coefficient, node));
-        if !open.is_empty() && limb(algebra, &longer, width)?.is_none() {
-            limbs.extend(limb(algebra, &open, width)?);
+        if limb(algebra, &longer, width)?.is_none() {
+            close(algebra, &open, width, &mut limbs)?;
             longer = vec![(coefficient, node)];
         }
         open = longer;
     }
-    limbs.extend(limb(algebra, &open, width)?);
+    close(algebra, &open, width, &mut limbs)?;
     Ok(limbs)
+}
+
+fn close(algebra: &mut Algebra, terms: &[(i64, NodeId)], width: u64, limbs: &mut Pieces) -> Result<()> {
+    if !terms.is_empty() {
+        limbs.push(limb(algebra, terms, width)?.ok_or_else(too_many_rows)?);
+    }
+    Ok(())
+}
+
+fn too_many_rows() -> Invalid {
+    Invalid {
+        place: "sum".to_owned(),
+        reason: "the table has more rows than the plaintext modulus can count".to_owned(),
+    }
 }
 
 /// The terms divided by their greatest common divisor; `None` where the result is too wide.
@@ -99,10 +113,7 @@ fn product(algebra: &mut Algebra, left: NodeId, right: NodeId, width: u64) -> Re
             best = Some((pairs, left_width, right_width));
         }
     }
-    let (_, left_width, right_width) = best.ok_or_else(|| Invalid {
-        place: "sum".to_owned(),
-        reason: "the table has more rows than the plaintext modulus can count".to_owned(),
-    })?;
+    let (_, left_width, right_width) = best.ok_or_else(too_many_rows)?;
     let (lefts, rights) = (pieces(algebra, left, left_width)?, pieces(algebra, right, right_width)?);
     let mut pairs = Vec::with_capacity(lefts.len() * rights.len());
     for &(a, left) in &lefts {

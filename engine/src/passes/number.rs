@@ -101,7 +101,7 @@ fn columns(algebra: &mut Algebra, value: NodeId) -> Result<Columns> {
             let mut sum = Columns { lo: linear.constant(), digits: Vec::new() };
             let mut exclusive: HashMap<String, Vec<(i64, NodeId)>> = HashMap::new();
             for &(coefficient, node) in linear.terms() {
-                match exclusion_mark(algebra, node) {
+                match algebra.exclusion_mark(node).cloned() {
                     Some(mark) => exclusive.entry(mark).or_default().push((coefficient, node)),
                     None => {
                         let digits = columns(algebra, node)?;
@@ -142,13 +142,6 @@ fn columns(algebra: &mut Algebra, value: NodeId) -> Result<Columns> {
             place: value.to_string(),
             reason: "a value that is neither a sum nor a product of flags cannot be compared".to_owned(),
         }),
-    }
-}
-
-fn exclusion_mark(algebra: &Algebra, node: NodeId) -> Option<String> {
-    match algebra.plan().op(node)? {
-        Op::Input { input, .. } => algebra.plan().inputs.get(input.index())?.one_of.clone(),
-        _ => None,
     }
 }
 

@@ -25,7 +25,10 @@ pub fn place(plan: &Plan, release: Level) -> Result<Plan> {
     for (node, op) in plan.iter() {
         let constant = matches!(op, Op::Linear(linear) if linear.terms().is_empty());
         if live.get(node.index()).copied().unwrap_or(false) && !constant {
-            placer.raw(node)?;
+            let placed = placer.raw(node)?;
+            if let Some(range) = plan.proved(node) {
+                placer.builder.prove(placed, range);
+            }
         }
     }
     for sum in &plan.sums {
@@ -54,10 +57,10 @@ struct Need {
 fn needs(plan: &Plan, release: Level) -> Result<Vec<Need>> {
     let mut needs = vec![Need::default(); plan.nodes().len()];
     for (node, op) in plan.iter() {
-        let hot = match op {
-            Op::Mul { .. } => true,
-            Op::Linear(linear) => linear.terms().iter().any(|&(_, term)| get(&needs, term).hot),
-            _ => false,
+        let hot = if let Op::Linear(linear) = op {
+            linear.terms().iter().any(|&(_, term)| get(&needs, term).hot)
+        } else {
+            matches!(op, Op::Mul { .. })
         };
         if let Some(need) = needs.get_mut(node.index()) {
             need.hot = hot;

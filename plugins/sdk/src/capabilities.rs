@@ -88,14 +88,16 @@ pub struct SecurityLimit {
     pub max_log2_qp: u32,
 }
 
-/// CPU nanoseconds of an operation: `per_slot_limb * N * limbs + per_slot_limb2 * N * limbs^2`.
+/// CPU nanoseconds of an operation: `N (per_slot_limb * a + per_slot_limb2 * b)`, with a = limbs and
+/// b = limbs^2; for relinearization a is the number of limb transforms and b that of limb products with
+/// key-switching keys.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OpCost {
     /// The operation.
     pub op: OpKind,
-    /// Nanoseconds per slot and limb.
+    /// Nanoseconds per slot and step of the first kind.
     pub per_slot_limb: f64,
-    /// Nanoseconds per slot and square of limbs (base conversions, key products).
+    /// Nanoseconds per slot and step of the second kind.
     pub per_slot_limb2: f64,
 }

@@ -257,7 +257,6 @@ pub struct Plan {
     pub inputs: Vec<Input>,
     nodes: Vec<Op>,
     /// Ranges that a pass proved and interval arithmetic does not show: disjoint masks add up to 0 or 1.
-    /// A placed plan has none.
     proved: BTreeMap<NodeId, Range>,
     /// Nodes summed over all rows and then decrypted: nothing else is ever decryptable.
     pub sums: Vec<Sum>,

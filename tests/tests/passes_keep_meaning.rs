@@ -1,0 +1,71 @@
+//! Every pass keeps the meaning of every circuit, on rows that are there and on rows that are not.
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use hq_engine::algebra::Result;
+use hq_engine::passes;
+use hq_plugin_sdk::interpret::interpret;
+use hq_plugin_sdk::plan::{Level, Plan};
+use hq_plugin_sdk::verify;
+use hq_tests::random::{Case, Size, case};
+use proptest::prelude::*;
+
+const SIZE: Size = Size { rows: 12, domain: 40, nesting: 3, sums: 4 };
+
+/// The aggregates of a plan over the case's table with some absent rows behind it.
+fn aggregates(case: &Case, plan: &Plan, absent: usize) -> Vec<i128> {
+    let inputs: Vec<Vec<i64>> = case
+        .inputs(plan)
+        .into_iter()
+        .map(|mut values| {
+            values.resize(values.len() + absent, 0);
+            values
+        })
+        .collect();
+    let sums = interpret(plan, &inputs);
+    plan.aggregates
+        .iter()
+        .map(|aggregate| aggregate.terms.iter().map(|&(c, sum)| i128::from(c) * sums[sum.index()]).sum())
+        .collect()
+}
+
+fn check(seed: u64) -> Result<()> {
+    let case = case(seed, SIZE)?;
+    let expected = aggregates(&case, &case.circuit, 0);
+    let simplified = passes::prune(&case.circuit)?;
+    assert_eq!(aggregates(&case, &simplified, 0), expected, "simplify\n{}\n{simplified}", case.circuit);
+    let encoded = passes::encode(&simplified, &case.encodings())?;
+    assert_eq!(aggregates(&case, &encoded, 0), expected, "encode\n{simplified}\n{encoded}");
+    // Small enough that wide sums need limbs, large enough to count the rows.
+    let limbed = passes::limbs(&encoded, 12 * 40 + 1)?;
+    assert_eq!(aggregates(&case, &limbed, 0), expected, "limbs\n{encoded}\n{limbed}");
+    for sum in &limbed.sums {
+        assert!(passes::span(sum.range) * limbed.rows <= 12 * 40, "{sum:?}\n{encoded}\n{limbed}");
+    }
+    let balanced = passes::balance(&limbed)?;
+    assert_eq!(aggregates(&case, &balanced, 0), expected, "balance\n{limbed}\n{balanced}");
+    let present = passes::presence(&balanced)?;
+    assert_eq!(aggregates(&case, &present, 5), expected, "presence\n{balanced}\n{present}");
+    let pruned = passes::prune(&present)?;
+    let placed = passes::place(&pruned, Level(1))?;
+    assert_eq!(aggregates(&case, &placed, 5), expected, "place\n{pruned}\n{placed}");
+    verify::ranges(&placed)?;
+    let text = placed.to_string();
+    assert_eq!(Plan::parse(&text).unwrap(), placed, "print and parse are inverses");
+    // Ranges of sums hold of every row.
+    for (index, sum) in placed.sums.iter().enumerate() {
+        let total = interpret(&placed, &case.inputs(&placed))[index];
+        let rows = i128::try_from(case.rows.len()).unwrap();
+        assert!(i128::from(sum.range.lo().min(0)) * rows <= total);
+        assert!(total <= i128::from(sum.range.hi().max(0)) * rows);
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_pass_keeps_the_meaning(seed: u64) {
+        check(seed).unwrap();
+    }
+}
