@@ -141,8 +141,6 @@ fn plans(subject: &Subject, case: &Case, report: &mut Report) {
 
     let claimed = &subject.evaluator.capabilities().ops;
     let mut builder = Builder::like(&case.plan);
-    builder.plan_mut().parameters = None;
-    builder.plan_mut().release = None;
     let input = builder.declare(Input { name: "other".to_owned(), range: Range::BOOL, one_of: None });
     let node = builder.push(Op::Input { input, level: None });
     let ops = [
