@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use crate::ast::{File, Function, Ident, ParamDecl, QueryDecl};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::domain::Domain;
-use crate::lexis::scan;
+use crate::lexis::{DECLARATIONS, scan};
 use crate::recover::read;
 use crate::schema::{check_dataset, check_domain};
 use crate::source::{Loader, Sources, Span};
@@ -170,6 +170,21 @@ impl Program {
         public
             .filter_map(|param| Some((param.name.clone(), param.domain.label(param.value?))))
             .collect()
+    }
+
+    /// Whether a part of the query could not be read.
+    pub(crate) fn damages(&self, decl: &QueryDecl) -> bool {
+        let here = decl.span;
+        self.damaged.iter().filter(|damaged| damaged.file == here.file).any(|damaged| {
+            let inside = damaged.start <= here.end && here.start <= damaged.end;
+            // What follows belongs to the query unless a declaration begins there or between.
+            let text = self.sources.text(here.file);
+            let between = text.get(here.end_index()..damaged.start_index().max(here.end_index())).unwrap_or("");
+            let after = self.sources.slice(self.clip(*damaged));
+            let first = scan(after).first().is_some_and(|token| DECLARATIONS.contains(&token.text));
+            let declares = scan(between).iter().any(|token| token.first && DECLARATIONS.contains(&token.text));
+            inside || (damaged.start > here.end && !first && !declares)
+        })
     }
 
     /// Whether a name may have been declared in a part that could not be read.

@@ -69,6 +69,21 @@ impl Reader {
         changed
     }
 
+    /// Writes what was meant over a mistaken operator, so that the rest can be read; the mark and a space
+    /// after it leave room. Bytes keep their places.
+    fn replace(&mut self, start: usize, word: &str) {
+        let old: usize = self.text.get(start..).map_or(0, |rest| {
+            let mark = rest.chars().next().map_or(0, |first| rest.chars().take_while(|c| *c == first).map(char::len_utf8).sum());
+            mark + usize::from(rest.as_bytes().get(mark) == Some(&b' '))
+        });
+        if old >= word.len() {
+            let padded = format!("{word:<old$}");
+            self.text.replace_range(start..start + old, &padded);
+        } else {
+            self.blank(start, start + old);
+        }
+    }
+
     /// Characters that the language does not use, and texts that are not closed.
     fn marks(&mut self) {
         let text = self.text.clone();
@@ -76,6 +91,7 @@ impl Reader {
         let mut reported = 0;
         for (index, token) in tokens.iter().enumerate() {
             let next = tokens.get(index + 1);
+            let mut replace = None;
             let doubled = next.is_some_and(|next| next.text == token.text && next.start == token.end());
             let (code, message, help) = match (token.kind, token.text) {
                 (TokenKind::OpenText, _) => (
@@ -84,6 +100,7 @@ impl Reader {
                     "Put a `\"` where it ends.".to_owned(),
                 ),
                 (TokenKind::Stray, "&" | "|") if doubled => {
+                    replace = Some((token.start, if token.text == "&" { "and" } else { "or" }));
                     let word = if token.text == "&" { "and" } else { "or" };
                     let message = format!("`{0}{0}` is not a word of hq.", token.text);
                     (Code::Syntax, message, format!("Write `{word}`."))
@@ -93,7 +110,6 @@ impl Reader {
                         before.text == token.text && before.end() == token.start
                     }) =>
                 {
-                    self.blank(token.start, token.end());
                     continue;
                 }
                 (TokenKind::Stray, "!") => {
@@ -115,6 +131,7 @@ impl Reader {
                         "≥" => ">=",
                         _ => "!=",
                     };
+                    replace = Some((token.start, op));
                     (Code::Syntax, format!("`{}` is not an operator of hq.", token.text), format!("Write `{op}`."))
                 }
                 (TokenKind::Stray, other) => (
@@ -128,7 +145,12 @@ impl Reader {
                 self.report(code, token.start, token.end(), message, help);
             }
             reported += 1;
-            self.blank(token.start, token.end());
+            match replace {
+                Some((start, word)) => self.replace(start, word),
+                None => {
+                    self.blank(token.start, token.end());
+                }
+            }
         }
     }
 
@@ -235,7 +257,15 @@ impl Reader {
         let blame = if (unfinished && at_boundary) || token.is_none() { before.unwrap_or(0) } else { index };
         let (start, end) = surroundings(&tokens, blame);
         let (start, end) = if start <= at || blame != index { (start, end) } else { (at, end) };
-        self.explain(&tokens, index, unfinished);
+        // What follows may be gone because it was a mistake itself.
+        let hollow = previous.is_some_and(|previous| {
+            let next = token.map_or(text.len(), |token| token.start);
+            let gone = |span: &Span| span.start_index() >= previous.end() && span.start_index() <= next;
+            unfinished && self.damaged.iter().any(gone)
+        });
+        if !hollow {
+            self.explain(&tokens, index, unfinished);
+        }
         let end = end.min(text.len());
         self.blank(start, end)
     }
@@ -262,6 +292,11 @@ impl Reader {
             (Some(token), _)
                 if RESERVED.contains(&token.text) && tokens.get(index + 1).is_some_and(|next| next.text == "=") =>
             {
+                let message = format!("`{}` is a word of the language and cannot be a name.", token.text);
+                self.report(Code::ReservedWord, start, end, message, "Choose another name.");
+            }
+            (Some(token), Some(previous)) if token.text == "=" && RESERVED.contains(&previous.text) => {
+                let (start, end, token) = (previous.start, previous.end(), previous);
                 let message = format!("`{}` is a word of the language and cannot be a name.", token.text);
                 self.report(Code::ReservedWord, start, end, message, "Choose another name.");
             }

@@ -47,8 +47,16 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources, color: bool) -> String
         return format!("{diagnostic}\n");
     }
     let text = String::from_utf8_lossy(&bytes);
+    let text = if color { text.into_owned() } else { without_colors(&text) };
     let trimmed: Vec<&str> = text.lines().map(str::trim_end).collect();
     trimmed.join("\n") + "\n"
+}
+
+/// The title is painted whatever the configuration says, so its escape sequences are taken out.
+fn without_colors(text: &str) -> String {
+    let mut parts = text.split('\u{1b}');
+    let first = parts.next().unwrap_or("").to_owned();
+    parts.fold(first, |plain, part| plain + part.split_once('m').map_or(part, |(_, rest)| rest))
 }
 
 struct Files<'a> {

@@ -141,6 +141,13 @@ pub(crate) fn check_domain(domain: &DomainExpr, diagnostics: &mut Vec<Diagnostic
                 }
                 return Some(Domain::Date { lo: first, hi: last });
             }
+            let no_day = |bound: &&Bound| {
+                bound.text.matches('-').count() == 2 && bound.text.len() == 10 && parse_date(&bound.text).is_none()
+            };
+            if let Some(bound) = [lo, hi].iter().find(|bound| no_day(bound)) {
+                let message = format!("There is no day {}.", bound.text);
+                return bad(bound.span, message, "Dates are written year-month-day, as in 2012-02-29.");
+            }
             let (Some(low), Some(high)) = (Decimal::parse(&lo.text), Decimal::parse(&hi.text)) else {
                 let message = format!("`{}..{}` is not a range of numbers or dates.", lo.text, hi.text);
                 return bad(domain.span, message, "Write `0..80`, `10.0..90.0`, `2009-01-01..2012-12-31`, `bool` or `{a, b}`.");

@@ -102,6 +102,8 @@ pub struct Key {
     pub value: RowId,
     /// Its values with their labels; a group exists for each of [`Domain::codes`].
     pub labels: Domain,
+    /// For each code in that order, the condition that a row has it, in terms of columns where it can be.
+    pub conditions: Vec<RowId>,
     /// Where it stands.
     pub span: Span,
 }

@@ -247,3 +247,61 @@ fn p14_correlation() {
     result.check(&[], "r", &json["final"]["r"]);
     result.check(&[], "t", &json["final"]["t"]);
 }
+
+/// Every function of the standard library on a table small enough to follow by hand.
+#[test]
+fn standard_library() {
+    const TEXT: &str = "
+        dataset d { rows <= 100 e: bool o: bool t: 0..20 s: {x, y} v: 0.0..9.0 ? }
+        use stats use epi use survival
+        query q from d where known(v) report
+          n = stats.n(v) mean = stats.mean(v) var = stats.var(v) sd = stats.sd(v) se = stats.se(v)
+          table = epi.two_by_two(e, o) or = epi.odds_ratio(e, o) rr = epi.relative_risk(e, o)
+          rd = epi.risk_difference(e, o) mh = epi.mh_odds_ratio(e, o, s) rate = epi.rate(o, t)
+          ratio = epi.rate_ratio(e, o, t) mhr = epi.mh_rate_ratio(e, o, t, s)
+          km = survival.kaplan_meier(t, o, 5, 3)";
+    let text = TEXT.replace("or = ", "odds = ");
+    let compiled = compile("d.hq", &text, &[], &hq_dsl::NoModules);
+    assert!(compiled.diagnostics.is_empty(), "{:?}", compiled.diagnostics);
+    let query = compiled.queries.first().unwrap();
+    // e, o, t, s, v: with the two strata alike, so that adjusted and crude ratios agree.
+    let half = [(1, 1, 4, 1.5), (1, 1, 9, 2.0), (1, 0, 12, 2.5), (0, 1, 3, 4.0), (0, 0, 15, 5.0), (0, 0, 20, 3.0)];
+    let mut sums = vec![0_i128; query.aggregates.len()];
+    for stratum in [0, 1] {
+        for (e, o, t, v) in half {
+            #[expect(clippy::cast_possible_truncation, reason = "tenths below 100")]
+            let cells = [Some(e), Some(o), Some(t), Some(stratum), Some((v * 10.0_f64) as i64)];
+            let values = support::row_values(query, &cells);
+            for (sum, aggregate) in sums.iter_mut().zip(&query.aggregates) {
+                *sum += i128::from(values.get(aggregate.value.index()).copied().unwrap());
+            }
+        }
+    }
+    let rows = finish(query, &[Group { by: vec![], aggregates: sums.into_iter().map(Some).collect() }]);
+    let row = rows.first().unwrap();
+    let result = |name: &str| row.report.iter().find(|(column, _)| column == name).unwrap().1.clone();
+    // Twice the six values: mean 3; squared deviations 2 (2.25 + 1 + 0.25 + 1 + 4 + 0) = 17 over 11.
+    for (name, expected) in [
+        ("n", 12.0),
+        ("mean", 3.0),
+        ("var", 17.0 / 11.0),
+        ("sd", (17.0_f64 / 11.0).sqrt()),
+        ("se", (17.0_f64 / 132.0).sqrt()),
+        ("odds", 4.0 * 4.0 / (2.0 * 2.0)),
+        ("rr", (4.0 / 6.0) / (2.0 / 6.0)),
+        ("rd", 2.0 / 6.0),
+        ("mh", 4.0),
+        ("rate", 6.0 / 126.0),
+        ("ratio", (4.0 / 50.0) / (2.0 / 76.0)),
+        ("mhr", (4.0 / 50.0) / (2.0 / 76.0)),
+    ] {
+        close(&result(name), &Json::from(expected), name);
+    }
+    let Value::Record(fields) = result("km") else { panic!("km is no record") };
+    let survival = fields.iter().find(|(name, _)| name == "survival").unwrap().1.clone();
+    // At risk 12, 8, 6; events 4, 2, 0.
+    let Value::List(survival) = survival else { panic!("survival is no list") };
+    for (value, expected) in survival.iter().zip([8.0 / 12.0, 0.5, 0.5]) {
+        close(value, &Json::from(expected), "survival");
+    }
+}

@@ -111,7 +111,9 @@ impl<'a> Evaluator<'a> {
     fn aggregate_text(&self, span: Span) -> String {
         let mut name = self.text(span);
         if let Some(call) = self.calls.first() {
-            name = format!("{}: {name}", self.text(call.span));
+            let text = self.text(call.span);
+            let place = if text.chars().count() <= 32 { text } else { call.name.clone() };
+            name = format!("{place}: {name}");
         }
         let variables: Vec<String> =
             self.variables.iter().map(|(name, value)| format!("{name} = {value}")).collect();

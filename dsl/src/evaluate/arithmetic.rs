@@ -257,7 +257,7 @@ impl Evaluator<'_> {
         let small = match &arg.value {
             Value::Row(row) if self.domain_of(row).size() <= 256 => {
                 let name = self.text(arg.span);
-                format!(" (1) `{name}` has few values: write a table with `case`;")
+                format!("(1) `{name}` has few values: write a table with `case`; ")
             }
             _ => String::new(),
         };
@@ -267,11 +267,9 @@ impl Evaluator<'_> {
             span,
             format!("`{text}` would take `{function}` of encrypted values."),
             format!(
-                "{small} {} ask the owner for a prepared column; {} apply `{function}` to totals in `report`.",
+                "{small}{} ask the owner for a prepared column; {} apply `{function}` to totals in `report`.",
                 numbers.0, numbers.1
-            )
-            .trim()
-            .to_owned(),
+            ),
         )
     }
 
@@ -425,7 +423,7 @@ impl Evaluator<'_> {
 
     /// HQ033
     pub(super) fn aggregate_in_row(&mut self, span: Span) -> Value {
-        let text = self.text(span);
+        let text = self.text(self.calls.first().map_or(span, |call| call.span));
         let place = match self.place {
             Place::Row(clause) => format!("in `{clause}`"),
             Place::Aggregate => "inside `count` or `sum`".to_owned(),

@@ -184,8 +184,11 @@ impl<'a> Evaluator<'a> {
                     return self.fail(Code::TypeMismatch, points.span, message, "Write them from small to large.");
                 }
                 None => {
-                    let message = format!("`{}` is no cut point for `{}`.", item.words(), self.text(arg.span));
-                    let help = format!("Write constants with at most {decimals} decimals.");
+                    let message = format!("`{}` has no cut points for `{}`.", self.text(points.span), self.text(arg.span));
+                    let help = match decimals {
+                        0 => "Write whole constants.".to_owned(),
+                        decimals => format!("Write constants with at most {decimals} decimals."),
+                    };
                     return self.fail(Code::NotConstant, points.span, message, help);
                 }
             }

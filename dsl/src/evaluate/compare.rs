@@ -261,7 +261,7 @@ impl<'a> Evaluator<'a> {
         }
         let (x, y) = (self.text(left_span), self.text(right_span));
         let message = format!("`{x}` is in {a}, `{y}` in {b}: these cannot be {verb}.");
-        let help = "Multiply one by its conversion factor, as in `38.67 * hdl`.";
+        let help = "Multiply one by its conversion factor.";
         self.emit(Diagnostic::error(Code::DifferentUnits, span, message, help));
     }
 
@@ -367,12 +367,12 @@ impl<'a> Evaluator<'a> {
         if holds == 0 {
             let about = if about.is_empty() { String::new() } else { format!(" ({about})") };
             let message = format!("`{name}` is {domain}{about}, so `{condition}` is never true.");
-            let help = "Use a value inside the domain.";
+            let help = "Choose a bound that some of these values meet.";
             self.emit(Diagnostic::error(Code::OutsideDomain, span, message, help));
         } else {
             let unit = row.unit.as_ref().map_or_else(String::new, |unit| format!(" {unit}"));
             let message = format!("`{condition}` is always true ({name} is {domain}{unit}).");
-            let help = "Leave it out, or use a value inside the domain.";
+            let help = "Leave it out, or choose a bound that some of these values do not meet.";
             self.emit(Diagnostic::warning(Code::ConstantCondition, span, message, help));
         }
     }

@@ -6,6 +6,7 @@ mod arithmetic;
 mod call;
 mod case;
 mod compare;
+mod intervals;
 mod list;
 mod logic;
 mod names;

@@ -25,7 +25,7 @@ pub(crate) fn check_query(program: &Program, decl: &QueryDecl) -> (Option<Query>
     let mut evaluator = Evaluator::new(program, dataset);
     let query = evaluator.query(decl, &clauses);
     diagnostics.append(&mut evaluator.diagnostics);
-    if program.damaged.iter().any(|span| overlaps(*span, decl.span)) {
+    if program.damages(decl) {
         // Part of the query could not be read; what depends on the whole of it would mislead.
         let sound = [
             Code::AssignmentInCondition,
@@ -44,10 +44,6 @@ pub(crate) fn check_query(program: &Program, decl: &QueryDecl) -> (Option<Query>
     }
     let sound = !diagnostics.iter().any(Diagnostic::is_error);
     (query.filter(|_| sound), diagnostics)
-}
-
-fn overlaps(a: Span, b: Span) -> bool {
-    a.file == b.file && a.start <= b.end && b.start <= a.end
 }
 
 fn word(kind: &ClauseKind) -> (&'static str, u8) {
@@ -117,7 +113,7 @@ fn sources<'a>(
             ClauseKind::From(source) => Some(source),
             _ => None,
         }) else {
-            if !program.damaged.iter().any(|span| overlaps(*span, current.span)) {
+            if !program.damages(current) {
                 let message = format!("`{}` does not say which table it reads.", current.name.text);
                 let help = "Begin with `from` and the name of a dataset.";
                 diagnostics.push(Diagnostic::error(Code::ClauseCount, current.name.span, message, help));
@@ -145,6 +141,9 @@ fn sources<'a>(
 
 fn unknown_source(program: &Program, source: &Ident) -> Option<Diagnostic> {
     if program.is_damaged(&source.text, source.span) || program.missing_modules.contains(&source.text) {
+        return None;
+    }
+    if nearest(&source.text, program.missing_modules.iter().map(String::as_str)).is_some() {
         return None;
     }
     let names = program.datasets.keys().chain(program.cohorts.keys()).map(String::as_str);
@@ -291,20 +290,25 @@ impl<'a> Evaluator<'a> {
                 self.fail(Code::DuplicateName, at.span, message, "Remove one.");
                 continue;
             }
-            keys.push(Key { name: key_name, value: id, labels, span: at.span });
+            keys.push(Key { name: key_name, value: id, labels, conditions: Vec::new(), span: at.span });
         }
-        self.check_groups(&keys, span);
+        if self.check_groups(&keys, span) {
+            for key in &mut keys {
+                let codes = key.labels.codes();
+                key.conditions = codes.map(|code| self.member(key.value, &[(code, code)], key.span)).collect();
+            }
+        }
         keys
     }
 
     /// HQ040
-    fn check_groups(&mut self, keys: &[Key], span: Span) {
+    fn check_groups(&mut self, keys: &[Key], span: Span) -> bool {
         let product = keys.iter().fold(1_u64, |product, key| product.saturating_mul(key.labels.size()));
         let allowed = self.dataset.release.max_cells;
         if product <= allowed {
-            return;
+            return true;
         }
-        let Some(largest) = keys.iter().max_by_key(|key| key.labels.size()) else { return };
+        let Some(largest) = keys.iter().max_by_key(|key| key.labels.size()) else { return true };
         let (size, rows) = (largest.labels.size(), self.dataset.rows);
         let groups = if size >= rows {
             format!("up to {} groups of one", with_commas(rows.into()))
@@ -321,6 +325,7 @@ impl<'a> Evaluator<'a> {
         let message =
             format!("`{text}` gives {groups}; the release rule allows {} cells.", with_commas(allowed.into()));
         self.fail(Code::LargeGroups, largest.span, message, help);
+        false
     }
 
     /// HQ041

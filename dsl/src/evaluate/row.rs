@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use super::Evaluator;
+use super::{Evaluator, intervals};
 use super::value::{At, Kind, RowValue, Value};
 use crate::diagnostic::Code;
 use crate::domain::Domain;
@@ -266,29 +266,94 @@ impl Evaluator<'_> {
         })
     }
 
-    /// Whether a value lies in a union of intervals; folds what the range decides.
+    /// Whether a value lies in a union of intervals; folds what the range decides, and looks through
+    /// shifts, bands and crossed codes to the columns beneath.
     pub(super) fn member(&mut self, arg: RowId, set: &[(i64, i64)], span: Span) -> RowId {
         let (lo, hi) = self.range_of(arg);
-        let mut clipped: Vec<(i64, i64)> = set
-            .iter()
-            .map(|&(from, to)| (from.max(lo), to.min(hi)))
-            .filter(|&(from, to)| from <= to)
-            .collect();
-        clipped.sort_unstable();
-        let mut merged: Vec<(i64, i64)> = Vec::with_capacity(clipped.len());
-        for (from, to) in clipped {
-            match merged.last_mut() {
-                Some((_, end)) if from <= end.saturating_add(1) => *end = (*end).max(to),
-                _ => merged.push((from, to)),
-            }
-        }
+        let merged = intervals::clip(set, (lo, hi));
         if merged.is_empty() || merged == [(lo, hi)] {
             return self.constant(i64::from(!merged.is_empty()), 0, span);
         }
         if (lo, hi) == (0, 1) && self.decimals_of(arg) == 0 && self.is_boolean(arg) {
             return if merged == [(1, 1)] { arg } else { self.not_row(arg, span) };
         }
+        if let Some(id) = self.member_beneath(arg, &merged, span) {
+            return id;
+        }
         self.push(RowOp::Member { arg, set: merged }, (0, 1), 0, span)
+    }
+
+    /// `x + 3 in S` is `x in S - 3`; a band of `cut` is an interval of the value that was cut; a code of
+    /// `cross(a, b)` is a code of `a` and one of `b`.
+    fn member_beneath(&mut self, arg: RowId, set: &[(i64, i64)], span: Span) -> Option<RowId> {
+        match self.op(arg).clone() {
+            RowOp::Add(left, right) => {
+                if let Some(shift) = self.as_constant(right) {
+                    return Some(self.member(left, &intervals::shift(set, shift.checked_neg()?)?, span));
+                }
+                if let Some(shift) = self.as_constant(left) {
+                    return Some(self.member(right, &intervals::shift(set, shift.checked_neg()?)?, span));
+                }
+                self.crossed(left, right, set, span)
+            }
+            RowOp::Sub(left, right) => {
+                let shift = self.as_constant(right)?;
+                Some(self.member(left, &intervals::shift(set, shift)?, span))
+            }
+            RowOp::Mul(left, right) => {
+                let factor = self.as_constant(right).filter(|&factor| factor > 0)?;
+                Some(self.member(left, &intervals::divide(set, factor), span))
+            }
+            RowOp::Case { arms, otherwise } => {
+                let (arg, set) = self.band(&arms, otherwise, set)?;
+                Some(self.member(arg, &set, span))
+            }
+            _ => None,
+        }
+    }
+
+    /// One code of `a * size + b` with b in 0..size.
+    fn crossed(&mut self, left: RowId, right: RowId, set: &[(i64, i64)], span: Span) -> Option<RowId> {
+        let &[(code, last)] = set else { return None };
+        let RowOp::Mul(a, size) = *self.op(left) else { return None };
+        let size = self.as_constant(size)?;
+        let (lo, hi) = self.range_of(right);
+        if code != last || size < 1 || lo != 0 || hi >= size {
+            return None;
+        }
+        let (first, second) = (code.div_euclid(size), code.rem_euclid(size));
+        let first = self.member(a, &[(first, first)], span);
+        let second = self.member(right, &[(second, second)], span);
+        Some(self.and_row(first, second, span))
+    }
+
+    /// The values of `x` for which a `case` over intervals of `x` takes a value in the set.
+    fn band(
+        &self,
+        arms: &[(RowId, RowId)],
+        otherwise: RowId,
+        set: &[(i64, i64)],
+    ) -> Option<(RowId, Vec<(i64, i64)>)> {
+        let RowOp::Member { arg, .. } = self.op(arms.first()?.0) else { return None };
+        let arg = *arg;
+        let mut rest = vec![self.range_of(arg)];
+        let mut taken = Vec::new();
+        for &(condition, value) in arms {
+            let RowOp::Member { arg: other, set: here } = self.op(condition) else { return None };
+            let value = self.as_constant(value)?;
+            if *other != arg {
+                return None;
+            }
+            if set.iter().any(|&(lo, hi)| lo <= value && value <= hi) {
+                taken.extend(here.iter().flat_map(|&interval| intervals::clip(&rest, interval)));
+            }
+            rest = intervals::without(&rest, here);
+        }
+        let value = self.as_constant(otherwise)?;
+        if set.iter().any(|&(lo, hi)| lo <= value && value <= hi) {
+            taken.extend(rest);
+        }
+        Some((arg, taken))
     }
 
     fn is_boolean(&self, id: RowId) -> bool {

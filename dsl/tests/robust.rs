@@ -1,0 +1,164 @@
+//! Wrong and hostile texts: no panic, no stack overflow, and no word of the grammar's own in a message.
+#![expect(clippy::unwrap_used, clippy::panic, clippy::string_slice, reason = "a failing test may panic")]
+#![allow(clippy::allow_attributes_without_reason, reason = "lints of the test crate")]
+
+mod support;
+
+use std::fmt::Write as _;
+
+use hq_dsl::{Code, NoModules, compile, render, stdlib};
+use support::{Schemas, repository};
+
+/// Names of grammar rules that are no words of the language or of plain English.
+fn rule_names() -> Vec<String> {
+    let grammar = std::fs::read_to_string(repository("dsl/src/hq.pest")).unwrap();
+    let names = grammar.lines().filter_map(|line| line.split_once('=').map(|(name, _)| name.trim().to_owned()));
+    names.filter(|name| name.contains('_') && name.chars().all(|c| c.is_ascii_lowercase() || c == '_')).collect()
+}
+
+fn words(text: &str) -> Vec<&str> {
+    let mut words = Vec::new();
+    let mut start = 0;
+    let class = |c: char| if c.is_alphanumeric() || "_.\"".contains(c) { 0 } else if c.is_whitespace() { 1 } else { 2 };
+    let mut last = None;
+    for (at, c) in text.char_indices() {
+        if last.is_some_and(|last| last != class(c) || last == 2) {
+            words.push(&text[start..at]);
+            start = at;
+        }
+        last = Some(class(c));
+    }
+    words.push(&text[start..]);
+    words
+}
+
+#[test]
+fn mutants_get_sensible_messages() {
+    let rules = rule_names();
+    assert!(rules.contains(&"comparison_op".to_owned()));
+    let mut mutants = 0;
+    let mut silent = 0;
+    let mut names: Vec<String> = ["P01", "P02", "P04", "P05", "P06", "P09", "P12", "P14"].map(|name| format!("tests/queries/{name}.hq")).to_vec();
+    names.extend(["tests/schemas/nhanes.hq", "dsl/tests/programs/domains.hq", "dsl/tests/programs/lists.hq"].map(str::to_owned));
+    for name in names {
+        let text = std::fs::read_to_string(repository(&name)).unwrap();
+        let parts = words(&text);
+        let solid: Vec<usize> = (0..parts.len()).filter(|&at| !parts[at].trim().is_empty()).collect();
+        for (index, &at) in solid.iter().enumerate() {
+            let next = solid.get(index + 1).copied();
+            let mut variants: Vec<Vec<&str>> = Vec::new();
+            let mut deleted = parts.clone();
+            deleted[at] = "";
+            variants.push(deleted);
+            if index % 3 == 0 {
+                let mut doubled = parts.clone();
+                doubled.insert(at, parts[at]);
+                doubled.insert(at + 1, " ");
+                variants.push(doubled);
+                if let Some(next) = next {
+                    let mut swapped = parts.clone();
+                    swapped.swap(at, next);
+                    variants.push(swapped);
+                }
+            }
+            for variant in variants {
+                let mutant = variant.concat();
+                let compiled = compile("mutant.hq", &mutant, &[], &Schemas);
+                mutants += 1;
+                silent += usize::from(compiled.diagnostics.is_empty());
+                for diagnostic in &compiled.diagnostics {
+                    let drawn = format!("{} {}", diagnostic.message, diagnostic.help);
+                    for rule in &rules {
+                        assert!(!drawn.contains(rule.as_str()), "rule name {rule} in: {drawn}");
+                    }
+                    assert!(!drawn.contains("expected"), "{drawn}");
+                    let _ = render(diagnostic, &compiled.sources, false);
+                }
+            }
+        }
+    }
+    eprintln!("{mutants} mutants, {silent} of them valid programs");
+    assert!(mutants >= 1000, "{mutants}");
+    assert!(silent * 4 < mutants, "{silent} of {mutants} mutants are silent");
+}
+
+fn codes(text: &str) -> Vec<Code> {
+    compile("deep.hq", text, &[], &Schemas).diagnostics.iter().map(|diagnostic| diagnostic.code).collect()
+}
+
+#[test]
+fn depth_is_limited() {
+    let query = |expression: &str| format!("use nhanes\nquery q from nhanes where {expression} report n = count()");
+    for (open, close) in [("(", ")"), ("not (", ")"), ("[", "]"), ("{a: ", "}"), ("f(", ")"), ("case { true -> ", "}")] {
+        let text = query(&format!("{}age{}", open.repeat(10_000), close.repeat(10_000)));
+        assert_eq!(codes(&text), [Code::TooComplex], "{open}");
+    }
+    assert_eq!(codes(&query(&format!("{}age > 3", "(".repeat(10_000)))), [Code::TooComplex]);
+    for prefix in ["not ", "- "] {
+        assert_eq!(codes(&query(&format!("{}age > 3", prefix.repeat(10_000)))), [Code::TooComplex]);
+    }
+    assert!(!codes(&query(&format!("age{} > 3", "^2".repeat(10_000)))).is_empty());
+    assert!(!codes(&query(&format!("age{} > 3", "[1]".repeat(10_000)))).is_empty());
+    // Long chains are flat, and fine.
+    let chain = query(&format!("age > 3{}", " and age != 5".repeat(10_000)));
+    assert_eq!(codes(&chain), []);
+    let sum = query(&format!("age{} > 3", " + age".repeat(5_000)));
+    let compiled = compile("sum.hq", &sum, &[], &Schemas);
+    assert!(!compiled.queries.first().unwrap().to_string().is_empty());
+}
+
+#[test]
+fn unrolling_is_limited() {
+    let query = |report: &str| format!("use nhanes\nquery q from nhanes report {report}");
+    for report in [
+        "n = [count(age > k) for k in 1..1000000]",
+        "n = [[count(wt_mec > k * 300 + j) for k in 1..300] for j in 1..300]",
+        "n = [[[k * j * i for k in 1..1000] for j in 1..1000] for i in 1..1000]",
+    ] {
+        let codes = codes(&query(report));
+        assert!(codes.contains(&Code::TooComplex), "{report}: {codes:?}");
+    }
+    let calls: String = (0..60).fold(String::from("fn f0(x) = x\n"), |mut text, k| {
+        writeln!(text, "fn f{}(x) = f{k}(x) + f{k}(x)", k + 1).unwrap();
+        text
+    });
+    assert!(!codes(&format!("{calls}{}", query("n = f60(count())"))).is_empty());
+}
+
+#[test]
+fn any_bytes_are_answered() {
+    let pieces = ["query", "(", ")", "{", "}", "\"", "µ", "=", "1..", "from", "\n", "count", "#", "??", "fn x", ".", ",", "\u{0}", "9".repeat(60).leak()];
+    let mut state: u64 = 7;
+    for _ in 0..2_000 {
+        let mut text = String::new();
+        for _ in 0..20 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            text.push_str(pieces[usize::try_from(state >> 33).unwrap() % pieces.len()]);
+            text.push(' ');
+        }
+        let compiled = compile("any.hq", &text, &[], &NoModules);
+        for diagnostic in &compiled.diagnostics {
+            let _ = render(diagnostic, &compiled.sources, true);
+        }
+    }
+}
+
+#[test]
+fn the_standard_library_compiles() {
+    for module in ["stats", "epi", "survival"] {
+        let compiled = compile(module, stdlib(module).unwrap(), &[], &NoModules);
+        assert!(compiled.diagnostics.is_empty(), "{:?}", compiled.diagnostics);
+    }
+    assert!(stdlib("nothing").is_none());
+}
+
+#[test]
+fn five_thousand_aggregates_take_little_time() {
+    let text = "dataset d { rows <= 100_000 release { max_cells 10_000 } x: 0..5000 }\n\
+                query q from d report n = [count(x > k) for k in 0..4999] m = cumsum(n)";
+    let start = std::time::Instant::now();
+    let compiled = compile("many.hq", text, &[], &NoModules);
+    assert_eq!(compiled.queries.first().unwrap().aggregates.len(), 5_000);
+    assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
+    eprintln!("5,000 aggregates in {:?}", start.elapsed());
+}
