@@ -42,7 +42,7 @@ fn costs() -> Vec<OpCost> {
         (OpKind::Input, 2.5, 0.0),
         (OpKind::Linear, 0.3, 0.0),
         (OpKind::Mul, 1.2, 0.0),
-        (OpKind::Relinearize, 10.0, 3.0),
+        (OpKind::Relinearize, 3.0, 0.7),
         (OpKind::ModSwitch, 5.0, 0.0),
         (OpKind::Drop, 0.0, 0.0),
     ]

@@ -4,7 +4,7 @@
 //! the same for every column, and nothing depends on which order that is.
 #![deny(clippy::indexing_slicing)]
 
-use hq_plugin_sdk::frame::{self, Kind, KeyId};
+use hq_plugin_sdk::frame::{self, KeyId, Kind};
 use rand::Rng;
 use rand::rngs::ChaCha20Rng;
 use zeroize::Zeroizing;
@@ -46,7 +46,12 @@ fn encode(params: &Params, values: &[i64]) -> Result<Zeroizing<Vec<i64>>, Error>
 ///
 /// # Errors
 /// Too many values, or one that does not fit the plaintext modulus.
-pub fn encrypt(key: &SecretKey, values: &[i64], limbs: usize, rng: &mut ChaCha20Rng) -> Result<Vec<u8>, Error> {
+pub fn encrypt(
+    key: &SecretKey,
+    values: &[i64],
+    limbs: usize,
+    rng: &mut ChaCha20Rng,
+) -> Result<Vec<u8>, Error> {
     let params = key.params();
     let mut message = encode(params, values)?;
     let error = sample::gaussian(rng, params.degree());
@@ -105,7 +110,7 @@ impl<'a> Sealed<'a> {
         reader.end()?;
         packed.truncate(limbs);
         for (index, (bytes, ring)) in packed.iter().zip(params.rings()).enumerate() {
-            wire::check(bytes, params.residue_bits(index), ring.q)?;
+            wire::check(bytes, params.residue_bits(index), ring.q, params.degree())?;
         }
         Ok(Self { seed, packed })
     }
@@ -114,7 +119,13 @@ impl<'a> Sealed<'a> {
     ///
     /// # Errors
     /// There is no such prime: [`Sealed::open`] was called for fewer.
-    pub fn load(&self, params: &Params, index: usize, c0: &mut [u64], c1: &mut [u64]) -> Result<(), WireError> {
+    pub fn load(
+        &self,
+        params: &Params,
+        index: usize,
+        c0: &mut [u64],
+        c1: &mut [u64],
+    ) -> Result<(), WireError> {
         let bytes = self.packed.get(index).ok_or(WireError::Short)?;
         let ring = params.rings().get(index).ok_or(WireError::Short)?;
         wire::unpack(bytes, params.residue_bits(index), ring.q, c0)?;

@@ -11,7 +11,7 @@ pub enum ParamsError {
     #[error("the parameters are not those of an RNS scheme")]
     Scheme,
     /// Not a power of two in range.
-    #[error("ring degree {0} is not a power of two from 16 to 65536")]
+    #[error("ring degree {0} is not a power of two from 64 to 65536")]
     Degree(u32),
     /// The plaintext modulus does not give N slots.
     #[error("plaintext modulus {0} is not a prime below 2^26 that is 1 mod 2N")]

@@ -78,7 +78,8 @@ impl Session {
     pub fn open(plan: &Plan, key: Arc<EvaluationKey>, mode: Mode) -> Result<Self, Error> {
         let schedule = Schedule::new(plan, mode)?;
         let params = Arc::clone(key.params());
-        if !matches!(&plan.parameters, Some(hq_plugin_sdk::parameters::Parameters::Rns(rns)) if rns == params.rns()) {
+        if !matches!(&plan.parameters, Some(hq_plugin_sdk::parameters::Parameters::Rns(rns)) if rns == params.rns())
+        {
             return Err(Error::PlanParams);
         }
         let release = plan.release.ok_or(Error::Internal("a verified plan has a release"))?;
@@ -170,7 +171,8 @@ impl Session {
                 Some(multiply::tensor(self.key.params(), &mut self.pool, a, b))
             }
             Action::Relinearize { arg, kept } => {
-                let parts = [self.values.part(*arg, 0)?, self.values.part(*arg, 1)?, self.values.part(*arg, 2)?];
+                let parts =
+                    [self.values.part(*arg, 0)?, self.values.part(*arg, 1)?, self.values.part(*arg, 2)?];
                 let tables = self.tables.key_switch(arg.limbs, *kept)?;
                 Some(multiply::relinearize(&self.key, &mut self.pool, tables, parts, *kept))
             }

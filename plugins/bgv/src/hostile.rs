@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use hq_plugin_sdk::frame::{self, Kind, KeyId};
+use hq_plugin_sdk::frame::{self, KeyId, Kind};
 use hq_plugin_sdk::parameters::RnsRequest;
 use rand::SeedableRng;
 use rand::rngs::ChaCha20Rng;
@@ -12,7 +12,6 @@ use crate::decrypt::decrypt;
 use crate::encrypt::{Sealed, encrypt};
 use crate::key::{EvaluationKey, SecretKey, generate};
 use crate::params::{Params, resolve};
-use crate::tests::allow_test_parameters;
 
 struct Files {
     params: Arc<Params>,
@@ -22,9 +21,8 @@ struct Files {
 }
 
 fn files() -> Files {
-    allow_test_parameters();
     let rns = resolve(&RnsRequest {
-        ring_degree: 16,
+        ring_degree: 64,
         min_plaintext_modulus: 1 << 16,
         modulus_bits: vec![40, 30],
         special_bits: vec![40],
@@ -90,7 +88,7 @@ fn damaged_sums_are_refused() {
     let files = files();
     let key = EvaluationKey::from_frame(&files.evaluation).unwrap();
     let release = hq_plugin_sdk::plan::Release { level: hq_plugin_sdk::plan::Level(0), flood_bits: 4 };
-    let sample = crate::release::Sample { body: vec![5], mask: vec![(0..16).collect()] };
+    let sample = crate::release::Sample { body: vec![5], mask: vec![(0..64).collect()] };
     let sums = crate::release::seal(&key, release, &[sample.clone(), sample]);
     assert_eq!(decrypt(&files.secret, &sums).unwrap().len(), 2);
     damage(&sums, Kind::Sums, |bytes| decrypt(&files.secret, bytes).is_ok());

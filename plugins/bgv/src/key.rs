@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use hq_plugin_sdk::frame::{self, Kind, KeyId};
+use hq_plugin_sdk::frame::{self, KeyId, Kind};
 use rand::Rng;
 use rand::rngs::ChaCha20Rng;
 use rustfft::FftPlanner;
@@ -67,7 +67,8 @@ impl SecretKey {
     }
 
     fn new(params: Arc<Params>, id: KeyId, coefficients: Zeroizing<Vec<i8>>) -> Self {
-        let transformed = params.rings().iter().map(|ring| Zeroizing::new(lift(ring, &coefficients, 1))).collect();
+        let transformed =
+            params.rings().iter().map(|ring| Zeroizing::new(lift(ring, &coefficients, 1))).collect();
         Self { params, id, coefficients, transformed }
     }
 
@@ -97,8 +98,9 @@ impl SecretKey {
         reader.end().map_err(Error::Key)?;
         let mut digits = Zeroizing::new(vec![0u64; params.degree()]);
         unpack(packed, 2, modular::Modulus::new(3), &mut digits).map_err(Error::Key)?;
-        let coefficients: Zeroizing<Vec<i8>> =
-            Zeroizing::new(digits.iter().map(|&digit| [-1i8, 0, 1].get(digit as usize).copied().unwrap_or(0)).collect());
+        let coefficients: Zeroizing<Vec<i8>> = Zeroizing::new(
+            digits.iter().map(|&digit| [-1i8, 0, 1].get(digit as usize).copied().unwrap_or(0)).collect(),
+        );
         if canonical_norm(&coefficients) > norm_limit(params.degree()) {
             return Err(Error::KeyNorm);
         }
@@ -131,17 +133,12 @@ pub(crate) fn canonical_norm(coefficients: &[i8]) -> f64 {
     norm
 }
 
-/// The transform of `factor * small` modulo one prime.
+/// The transform of `factor * small` modulo one prime; products stay below 2^51.
 pub(crate) fn lift(ring: &Ring, small: &[i8], factor: u64) -> Vec<u64> {
-    let q = ring.q;
-    let factor = factor % q.value();
-    let mut out: Vec<u64> = small
-        .iter()
-        .map(|&c| {
-            let magnitude = q.mul(u64::from(c.unsigned_abs()) % q.value(), factor);
-            if c < 0 { q.sub(0, magnitude) } else { magnitude }
-        })
-        .collect();
+    let factor = i64::try_from(factor).unwrap_or(0);
+    let wide: Zeroizing<Vec<i64>> = Zeroizing::new(small.iter().map(|&c| i64::from(c) * factor).collect());
+    let mut out = vec![0; wide.len()];
+    modular::lift(ring.q, &wide, &mut out);
     ring.transform.forward(&mut out);
     out
 }
@@ -264,7 +261,8 @@ impl EvaluationKey {
         let params = Params::new(&reader.parameters().map_err(Error::Key)?).map_err(Error::KeyParams)?;
         let seed = reader.array().map_err(Error::Key)?;
         let (chain, all) = (params.chain(), params.rings().len());
-        let mut part = |purpose, limbs| read_part(&mut reader, &params, &seed, purpose, limbs).map_err(Error::Key);
+        let mut part =
+            |purpose, limbs| read_part(&mut reader, &params, &seed, purpose, limbs).map_err(Error::Key);
         let public = part(Use::PublicKey, chain)?;
         let relinearization = (0..digits(&params, chain))
             .map(|digit| part(Use::Relinearization { digit: u16::try_from(digit).unwrap_or(u16::MAX) }, all))

@@ -6,7 +6,7 @@
 //! P d modulo the ciphertext modulus, at whatever level, and 0 modulo P.
 
 use crate::key::{EvaluationKey, digit_range, digits, special_product};
-use crate::modular::{self, Factor, Source};
+use crate::modular::{self, Factor, Modulus, Source};
 use crate::params::Params;
 use crate::poly::{Limb, Poly, Pool};
 
@@ -41,9 +41,10 @@ impl KeySwitch {
             // The product of the digit's primes but for `skip`, modulo a ring's prime.
             let product = |ring: usize, skip: Option<usize>| {
                 let q = all[ring].q;
-                primes.clone().filter(|&prime| Some(prime) != skip).fold(1, |product, prime| {
-                    q.mul(product, all[prime].q.value() % q.value())
-                })
+                primes
+                    .clone()
+                    .filter(|&prime| Some(prime) != skip)
+                    .fold(1, |product, prime| q.mul(product, all[prime].q.value() % q.value()))
             };
             let weights = primes.clone().map(|prime| {
                 let ring = &all[prime];
@@ -56,10 +57,15 @@ impl KeySwitch {
                     (factors, q.factor(product(ring, None)))
                 })
             };
-            Digit { weights: weights.collect(), lifts: rings.iter().map(lift).collect(), primes: primes.clone() }
+            Digit {
+                weights: weights.collect(),
+                lifts: rings.iter().map(lift).collect(),
+                primes: primes.clone(),
+            }
         };
         let digits = (0..digits(params, limbs)).map(make).collect();
-        let special = all.iter().take(limbs).map(|ring| ring.q.factor(special_product(params, ring.q))).collect();
+        let special =
+            all.iter().take(limbs).map(|ring| ring.q.factor(special_product(params, ring.q))).collect();
         Self { limbs, rings, digits, special }
     }
 
@@ -73,46 +79,48 @@ impl KeySwitch {
         (first, second): (Option<&[Limb]>, &[Limb]),
     ) -> (Poly, Poly) {
         let params = key.params();
-        let digits = self.decompose(params, pool, d2);
-        let mut lifted = pool.limb();
+        let coefficients = self.decompose(params, pool, d2);
+        let mut lifted = pool.poly(self.digits.len());
         let (mut out0, mut out1) = (Poly::new(), Poly::new());
         for (position, &index) in self.rings.iter().enumerate() {
             let ring = &params.rings()[index];
-            let (mut acc0, mut acc1) = (pool.limb(), pool.limb());
-            for (number, (digit, (key0, key1))) in self.digits.iter().zip(key.relinearization()).enumerate() {
-                let value: &[u64] = match &digit.lifts[position] {
-                    None => &d2[position],
-                    Some((factors, whole)) => {
-                        let sources: Vec<Source<'_>> = digit
-                            .primes
-                            .clone()
-                            .zip(factors)
-                            .map(|(prime, &factor)| Source {
-                                residues: &digits[prime],
-                                reciprocal: params.rings()[prime].q.reciprocal(),
-                                factor,
-                            })
-                            .collect();
-                        modular::convert(ring.q, &sources, *whole, &mut lifted);
-                        ring.transform.forward(&mut lifted);
-                        &lifted
-                    }
-                };
-                let keys = (&*key0[index], &*key1[index]);
-                modular::mul_pair(ring.q, number == 0, value, keys, (&mut acc0, &mut acc1));
-            }
-            if position < self.limbs {
-                if let Some(first) = first {
-                    modular::scale_add_assign(ring.q, &mut acc0, &first[position], self.special[position]);
+            for (digit, out) in self.digits.iter().zip(&mut lifted) {
+                if let Some((factors, whole)) = &digit.lifts[position] {
+                    let source = |(prime, &factor): (usize, &Factor)| Source {
+                        residues: &coefficients[prime],
+                        reciprocal: params.rings()[prime].q.reciprocal(),
+                        factor,
+                    };
+                    let sources: Vec<Source<'_>> = digit.primes.clone().zip(factors).map(source).collect();
+                    modular::convert(ring.q, &sources, *whole, out);
+                    ring.transform.forward(out);
                 }
-                modular::scale_add_assign(ring.q, &mut acc1, &second[position], self.special[position]);
             }
+            let mut values: Vec<&[u64]> = Vec::with_capacity(lifted.len());
+            for (digit, lifted) in self.digits.iter().zip(&lifted) {
+                // A prime's own digit is transformed already.
+                values.push(if digit.lifts[position].is_some() { lifted } else { &d2[position] });
+            }
+            let keys = key.relinearization().iter().take(values.len());
+            let keys: Vec<(&[u64], &[u64])> = keys.map(|(k0, k1)| (&*k0[index], &*k1[index])).collect();
+            let (mut acc0, mut acc1) = (pool.limb(), pool.limb());
+            self.start(ring.q, position, first, &mut acc0);
+            self.start(ring.q, position, Some(second), &mut acc1);
+            modular::inner_products(ring.q, &values, &keys, (&mut acc0, &mut acc1));
             out0.push(acc0);
             out1.push(acc1);
         }
-        pool.recycle(digits);
-        pool.recycle([lifted]);
+        pool.recycle(coefficients);
+        pool.recycle(lifted);
         (out0, out1)
+    }
+
+    /// P times a part: zero modulo the special primes.
+    fn start(&self, q: Modulus, position: usize, part: Option<&[Limb]>, out: &mut [u64]) {
+        match part.and_then(|part| part.get(position)).zip(self.special.get(position)) {
+            Some((limb, &factor)) => modular::scale_into(q, limb, factor, out),
+            None => out.fill(0),
+        }
     }
 
     /// The coefficients of d2 modulo each prime, weighted for the lift of their digit.

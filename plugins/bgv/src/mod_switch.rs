@@ -46,9 +46,10 @@ impl Division {
         let t = params.t();
         let source = |&ring: &usize| {
             let q = rings[ring].q;
-            let product = dropped.iter().filter(|&&other| other != ring).fold(t % q.value(), |product, &other| {
-                q.mul(product, rings[other].q.value() % q.value())
-            });
+            let product = dropped
+                .iter()
+                .filter(|&&other| other != ring)
+                .fold(t % q.value(), |product, &other| q.mul(product, rings[other].q.value() % q.value()));
             let weight = q.invert(product);
             Dropped {
                 ring,
@@ -116,14 +117,18 @@ impl Division {
             .zip(&self.dropped)
             .map(|(&residue, source)| rings[source.ring].q.mul(residue, source.weight))
             .collect();
-        let quotient =
-            ys.iter().zip(&self.dropped).map(|(&y, source)| modular::to_float(y) * source.reciprocal).sum::<f64>();
+        let quotient = ys
+            .iter()
+            .zip(&self.dropped)
+            .map(|(&y, source)| modular::to_float(y) * source.reciprocal)
+            .sum::<f64>();
         // At most the number of dropped primes.
         #[expect(clippy::cast_possible_truncation, reason = "a small integer")]
         let quotient = quotient.round() as i128;
         let divide = |((target, ring), &residue): ((&Kept, &crate::params::Ring), &u64)| {
             let q = ring.q;
-            let sum = ys.iter().zip(&target.weights).fold(0, |sum, (&y, &weight)| q.add(sum, q.mul(y, weight)));
+            let sum =
+                ys.iter().zip(&target.weights).fold(0, |sum, (&y, &weight)| q.add(sum, q.mul(y, weight)));
             let remainder = q.sub(sum, q.residue(quotient * i128::from(params.t())));
             q.sub(q.mul(residue, target.inverse), remainder)
         };

@@ -149,7 +149,7 @@ impl Modulus {
         (-quotient).mul_add(self.float, high) + low
     }
 
-    /// A representative of least size, for |x| < 2^52.
+    /// A representative of least size, for |x| < 2^53.
     #[inline(always)]
     fn centred(self, x: f64) -> f64 {
         (-round(x * self.inverse)).mul_add(self.float, x)
@@ -161,7 +161,7 @@ impl Modulus {
         to_word(if x < 0.0 { x + self.float } else { x })
     }
 
-    /// The residue of an integer below 2^52 in size.
+    /// The residue of an integer below 2^53 in size.
     #[inline(always)]
     fn reduce(self, x: f64) -> u64 {
         self.canonical(self.centred(x))
@@ -170,75 +170,106 @@ impl Modulus {
 
 /// `accumulator += x`.
 pub fn add_assign(q: Modulus, accumulator: &mut [u64], x: &[u64]) {
-    vectorized(|| {
-        for (a, &b) in accumulator.iter_mut().zip(x) {
-            *a = q.add(*a, b);
-        }
-    });
+    vectorized(
+        #[inline(always)]
+        || {
+            for (a, &b) in accumulator.iter_mut().zip(x) {
+                *a = q.add(*a, b);
+            }
+        },
+    );
 }
 
 /// `accumulator -= x`.
 pub fn sub_assign(q: Modulus, accumulator: &mut [u64], x: &[u64]) {
-    vectorized(|| {
-        for (a, &b) in accumulator.iter_mut().zip(x) {
-            *a = q.sub(*a, b);
-        }
-    });
+    vectorized(
+        #[inline(always)]
+        || {
+            for (a, &b) in accumulator.iter_mut().zip(x) {
+                *a = q.sub(*a, b);
+            }
+        },
+    );
 }
 
 /// `x *= factor`.
 pub fn scale_assign(q: Modulus, x: &mut [u64], factor: Factor) {
-    vectorized(|| {
-        for value in x.iter_mut() {
-            *value = q.canonical(q.scaled(to_float(*value), factor));
-        }
-    });
+    vectorized(
+        #[inline(always)]
+        || {
+            for value in x.iter_mut() {
+                *value = q.canonical(q.scaled(to_float(*value), factor));
+            }
+        },
+    );
 }
 
 /// `x *= y`, slot by slot.
 pub fn mul_assign(q: Modulus, x: &mut [u64], y: &[u64]) {
-    vectorized(|| {
-        for (a, &b) in x.iter_mut().zip(y) {
-            *a = q.canonical(q.product(to_float(*a), to_float(b)));
-        }
-    });
+    vectorized(
+        #[inline(always)]
+        || {
+            for (a, &b) in x.iter_mut().zip(y) {
+                *a = q.canonical(q.product(to_float(*a), to_float(b)));
+            }
+        },
+    );
 }
 
 /// `accumulator += x * y`, slot by slot.
 pub fn mul_accumulate(q: Modulus, accumulator: &mut [u64], x: &[u64], y: &[u64]) {
-    vectorized(|| {
-        for ((acc, &a), &b) in accumulator.iter_mut().zip(x).zip(y) {
-            *acc = q.reduce(to_float(*acc) + q.product(to_float(a), to_float(b)));
-        }
-    });
+    vectorized(
+        #[inline(always)]
+        || {
+            for ((acc, &a), &b) in accumulator.iter_mut().zip(x).zip(y) {
+                *acc = q.reduce(to_float(*acc) + q.product(to_float(a), to_float(b)));
+            }
+        },
+    );
 }
 
-/// `first = x * left`, `second = x * right`, added to what they hold unless `fresh`.
-pub fn mul_pair(
+/// Slots worked on at a time in an inner product: the partial sums stay in the first-level cache.
+const INNER_CHUNK: usize = 256;
+/// So many products below 7q/8 each, and what they are added to, sum below 2^53.
+const SUMMED_PRODUCTS: usize = 4;
+
+/// `first += sum x_j k_j`, `second += sum x_j l_j` over digits x with key limbs (k, l).
+pub fn inner_products(
     q: Modulus,
-    fresh: bool,
-    x: &[u64],
-    (left, right): (&[u64], &[u64]),
+    digits: &[&[u64]],
+    keys: &[(&[u64], &[u64])],
     (first, second): (&mut [u64], &mut [u64]),
 ) {
-    let n = x.len();
-    let (left, right, first, second) = (&left[..n], &right[..n], &mut first[..n], &mut second[..n]);
-    if fresh {
-        vectorized(|| {
-            for i in 0..n {
-                let value = to_float(x[i]);
-                first[i] = q.canonical(q.product(value, to_float(left[i])));
-                second[i] = q.canonical(q.product(value, to_float(right[i])));
-            }
-        });
-    } else {
-        vectorized(|| {
-            for i in 0..n {
-                let value = to_float(x[i]);
-                first[i] = q.reduce(to_float(first[i]) + q.product(value, to_float(left[i])));
-                second[i] = q.reduce(to_float(second[i]) + q.product(value, to_float(right[i])));
-            }
-        });
+    for (index, (first, second)) in
+        first.chunks_mut(INNER_CHUNK).zip(second.chunks_mut(INNER_CHUNK)).enumerate()
+    {
+        let at = index * INNER_CHUNK..index * INNER_CHUNK + first.len();
+        for (digits, keys) in digits.chunks(SUMMED_PRODUCTS).zip(keys.chunks(SUMMED_PRODUCTS)) {
+            vectorized(
+                #[inline(always)]
+                || {
+                    let mut left = [0.0; INNER_CHUNK];
+                    let mut right = [0.0; INNER_CHUNK];
+                    for (digit, key) in digits.iter().zip(keys) {
+                        let keys = key.0[at.clone()].iter().zip(&key.1[at.clone()]);
+                        let sums = left.iter_mut().zip(&mut right);
+                        for ((&digit, (&k, &l)), (left, right)) in
+                            digit[at.clone()].iter().zip(keys).zip(sums)
+                        {
+                            let value = to_float(digit);
+                            *left += q.product(value, to_float(k));
+                            *right += q.product(value, to_float(l));
+                        }
+                    }
+                    for (word, &sum) in first.iter_mut().zip(&left) {
+                        *word = q.reduce(to_float(*word) + sum);
+                    }
+                    for (word, &sum) in second.iter_mut().zip(&right) {
+                        *word = q.reduce(to_float(*word) + sum);
+                    }
+                },
+            );
+        }
     }
 }
 
@@ -256,15 +287,18 @@ pub fn tensor(
     let n = a0.len();
     let (a1, b0, b1) = (&a1[..n], &b0[..n], &b1[..n]);
     let (d0, d1, d2) = (&mut d0[..n], &mut d1[..n], &mut d2[..n]);
-    vectorized(|| {
-        for i in 0..n {
-            let (x0, x1) = (to_float(a0[i]), to_float(a1[i]));
-            let (y0, y1) = (to_float(b0[i]), to_float(b1[i]));
-            d0[i] = q.canonical(q.product(x0, y0));
-            d1[i] = q.reduce(q.product(x0, y1) + q.product(x1, y0));
-            d2[i] = q.canonical(q.product(x1, y1));
-        }
-    });
+    vectorized(
+        #[inline(always)]
+        || {
+            for i in 0..n {
+                let (x0, x1) = (to_float(a0[i]), to_float(a1[i]));
+                let (y0, y1) = (to_float(b0[i]), to_float(b1[i]));
+                d0[i] = q.canonical(q.product(x0, y0));
+                d1[i] = q.reduce(q.product(x0, y1) + q.product(x1, y0));
+                d2[i] = q.canonical(q.product(x1, y1));
+            }
+        },
+    );
 }
 
 /// How many residues below 2^50 a 64-bit sum holds.
@@ -284,17 +318,20 @@ pub fn tensor_accumulate(
     let mut total = 0;
     for start in (0..n).step_by(SUM_CHUNK) {
         let end = n.min(start + SUM_CHUNK);
-        let sum = vectorized(|| {
-            let mut sum = 0u64;
-            for i in start..end {
-                let (x0, x1) = (to_float(a0[i]), to_float(a1[i]));
-                let (y0, y1) = (to_float(b0[i]), to_float(b1[i]));
-                sum += q.canonical(q.product(x0, y0));
-                acc1[i] = q.reduce(to_float(acc1[i]) + q.product(x0, y1) + q.product(x1, y0));
-                acc2[i] = q.reduce(to_float(acc2[i]) + q.product(x1, y1));
-            }
-            sum
-        });
+        let sum = vectorized(
+            #[inline(always)]
+            || {
+                let mut sum = 0u64;
+                for i in start..end {
+                    let (x0, x1) = (to_float(a0[i]), to_float(a1[i]));
+                    let (y0, y1) = (to_float(b0[i]), to_float(b1[i]));
+                    sum += q.canonical(q.product(x0, y0));
+                    acc1[i] = q.reduce(to_float(acc1[i]) + q.product(x0, y1) + q.product(x1, y0));
+                    acc2[i] = q.reduce(to_float(acc2[i]) + q.product(x1, y1));
+                }
+                sum
+            },
+        );
         total = q.add(total, sum % q.value);
     }
     total
@@ -304,46 +341,118 @@ pub fn tensor_accumulate(
 #[must_use]
 pub fn sum(q: Modulus, x: &[u64]) -> u64 {
     x.chunks(SUM_CHUNK).fold(0, |total, chunk| {
-        q.add(total, vectorized(|| chunk.iter().fold(0, |sum, &value| sum + value)) % q.value)
+        q.add(
+            total,
+            vectorized(
+                #[inline(always)]
+                || chunk.iter().fold(0, |sum, &value| sum + value),
+            ) % q.value,
+        )
     })
 }
 
 /// `w = x * factor - w`: the end of a division of the modulus.
 pub fn scale_sub_into(q: Modulus, x: &[u64], factor: Factor, w: &mut [u64]) {
-    vectorized(|| {
-        for (w, &value) in w.iter_mut().zip(x) {
-            *w = q.reduce(q.scaled(to_float(value), factor) - to_float(*w));
-        }
-    });
+    vectorized(
+        #[inline(always)]
+        || {
+            for (w, &value) in w.iter_mut().zip(x) {
+                *w = q.reduce(q.scaled(to_float(value), factor) - to_float(*w));
+            }
+        },
+    );
+}
+
+/// `out = x * factor`.
+pub fn scale_into(q: Modulus, x: &[u64], factor: Factor, out: &mut [u64]) {
+    vectorized(
+        #[inline(always)]
+        || {
+            for (out, &value) in out.iter_mut().zip(x) {
+                *out = q.canonical(q.scaled(to_float(value), factor));
+            }
+        },
+    );
 }
 
 /// `x = x + y * factor`.
 pub fn scale_add_assign(q: Modulus, x: &mut [u64], y: &[u64], factor: Factor) {
-    vectorized(|| {
-        for (a, &b) in x.iter_mut().zip(y) {
-            *a = q.reduce(to_float(*a) + q.scaled(to_float(b), factor));
-        }
-    });
+    vectorized(
+        #[inline(always)]
+        || {
+            for (a, &b) in x.iter_mut().zip(y) {
+                *a = q.reduce(to_float(*a) + q.scaled(to_float(b), factor));
+            }
+        },
+    );
 }
 
 /// The residues of signed integers below 2^51 in size.
 pub fn lift(q: Modulus, small: &[i64], out: &mut [u64]) {
-    vectorized(|| {
-        for (word, &value) in out.iter_mut().zip(small) {
-            #[expect(clippy::cast_precision_loss, reason = "below 2^51")]
-            let value = value as f64;
-            *word = q.reduce(value);
-        }
-    });
+    vectorized(
+        #[inline(always)]
+        || {
+            for (word, &value) in out.iter_mut().zip(small) {
+                #[expect(clippy::cast_precision_loss, reason = "below 2^51")]
+                let value = value as f64;
+                *word = q.reduce(value);
+            }
+        },
+    );
 }
 
-/// Reduces words below 2^52 mod q in place.
-pub fn reduce_assign(q: Modulus, words: &mut [u64]) {
-    vectorized(|| {
-        for word in words.iter_mut() {
-            *word = q.reduce(to_float(*word));
-        }
-    });
+/// The top 52 bits of each word, reduced mod q; returns the largest before reduction.
+pub fn reduce_words(q: Modulus, words: &[[u8; 8]], out: &mut [u64]) -> u64 {
+    vectorized(
+        #[inline(always)]
+        || {
+            let mut largest = 0;
+            for (slot, word) in out.iter_mut().zip(words) {
+                let word = u64::from_le_bytes(*word) >> 12;
+                largest = largest.max(word);
+                *slot = q.reduce(to_float(word));
+            }
+            largest
+        },
+    )
+}
+
+/// `out = (low >> shift | high << (64 - shift)) & mask`; returns the largest value.
+pub fn unpack_row(low: &[[u8; 8]], high: Option<&[[u8; 8]]>, shift: u32, mask: u64, out: &mut [u64]) -> u64 {
+    match high {
+        None => vectorized(
+            #[inline(always)]
+            || {
+                out.iter_mut().zip(low).fold(0, |largest, (slot, low)| {
+                    *slot = u64::from_le_bytes(*low) >> shift & mask;
+                    largest.max(*slot)
+                })
+            },
+        ),
+        Some(high) => vectorized(
+            #[inline(always)]
+            || {
+                out.iter_mut().zip(low).zip(high).fold(0, |largest, ((slot, low), high)| {
+                    let high = u64::from_le_bytes(*high) << 1 << (63 - shift);
+                    *slot = (u64::from_le_bytes(*low) >> shift | high) & mask;
+                    largest.max(*slot)
+                })
+            },
+        ),
+    }
+}
+
+/// `counts[i]` is how many of the `bounds` are at most `words[i] >> 1`; no branch depends on the words.
+pub fn count_bounds(words: &[u64], bounds: &[u64], counts: &mut [i64]) {
+    vectorized(
+        #[inline(always)]
+        || {
+            for (count, &word) in counts.iter_mut().zip(words) {
+                let word = word >> 1;
+                *count = bounds.iter().fold(0, |sum, &bound| sum + i64::from(word >= bound));
+            }
+        },
+    );
 }
 
 /// One source limb of a base conversion.
@@ -359,30 +468,54 @@ pub struct Source<'a> {
 
 /// Coefficients worked on at a time in a base conversion: the partial results stay in the first-level cache.
 const CONVERT_CHUNK: usize = 256;
+/// So many terms of less than 3q/4 and the multiple of the source modulus stay below 2^52 unreduced.
+const FEW_SOURCES: usize = 3;
 
 /// `out = sum y_i f_i - round(sum y_i / p_i) * whole  mod q`: the exact, centred base conversion
 /// (Halevi, Polyakov, Shoup, "An improved RNS variant of the BFV scheme", 2019, section 2.2). The quotient
 /// is a double, so a value within 2^-48 of half the source modulus may come out at the other end of
 /// the interval; nothing depends on which.
 pub fn convert(q: Modulus, sources: &[Source<'_>], whole: Factor, out: &mut [u64]) {
+    let few = sources.len() <= FEW_SOURCES;
+    // Centred, so that a small multiple of it is exact.
+    let centred_whole = q.centred(whole.value);
     for (index, chunk) in out.chunks_mut(CONVERT_CHUNK).enumerate() {
         let start = index * CONVERT_CHUNK;
         let length = chunk.len();
-        vectorized(|| {
-            let mut value = [0.0f64; CONVERT_CHUNK];
-            let mut quotient = [0.0f64; CONVERT_CHUNK];
-            for source in sources {
-                let residues = &source.residues[start..start + length];
-                for ((&word, value), quotient) in residues.iter().zip(&mut value).zip(&mut quotient) {
-                    let y = to_float(word);
-                    *quotient = y.mul_add(source.reciprocal, *quotient);
-                    *value = q.centred(*value + q.scaled(y, source.factor));
+        vectorized(
+            #[inline(always)]
+            || {
+                let mut value = [0.0f64; CONVERT_CHUNK];
+                let mut quotient = [0.0f64; CONVERT_CHUNK];
+                for source in sources {
+                    let residues = &source.residues[start..start + length];
+                    let sums = value.iter_mut().zip(&mut quotient);
+                    if few {
+                        for ((value, quotient), &word) in sums.zip(residues) {
+                            let y = to_float(word);
+                            *quotient = y.mul_add(source.reciprocal, *quotient);
+                            *value += q.scaled(y, source.factor);
+                        }
+                    } else {
+                        for ((value, quotient), &word) in sums.zip(residues) {
+                            let y = to_float(word);
+                            *quotient = y.mul_add(source.reciprocal, *quotient);
+                            *value = q.centred(*value + q.scaled(y, source.factor));
+                        }
+                    }
                 }
-            }
-            for ((word, &value), &quotient) in chunk.iter_mut().zip(&value).zip(&quotient) {
-                *word = q.reduce(value - q.scaled(round(quotient), whole));
-            }
-        });
+                let results = chunk.iter_mut().zip(value.iter().zip(&quotient));
+                if few {
+                    for (word, (&value, &quotient)) in results {
+                        *word = q.reduce((-round(quotient)).mul_add(centred_whole, value));
+                    }
+                } else {
+                    for (word, (&value, &quotient)) in results {
+                        *word = q.reduce(value - q.scaled(round(quotient), whole));
+                    }
+                }
+            },
+        );
     }
 }
 
@@ -434,17 +567,20 @@ fn combine(q: Modulus, start: Start, terms: &[(i64, &[u64])], out: &mut [u64]) {
         terms.iter().map(|&(c, x)| (q.factor(q.residue(i128::from(c))), x)).collect();
     for (index, chunk) in out.chunks_mut(LINEAR_CHUNK).enumerate() {
         let at = index * LINEAR_CHUNK;
-        vectorized(|| {
-            let mut sum = start.fill(chunk).map(to_float);
-            for &(factor, x) in &terms {
-                for (sum, &word) in sum.iter_mut().zip(&x[at..at + chunk.len()]) {
-                    *sum = q.centred(*sum + q.scaled(to_float(word), factor));
+        vectorized(
+            #[inline(always)]
+            || {
+                let mut sum = start.fill(chunk).map(to_float);
+                for &(factor, x) in &terms {
+                    for (sum, &word) in sum.iter_mut().zip(&x[at..at + chunk.len()]) {
+                        *sum = q.centred(*sum + q.scaled(to_float(word), factor));
+                    }
                 }
-            }
-            for (word, &sum) in chunk.iter_mut().zip(&sum) {
-                *word = q.reduce(sum);
-            }
-        });
+                for (word, &sum) in chunk.iter_mut().zip(&sum) {
+                    *word = q.reduce(sum);
+                }
+            },
+        );
     }
 }
 
@@ -459,22 +595,25 @@ fn combine_small(q: Modulus, start: Start, terms: &[(i64, &[u64])], out: &mut [u
     let modulus = q.value as i64;
     for (index, chunk) in out.chunks_mut(LINEAR_CHUNK).enumerate() {
         let at = index * LINEAR_CHUNK;
-        vectorized(|| {
-            let mut sum = start.fill(chunk).map(|word| word as i64);
-            for &(coefficient, x) in terms {
-                let values = sum.iter_mut().zip(&x[at..at + chunk.len()]);
-                match coefficient {
-                    1 => values.for_each(|(sum, &word)| *sum += word as i64),
-                    -1 => values.for_each(|(sum, &word)| *sum -= word as i64),
-                    _ => values.for_each(|(sum, &word)| *sum += coefficient * (word as i64)),
+        vectorized(
+            #[inline(always)]
+            || {
+                let mut sum = start.fill(chunk).map(|word| word as i64);
+                for &(coefficient, x) in terms {
+                    let values = sum.iter_mut().zip(&x[at..at + chunk.len()]);
+                    match coefficient {
+                        1 => values.for_each(|(sum, &word)| *sum += word as i64),
+                        -1 => values.for_each(|(sum, &word)| *sum -= word as i64),
+                        _ => values.for_each(|(sum, &word)| *sum += coefficient * (word as i64)),
+                    }
                 }
-            }
-            for (word, &sum) in chunk.iter_mut().zip(&sum) {
-                let quotient = round(sum as f64 * q.inverse) as i64;
-                let rest = sum - quotient * modulus;
-                *word = (if rest < 0 { rest + modulus } else { rest }) as u64;
-            }
-        });
+                for (word, &sum) in chunk.iter_mut().zip(&sum) {
+                    let quotient = round(sum as f64 * q.inverse) as i64;
+                    let rest = sum - quotient * modulus;
+                    *word = (if rest < 0 { rest + modulus } else { rest }) as u64;
+                }
+            },
+        );
     }
 }
 
@@ -504,7 +643,8 @@ mod tests {
         let n = 3000;
         for value in PRIMES {
             let q = Modulus::new(value);
-            let (a0, a1, b0, b1) = (samples(value, 1, n), samples(value, 2, n), samples(value, 3, n), samples(value, 4, n));
+            let (a0, a1, b0, b1) =
+                (samples(value, 1, n), samples(value, 2, n), samples(value, 3, n), samples(value, 4, n));
             let (mut d0, mut d1, mut d2) = (vec![0; n], vec![0; n], vec![0; n]);
             tensor(q, (&a0, &a1), (&b0, &b1), &mut d0, (&mut d1, &mut d2));
             let (mut e1, mut e2) = (a1.clone(), a0.clone());
@@ -532,12 +672,22 @@ mod tests {
         let target = Modulus::new(PRIMES[3]);
         let (p0, p1) = (i128::from(PRIMES[1]), i128::from(PRIMES[2]));
         let whole = p0 * p1;
-        for x in [0, 1, -1, 12345, whole / 2 - (whole >> 40), (whole >> 40) - whole / 2, whole / 3, -whole / 5] {
+        for x in
+            [0, 1, -1, 12345, whole / 2 - (whole >> 40), (whole >> 40) - whole / 2, whole / 3, -whole / 5]
+        {
             let y0 = sources[0].mul(sources[0].residue(x), sources[0].invert(sources[0].residue(p1)));
             let y1 = sources[1].mul(sources[1].residue(x), sources[1].invert(sources[1].residue(p0)));
             let list = [
-                Source { residues: &[y0], reciprocal: sources[0].reciprocal(), factor: target.factor(target.residue(p1)) },
-                Source { residues: &[y1], reciprocal: sources[1].reciprocal(), factor: target.factor(target.residue(p0)) },
+                Source {
+                    residues: &[y0],
+                    reciprocal: sources[0].reciprocal(),
+                    factor: target.factor(target.residue(p1)),
+                },
+                Source {
+                    residues: &[y1],
+                    reciprocal: sources[1].reciprocal(),
+                    factor: target.factor(target.residue(p0)),
+                },
             ];
             let mut out = [0];
             convert(target, &list, target.factor(target.residue(whole)), &mut out);

@@ -15,7 +15,13 @@ pub fn tensor(params: &Params, pool: &mut Pool, a: [&[Limb]; 2], b: [&[Limb]; 2]
     let mut parts = [pool.poly(limbs), pool.poly(limbs), pool.poly(limbs)];
     let [d0, d1, d2] = &mut parts;
     for (i, ring) in params.rings().iter().enumerate().take(limbs) {
-        modular::tensor(ring.q, (&a[0][i], &a[1][i]), (&b[0][i], &b[1][i]), &mut d0[i], (&mut d1[i], &mut d2[i]));
+        modular::tensor(
+            ring.q,
+            (&a[0][i], &a[1][i]),
+            (&b[0][i], &b[1][i]),
+            &mut d0[i],
+            (&mut d1[i], &mut d2[i]),
+        );
     }
     Ciphertext { parts: parts.into() }
 }

@@ -39,11 +39,12 @@ pub fn security_table() -> Vec<SecurityLimit> {
         .collect()
 }
 
-/// Whether insecure parameters and seeded keys may be used: in builds with debug assertions, and there
-/// only where `HQ_TEST_PARAMETERS=1` is set.
+/// Whether insecure parameters and seeded keys may be used: in this crate's unit tests, and in builds with
+/// debug assertions where `HQ_TEST_PARAMETERS=1` is set. A release build refuses always.
 #[must_use]
 pub fn test_parameters_allowed() -> bool {
-    cfg!(debug_assertions) && std::env::var_os("HQ_TEST_PARAMETERS").is_some_and(|value| value == "1")
+    let asked = || std::env::var_os("HQ_TEST_PARAMETERS").is_some_and(|value| value == "1");
+    cfg!(test) || (cfg!(debug_assertions) && asked())
 }
 
 /// The ring modulo one prime.
@@ -160,7 +161,7 @@ impl Params {
 
 fn check(rns: &RnsParameters) -> Result<(), ParamsError> {
     let degree = rns.ring_degree;
-    if !degree.is_power_of_two() || !(16..=1 << 16).contains(&degree) {
+    if !degree.is_power_of_two() || !(64..=1 << 16).contains(&degree) {
         return Err(ParamsError::Degree(degree));
     }
     let step = 2 * u64::from(degree);
@@ -228,7 +229,7 @@ fn check_security(rns: &RnsParameters) -> Result<(), ParamsError> {
 /// Where no such prime exists below 2^50, or the result is not secure.
 pub fn resolve(request: &RnsRequest) -> Result<RnsParameters, ParamsError> {
     let degree = request.ring_degree;
-    if !degree.is_power_of_two() || !(16..=1 << 16).contains(&degree) {
+    if !degree.is_power_of_two() || !(64..=1 << 16).contains(&degree) {
         return Err(ParamsError::Degree(degree));
     }
     if request.modulus_bits.len() > MAX_CHAIN || request.special_bits.len() > MAX_DIGIT {
@@ -249,7 +250,8 @@ pub fn resolve(request: &RnsRequest) -> Result<RnsParameters, ParamsError> {
     for (level, &bits) in request.modulus_bits.iter().enumerate() {
         moduli.push(search(bits, if level == 0 { step } else { step * t })?);
     }
-    let special_moduli = request.special_bits.iter().map(|&bits| search(bits, step)).collect::<Result<_, _>>()?;
+    let special_moduli =
+        request.special_bits.iter().map(|&bits| search(bits, step)).collect::<Result<_, _>>()?;
     let rns = RnsParameters {
         ring_degree: degree,
         plaintext_modulus: t,

@@ -35,7 +35,8 @@ pub fn next_exact_prime(least: u64, step: u64, max_bits: u32, taken: &[u64]) -> 
 
 fn search(least: u64, step: u64, max_bits: u32, fits: impl Fn(u64) -> bool) -> Option<u64> {
     let limit = 1u64.checked_shl(max_bits)?;
-    let mut candidate = least.saturating_sub(2).checked_div(step)?.checked_add(1)?.checked_mul(step)?.checked_add(1)?;
+    let mut candidate =
+        least.saturating_sub(2).checked_div(step)?.checked_add(1)?.checked_mul(step)?.checked_add(1)?;
     while candidate < limit {
         if fits(candidate) && is_prime(candidate) {
             return Some(candidate);

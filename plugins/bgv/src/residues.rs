@@ -52,9 +52,11 @@ impl Basis {
     pub fn modulo(&self, residues: &[u64], t: u64) -> u64 {
         let (digits, negative) = self.digits(residues);
         let t = Modulus::new(t);
-        let value = digits.iter().zip(&self.primes).rev().fold(0, |sum, (&digit, p)| {
-            t.add(t.mul(sum, p.value() % t.value()), digit % t.value())
-        });
+        let value = digits
+            .iter()
+            .zip(&self.primes)
+            .rev()
+            .fold(0, |sum, (&digit, p)| t.add(t.mul(sum, p.value() % t.value()), digit % t.value()));
         if negative { t.sub(0, value) } else { value }
     }
 
@@ -63,6 +65,10 @@ impl Basis {
     #[expect(clippy::cast_precision_loss, reason = "a magnitude")]
     pub fn magnitude(&self, residues: &[u64]) -> f64 {
         let (digits, _) = self.digits(residues);
-        digits.iter().zip(&self.primes).rev().fold(0.0, |sum, (&digit, p)| sum * p.value() as f64 + digit as f64)
+        digits
+            .iter()
+            .zip(&self.primes)
+            .rev()
+            .fold(0.0, |sum, (&digit, p)| sum * p.value() as f64 + digit as f64)
     }
 }

@@ -5,7 +5,7 @@ use rand::{Rng, SeedableRng};
 use zeroize::Zeroizing;
 
 use crate::error::Error;
-use crate::modular::{Modulus, reduce_assign};
+use crate::modular::{Modulus, count_bounds, reduce_words};
 
 /// Standard deviation of errors, as in the security guidelines behind the parameter table.
 pub const ERROR_STDDEV: f64 = 3.19;
@@ -52,29 +52,19 @@ pub fn expand(seed: &[u8; 32], purpose: Use, q: Modulus, out: &mut [u64]) {
     let mut rest = out;
     while !rest.is_empty() {
         stream.fill(&mut bytes);
-        let mut largest = 0;
-        for (word, bytes) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
-            *word = u64::from_le_bytes(*bytes) >> 12;
-            largest = largest.max(*word);
+        let raw = bytes.as_chunks::<8>().0;
+        let mut kept = words.len();
+        if reduce_words(q, raw, &mut words) >= limit {
+            kept = 0;
+            for (index, raw) in raw.iter().enumerate() {
+                words[kept] = words[index];
+                kept += usize::from(u64::from_le_bytes(*raw) >> 12 < limit);
+            }
         }
-        let kept = if largest < limit { words.len() } else { keep_below(limit, &mut words) };
-        let taken = kept.min(rest.len());
-        let (head, tail) = rest.split_at_mut(taken);
-        head.copy_from_slice(&words[..taken]);
-        reduce_assign(q, head);
+        let (head, tail) = rest.split_at_mut(kept.min(rest.len()));
+        head.copy_from_slice(&words[..head.len()]);
         rest = tail;
     }
-}
-
-/// Moves the words below `limit` to the front, in order, and returns how many there are.
-fn keep_below(limit: u64, words: &mut [u64]) -> usize {
-    let mut kept = 0;
-    for index in 0..words.len() {
-        let word = words[index];
-        words[kept] = word;
-        kept += usize::from(word < limit);
-    }
-    kept
 }
 
 /// N coefficients uniform in {-1, 0, 1}: two bits each, rejecting the fourth pattern.
@@ -97,11 +87,18 @@ pub fn ternary(rng: &mut ChaCha20Rng, degree: usize) -> Zeroizing<Vec<i8>> {
 pub fn gaussian(rng: &mut ChaCha20Rng, degree: usize) -> Zeroizing<Vec<i8>> {
     let table = cumulative();
     let mut out = Zeroizing::new(Vec::with_capacity(degree));
-    for _ in 0..degree {
-        let word = rng.next_u64();
-        let magnitude = table.iter().fold(0i8, |sum, &bound| sum + i8::from(word >> 1 >= bound));
-        let sign = i8::from(word & 1 == 1);
-        out.push((magnitude ^ -sign) + sign);
+    let mut words = Zeroizing::new([0u64; 256]);
+    let mut magnitudes = Zeroizing::new([0i64; 256]);
+    while out.len() < degree {
+        words.iter_mut().for_each(|word| *word = rng.next_u64());
+        count_bounds(words.as_slice(), &table, magnitudes.as_mut_slice());
+        let signed = words.iter().zip(magnitudes.iter()).map(|(&word, &magnitude)| {
+            let sign = i64::from(word & 1 == 1);
+            // Magnitudes are at most 30.
+            i8::try_from((magnitude ^ -sign) + sign).unwrap_or(0)
+        });
+        let room = degree - out.len();
+        out.extend(signed.take(room));
     }
     out
 }

@@ -211,7 +211,9 @@ impl<'a> Builder<'a> {
             }
         }
         for (node, op) in self.plan.iter().rev() {
-            let (Some((sum, factor)), Op::Linear(linear)) = (self.targets[node.index()], op) else { continue };
+            let (Some((sum, factor)), Op::Linear(linear)) = (self.targets[node.index()], op) else {
+                continue;
+            };
             for &(coefficient, term) in linear.terms() {
                 if let Some(product) = factor.checked_mul(coefficient)
                     && self.can_accumulate(term)
@@ -281,7 +283,8 @@ impl<'a> Builder<'a> {
             }
             Op::Linear(linear) => match self.targets[index] {
                 Some((sum, factor)) => {
-                    let scaled = linear.terms().iter().filter(|(_, term)| self.targets[term.index()].is_none());
+                    let scaled =
+                        linear.terms().iter().filter(|(_, term)| self.targets[term.index()].is_none());
                     let terms: Vec<(i64, NodeId)> = scaled.map(|&(c, term)| (c * factor, term)).collect();
                     let terms = terms.into_iter().map(|(c, term)| (c, self.view(term))).collect();
                     Action::AddLinear { sum, constant: linear.constant() * factor, terms }

@@ -95,9 +95,12 @@ mod tests {
             let degree = 1usize << log_degree;
             let prime = next_prime(1 << (bits - 1), 2 << log_degree, 50, &[]).unwrap();
             let q = Modulus::new(prime);
-            let (first, second) = (TfheNtt::new(degree, prime).unwrap(), ConcreteNtt::new(degree, prime).unwrap());
+            let (first, second) =
+                (TfheNtt::new(degree, prime).unwrap(), ConcreteNtt::new(degree, prime).unwrap());
             let make = |seed: u64| -> Vec<u64> {
-                (1..=degree as u64).map(|i| i.wrapping_mul(seed).wrapping_mul(0x9e37_79b9_7f4a_7c15) % prime).collect()
+                (1..=degree as u64)
+                    .map(|i| i.wrapping_mul(seed).wrapping_mul(0x9e37_79b9_7f4a_7c15) % prime)
+                    .collect()
             };
             let (a, b) = (make(1), make(77));
             let (mut fa, mut sa) = (a.clone(), a.clone());

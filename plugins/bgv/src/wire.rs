@@ -1,11 +1,12 @@
 //! Bytes from outside: bounded reading and bit-packed residues. Nothing in here panics on any input.
 #![deny(clippy::indexing_slicing)]
 
-use hq_plugin_sdk::frame::{self, Frame, Kind, KeyId};
+use hq_plugin_sdk::frame::{self, Frame, KeyId, Kind};
 use hq_plugin_sdk::parameters::RnsParameters;
+use zeroize::Zeroizing;
 
 use crate::error::WireError;
-use crate::modular::Modulus;
+use crate::modular::{self, Modulus};
 
 /// Version of the layouts inside frames; the first byte of every payload.
 pub const VERSION: u8 = 1;
@@ -109,46 +110,55 @@ pub fn put_length(out: &mut Vec<u8>, length: usize) {
     out.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
 }
 
-/// Bytes that `count` values of `bits` bits take.
+/// Rows of the packed layout; N is a multiple of it.
+const ROWS: usize = 64;
+
+/// Bytes that `count` values of `bits` bits take, for a multiple of 64 values.
 #[must_use]
 pub fn packed_bytes(count: usize, bits: u32) -> usize {
-    (count * bits as usize).div_ceil(8)
+    count / ROWS * bits as usize * 8
 }
 
-/// Appends values of `bits` bits each (at most 56), lowest bits first.
+/// Appends values of `bits` bits each (1 to 56). Value `r M + c`, for M = N/64 columns c, stands at bit `r
+/// bits` of the column's string of 64 bits words, and word k of column c is the `k M + c`-th: a row is
+/// unpacked with the same shift in every column, many columns at a time.
 pub fn pack(values: &[u64], bits: u32, out: &mut Vec<u8>) {
-    out.reserve(packed_bytes(values.len(), bits));
-    let (mut buffer, mut held) = (0u64, 0u32);
-    for &value in values {
-        buffer |= value << held;
-        held += bits;
-        while held >= 8 {
-            out.extend_from_slice(&buffer.to_le_bytes()[..1]);
-            buffer >>= 8;
-            held -= 8;
+    let columns = values.len() / ROWS;
+    let mut words = Zeroizing::new(vec![0u64; columns * bits as usize]);
+    for (row, values) in values.chunks_exact(columns.max(1)).enumerate() {
+        let (at, shift) = place(row, bits);
+        let mut add = |at: usize, shifted: &dyn Fn(u64) -> u64| {
+            let target = words.get_mut(at * columns..).unwrap_or_default();
+            target.iter_mut().zip(values).for_each(|(word, &value)| *word |= shifted(value));
+        };
+        add(at, &|value| value << shift);
+        if shift + bits > 64 {
+            add(at + 1, &|value| value >> (64 - shift));
         }
     }
-    if held > 0 {
-        out.extend_from_slice(&buffer.to_le_bytes()[..1]);
-    }
+    words.iter().for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
 }
 
-/// Calls `each` with every value of `bits` bits (1 to 56) of `bytes`, in groups of eight.
-#[inline(always)]
-fn unpack_groups(bytes: &[u8], bits: u32, mut each: impl FnMut([u64; 8])) {
-    let width = (bits as usize).clamp(1, 56);
-    let mask = (1u64 << width) - 1;
-    let places: [(usize, usize); 8] = std::array::from_fn(|j| (j * width / 8, j * width % 8));
-    let mut window = [0u8; 64];
-    for group in bytes.chunks(width) {
-        if let Some(head) = window.get_mut(..group.len()) {
-            head.copy_from_slice(group);
-        }
-        each(places.map(|(at, shift)| {
-            let word = window.get(at..at + 8).and_then(|bytes| bytes.try_into().ok()).unwrap_or([0; 8]);
-            u64::from_le_bytes(word) >> shift & mask
-        }));
+/// Word and bit at which a row begins.
+fn place(row: usize, bits: u32) -> (usize, u32) {
+    let bit = row * bits as usize;
+    (bit / 64, u32::try_from(bit % 64).unwrap_or(0))
+}
+
+/// Unpacks one row and returns its largest value.
+fn unpack_row(words: &[[u8; 8]], row: usize, bits: u32, out: &mut [u64]) -> Result<u64, WireError> {
+    let (at, shift) = place(row, bits);
+    let line = |at: usize| {
+        let start = at.checked_mul(out.len()).ok_or(WireError::Short)?;
+        words.get(start..).and_then(|rest| rest.get(..out.len())).ok_or(WireError::Short)
+    };
+    let low = line(at)?;
+    let mask = u64::MAX >> (64 - bits.clamp(1, 56));
+    if shift + bits <= 64 {
+        return Ok(modular::unpack_row(low, None, shift, mask, out));
     }
+    let high = line(at + 1)?;
+    Ok(modular::unpack_row(low, Some(high), shift, mask, out))
 }
 
 /// Unpacks residues of `bits` bits.
@@ -156,34 +166,27 @@ fn unpack_groups(bytes: &[u8], bits: u32, mut each: impl FnMut([u64; 8])) {
 /// # Errors
 /// A value is not below `q`, or there are too few bytes.
 pub fn unpack(bytes: &[u8], bits: u32, q: Modulus, out: &mut [u64]) -> Result<(), WireError> {
-    if bytes.len() < packed_bytes(out.len(), bits) {
-        return Err(WireError::Short);
-    }
-    let mut groups = out.chunks_mut(8);
+    let words = bytes.as_chunks().0;
+    let columns = out.len() / ROWS;
     let mut largest = 0;
-    unpack_groups(bytes, bits, |values| {
-        if let Some(group) = groups.next() {
-            for (slot, value) in group.iter_mut().zip(values) {
-                *slot = value;
-                largest = largest.max(value);
-            }
-        }
-    });
+    for (row, out) in out.chunks_exact_mut(columns.max(1)).enumerate() {
+        largest = unpack_row(words, row, bits, out)?.max(largest);
+    }
     if largest < q.value() { Ok(()) } else { Err(WireError::Residue) }
 }
 
-/// Checks packed residues without keeping them.
+/// Checks `count` packed residues without keeping them.
 ///
 /// # Errors
-/// A value is not below `q`.
-pub fn check(bytes: &[u8], bits: u32, q: Modulus) -> Result<(), WireError> {
-    let mut largest = [0u64; 8];
-    unpack_groups(bytes, bits, |values| {
-        for (largest, value) in largest.iter_mut().zip(values) {
-            *largest = (*largest).max(value);
-        }
-    });
-    if largest.iter().all(|&value| value < q.value()) { Ok(()) } else { Err(WireError::Residue) }
+/// A value is not below `q`, or there are too few bytes.
+pub fn check(bytes: &[u8], bits: u32, q: Modulus, count: usize) -> Result<(), WireError> {
+    let words = bytes.as_chunks().0;
+    let mut row_values = vec![0; count / ROWS];
+    let mut largest = 0;
+    for row in 0..ROWS {
+        largest = unpack_row(words, row, bits, &mut row_values)?.max(largest);
+    }
+    if largest < q.value() { Ok(()) } else { Err(WireError::Residue) }
 }
 
 #[cfg(test)]
@@ -194,17 +197,18 @@ mod tests {
     fn packing_round_trips_at_every_width() {
         for bits in 2..=50u32 {
             let q = Modulus::new((1 << bits) - 1);
-            let values: Vec<u64> = (0..64u64).map(|i| i.wrapping_mul(0x9e37_79b9_7f4a_7c15) % q.value()).collect();
+            let values: Vec<u64> =
+                (0..128u64).map(|i| i.wrapping_mul(0x9e37_79b9_7f4a_7c15) % q.value()).collect();
             let mut bytes = Vec::new();
             pack(&values, bits, &mut bytes);
-            assert_eq!(bytes.len(), packed_bytes(64, bits));
-            let mut back = vec![0; 64];
+            assert_eq!(bytes.len(), packed_bytes(128, bits));
+            let mut back = vec![0; 128];
             assert_eq!(unpack(&bytes, bits, q, &mut back), Ok(()));
             assert_eq!(back, values);
-            assert_eq!(check(&bytes, bits, q), Ok(()));
+            assert_eq!(check(&bytes, bits, q, 128), Ok(()));
             bytes.fill(0xff);
             assert_eq!(unpack(&bytes, bits, q, &mut back), Err(WireError::Residue));
-            assert_eq!(check(&bytes, bits, q), Err(WireError::Residue));
+            assert_eq!(check(&bytes, bits, q, 128), Err(WireError::Residue));
             assert_eq!(unpack(&bytes[1..], bits, q, &mut back), Err(WireError::Short));
         }
     }
