@@ -13,6 +13,8 @@ pub mod frame;
 #[cfg(feature = "host")]
 pub mod host;
 pub mod interpret;
+#[cfg(feature = "host")]
+mod load_error;
 pub mod parameters;
 pub mod plan;
 pub mod range;
