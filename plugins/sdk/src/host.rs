@@ -6,7 +6,7 @@
 #![expect(unsafe_code, reason = "pointers cross the C ABI here and nowhere else in a host")]
 
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::ptr;
 use std::sync::Arc;
 
