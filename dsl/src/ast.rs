@@ -27,25 +27,54 @@ pub(crate) enum ExprKind {
     /// `a` or `a.b.c`.
     Name(Vec<Ident>),
     /// `a.b(x, y)`.
-    Call { name: Vec<Ident>, arguments: Vec<Expr>, star: Option<Span> },
+    Call {
+        name: Vec<Ident>,
+        arguments: Vec<Expr>,
+        star: Option<Span>,
+    },
     List(Vec<Expr>),
     Set(Vec<Expr>),
-    Comprehension { body: Box<Expr>, variable: Ident, over: Box<Expr> },
+    Comprehension {
+        body: Box<Expr>,
+        variable: Ident,
+        over: Box<Expr>,
+    },
     Record(Vec<(Ident, Expr)>),
-    Range { lo: Box<Expr>, hi: Box<Expr>, step: Option<Box<Expr>> },
-    Case { arms: Vec<(Expr, Expr)>, otherwise: Option<Box<Expr>> },
+    Range {
+        lo: Box<Expr>,
+        hi: Box<Expr>,
+        step: Option<Box<Expr>>,
+    },
+    Case {
+        arms: Vec<(Expr, Expr)>,
+        otherwise: Option<Box<Expr>>,
+    },
     Index(Box<Expr>, Box<Expr>),
     Field(Box<Expr>, Ident),
     Negate(Box<Expr>),
     Not(Box<Expr>),
     /// `a + b - c` or `a * b / c`, from the left.
-    Arithmetic { first: Box<Expr>, rest: Vec<(ArithmeticOp, Expr)> },
+    Arithmetic {
+        first: Box<Expr>,
+        rest: Vec<(ArithmeticOp, Expr)>,
+    },
     Power(Box<Expr>, Box<Expr>),
     /// `a ?? b ?? c`
-    Coalesce { first: Box<Expr>, rest: Vec<Expr> },
+    Coalesce {
+        first: Box<Expr>,
+        rest: Vec<Expr>,
+    },
     /// One comparison; longer chains are reported when parsed.
-    Compare { left: Box<Expr>, op: CompareOp, right: Box<Expr> },
-    In { value: Box<Expr>, set: Box<Expr>, negated: bool },
+    Compare {
+        left: Box<Expr>,
+        op: CompareOp,
+        right: Box<Expr>,
+    },
+    In {
+        value: Box<Expr>,
+        set: Box<Expr>,
+        negated: bool,
+    },
     And(Vec<Expr>),
     Or(Vec<Expr>),
     /// Stands where a mistake has been reported already.
@@ -153,7 +182,7 @@ pub(crate) struct ParamDecl {
 pub(crate) enum DatasetItem {
     Rows { limit: Decimal, one_per: Option<Ident>, span: Span },
     Release(Vec<(Ident, Decimal)>, Span),
-    Column(ColumnDecl),
+    Column(Box<ColumnDecl>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

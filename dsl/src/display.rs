@@ -1,4 +1,8 @@
 //! A checked query in readable form, for golden files and `explain`.
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a notation is chosen for the few operations that have one"
+)]
 
 use std::fmt;
 
@@ -37,7 +41,13 @@ impl fmt::Display for Query {
                 AggregateKind::Count => writeln!(f, "  {} = {function}({value})", aggregate.name)?,
                 AggregateKind::Sum => {
                     let bound = |value: i64| Decimal { value: value.into(), decimals: aggregate.decimals };
-                    writeln!(f, "  {} = {function}({value})  # each {}..{}", aggregate.name, bound(lo), bound(hi))?;
+                    writeln!(
+                        f,
+                        "  {} = {function}({value})  # each {}..{}",
+                        aggregate.name,
+                        bound(lo),
+                        bound(hi)
+                    )?;
                 }
             }
         }
@@ -82,19 +92,29 @@ impl Query {
         let (own, text) = match &node.op {
             RowOp::Column(column) => (9, self.column_name(column.index())),
             RowOp::Known(column) => (9, format!("known({})", self.column_name(column.index()))),
-            RowOp::Const(value) => (9, Decimal { value: (*value).into(), decimals: node.decimals }.to_string()),
-            RowOp::Add(left, right) => (5, format!("{} + {}", self.chain(id, *left, 5, depth), sub(*right, 6))),
+            RowOp::Const(value) => {
+                (9, Decimal { value: (*value).into(), decimals: node.decimals }.to_string())
+            }
+            RowOp::Add(left, right) => {
+                (5, format!("{} + {}", self.chain(id, *left, 5, depth), sub(*right, 6)))
+            }
             RowOp::Sub(left, right) => (5, format!("{} - {}", sub(*left, 5), sub(*right, 6))),
             RowOp::Mul(left, right) => (6, format!("{} * {}", sub(*left, 6), sub(*right, 7))),
             RowOp::Member { arg, set } => (4, format!("{} in {}", sub(*arg, 5), self.set_text(*arg, set))),
             RowOp::Less { left, right } => (4, format!("{} < {}", sub(*left, 5), sub(*right, 5))),
             RowOp::Equal { left, right } => (4, format!("{} == {}", sub(*left, 5), sub(*right, 5))),
             RowOp::Not(arg) => (3, format!("not {}", sub(*arg, 4))),
-            RowOp::And(left, right) => (2, format!("{} and {}", self.chain(id, *left, 2, depth), sub(*right, 3))),
-            RowOp::Or(left, right) => (1, format!("{} or {}", self.chain(id, *left, 1, depth), sub(*right, 2))),
+            RowOp::And(left, right) => {
+                (2, format!("{} and {}", self.chain(id, *left, 2, depth), sub(*right, 3)))
+            }
+            RowOp::Or(left, right) => {
+                (1, format!("{} or {}", self.chain(id, *left, 1, depth), sub(*right, 2)))
+            }
             RowOp::Case { arms, otherwise } => {
-                let arms: Vec<String> =
-                    arms.iter().map(|&(condition, value)| format!("{} -> {}", sub(condition, 0), sub(value, 0))).collect();
+                let arms: Vec<String> = arms
+                    .iter()
+                    .map(|&(condition, value)| format!("{} -> {}", sub(condition, 0), sub(value, 0)))
+                    .collect();
                 (9, format!("case {{ {} else -> {} }}", arms.join(" "), sub(*otherwise, 0)))
             }
         };
@@ -156,8 +176,10 @@ impl Query {
                 format!("[{}]", items.join(", "))
             }
             Output::Record(fields) => {
-                let fields: Vec<String> =
-                    fields.iter().map(|(name, value)| format!("{name}: {}", self.output_text(value))).collect();
+                let fields: Vec<String> = fields
+                    .iter()
+                    .map(|(name, value)| format!("{name}: {}", self.output_text(value)))
+                    .collect();
                 format!("{{{}}}", fields.join(", "))
             }
         }
@@ -170,7 +192,8 @@ impl Query {
         let sub = |id: ClearId, strength: u8| self.clear(id, strength, depth + 1);
         let (own, text) = match self.clears.get(id) {
             ClearOp::Aggregate(index) => {
-                let name = self.aggregates.get(*index).map(|aggregate| aggregate.name.clone()).unwrap_or_default();
+                let name =
+                    self.aggregates.get(*index).map(|aggregate| aggregate.name.clone()).unwrap_or_default();
                 let plain = name.chars().all(|c| c.is_alphanumeric() || "_.[]".contains(c));
                 (9, if plain { name } else { format!("`{name}`") })
             }
@@ -208,8 +231,10 @@ impl Query {
                 (own, format!("{} {symbol} {}", sub(*left, own), sub(*right, own + 1)))
             }
             ClearOp::Case { arms, otherwise } => {
-                let arms: Vec<String> =
-                    arms.iter().map(|&(condition, value)| format!("{} -> {}", sub(condition, 0), sub(value, 0))).collect();
+                let arms: Vec<String> = arms
+                    .iter()
+                    .map(|&(condition, value)| format!("{} -> {}", sub(condition, 0), sub(value, 0)))
+                    .collect();
                 (9, format!("case {{ {} else -> {} }}", arms.join(" "), sub(*otherwise, 0)))
             }
         };

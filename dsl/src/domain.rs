@@ -67,7 +67,8 @@ impl Domain {
     pub fn codes(&self) -> impl Iterator<Item = i64> + use<> {
         let (lo, hi) = self.range();
         let step = if let Self::Int { step, .. } = self { (*step).max(1) } else { 1 };
-        std::iter::successors(Some(lo), move |code| code.checked_add(step)).take_while(move |&code| code <= hi)
+        std::iter::successors(Some(lo), move |code| code.checked_add(step))
+            .take_while(move |&code| code <= hi)
     }
 
     /// Whether a code stands for a value of the domain.
@@ -119,11 +120,7 @@ impl Domain {
 /// A level as it is written in a program: in quotes unless it is a plain word.
 #[must_use]
 pub(crate) fn quote_level(level: &str) -> String {
-    if crate::lexis::is_plain_name(level) {
-        level.to_owned()
-    } else {
-        format!("\"{level}\"")
-    }
+    if crate::lexis::is_plain_name(level) { level.to_owned() } else { format!("\"{level}\"") }
 }
 
 impl fmt::Display for Domain {
@@ -150,13 +147,10 @@ mod tests {
     #[test]
     fn cells_become_codes() {
         let bmi = Domain::Fixed { decimals: 1, lo: 100, hi: 900 };
-        assert_eq!(["30", "30.0", "30.00", "30.05", "95"].map(|cell| bmi.parse(cell)), [
-            Some(300),
-            Some(300),
-            Some(300),
-            None,
-            None
-        ]);
+        assert_eq!(
+            ["30", "30.0", "30.00", "30.05", "95"].map(|cell| bmi.parse(cell)),
+            [Some(300), Some(300), Some(300), None, None]
+        );
         let karnofsky = Domain::Int { lo: 0, hi: 100, step: 10 };
         assert_eq!([karnofsky.parse("90"), karnofsky.parse("95")], [Some(90), None]);
         assert_eq!(karnofsky.size(), 11);

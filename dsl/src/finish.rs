@@ -51,7 +51,8 @@ pub struct Row {
 /// Evaluates the report for each group, sorts, and takes the first rows.
 #[must_use]
 pub fn finish(query: &Query, groups: &[Group]) -> Vec<Row> {
-    let mut rows: Vec<(&Group, Row)> = groups.iter().map(|group| (group, finish_group(query, group))).collect();
+    let mut rows: Vec<(&Group, Row)> =
+        groups.iter().map(|group| (group, finish_group(query, group))).collect();
     if !query.sort.is_empty() {
         rows.sort_by(|left, right| compare_rows(query, left, right));
     }
@@ -200,7 +201,9 @@ fn binary(function: Binary, left: &Scalar, right: &Scalar) -> Scalar {
         },
         Binary::Equal => compare(left, right).map_or(Scalar::Undefined, |order| Scalar::Bool(order.is_eq())),
         Binary::Less => compare(left, right).map_or(Scalar::Undefined, |order| Scalar::Bool(order.is_lt())),
-        Binary::LessEqual => compare(left, right).map_or(Scalar::Undefined, |order| Scalar::Bool(order.is_le())),
+        Binary::LessEqual => {
+            compare(left, right).map_or(Scalar::Undefined, |order| Scalar::Bool(order.is_le()))
+        }
         Binary::Min | Binary::Max => compare(left, right).map_or(Scalar::Undefined, |order| {
             let take_left = if function == Binary::Min { order.is_le() } else { order.is_ge() };
             if take_left { left.clone() } else { right.clone() }
@@ -275,9 +278,9 @@ fn output(scalars: &[Scalar], shape: &Output) -> Value {
             Some(Scalar::Undefined) | None => Value::Undefined,
         },
         Output::List(items) => Value::List(items.iter().map(|item| output(scalars, item)).collect()),
-        Output::Record(fields) => Value::Record(
-            fields.iter().map(|(name, field)| (name.clone(), output(scalars, field))).collect(),
-        ),
+        Output::Record(fields) => {
+            Value::Record(fields.iter().map(|(name, field)| (name.clone(), output(scalars, field))).collect())
+        }
     }
 }
 
@@ -289,7 +292,8 @@ fn compare_rows(query: &Query, left: &(&Group, Row), right: &(&Group, Row)) -> O
                 if key.descending { order.reverse() } else { order }
             }
             SortColumn::Report(index) => {
-                let value = |row: &Row| row.report.get(index).map_or(Value::Undefined, |(_, value)| value.clone());
+                let value =
+                    |row: &Row| row.report.get(index).map_or(Value::Undefined, |(_, value)| value.clone());
                 compare_values(&value(&left.1), &value(&right.1), key.descending)
             }
         };

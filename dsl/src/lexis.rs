@@ -2,8 +2,8 @@
 
 /// Words that can follow an expression, and so are never names.
 pub(crate) const RESERVED: &[&str] = &[
-    "fn", "query", "from", "where", "derive", "by", "report", "sort", "take", "and", "or", "not", "in", "for",
-    "case", "else", "true", "false", "missing",
+    "fn", "query", "from", "where", "derive", "by", "report", "sort", "take", "and", "or", "not", "in",
+    "for", "case", "else", "true", "false", "missing",
 ];
 
 /// Whether a text can stand as a name: a letter or `_`, then letters, digits and `_`; not reserved.

@@ -23,6 +23,7 @@ mod parse_expression;
 mod program;
 mod recover;
 mod render;
+mod resolve;
 mod rows;
 mod schema;
 mod source;

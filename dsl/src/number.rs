@@ -128,7 +128,8 @@ impl std::fmt::Display for Decimal {
         if self.decimals == 0 {
             return write!(f, "{}", self.value);
         }
-        let digits = format!("{:0>width$}", self.value.unsigned_abs(), width = usize::from(self.decimals) + 1);
+        let digits =
+            format!("{:0>width$}", self.value.unsigned_abs(), width = usize::from(self.decimals) + 1);
         let (whole, fraction) = digits.split_at(digits.len() - usize::from(self.decimals));
         write!(f, "{}{whole}.{fraction}", if self.value < 0 { "-" } else { "" })
     }
@@ -138,7 +139,8 @@ impl std::fmt::Display for Decimal {
 /// Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", `days_from_civil`.
 #[must_use]
 pub(crate) fn days_from_date(year: i64, month: i64, day: i64) -> Option<i64> {
-    if !(0..=9999).contains(&year) || !(1..=12).contains(&month) || day < 1 || day > month_length(year, month) {
+    if !(0..=9999).contains(&year) || !(1..=12).contains(&month) || day < 1 || day > month_length(year, month)
+    {
         return None;
     }
     let shifted = if month <= 2 { year - 1 } else { year };

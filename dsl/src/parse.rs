@@ -1,4 +1,8 @@
 //! From text to syntax tree: declarations and clauses. Expressions are in `parse_expression`.
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "pest names every token; those without meaning are passed over"
+)]
 
 use pest::Parser;
 use pest::iterators::{Pair, Pairs};
@@ -137,7 +141,9 @@ impl Builder<'_> {
                 Rule::text => unquote(part.as_str()).clone_into(&mut title),
                 Rule::rows_item => items.extend(self.rows_item(part)),
                 Rule::release_item => items.push(self.release_item(part)),
-                Rule::column => items.extend(self.column(part).map(DatasetItem::Column)),
+                Rule::column => {
+                    items.extend(self.column(part).map(|column| DatasetItem::Column(Box::new(column))))
+                }
                 _ => {}
             }
         }

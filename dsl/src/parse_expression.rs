@@ -1,4 +1,8 @@
 //! From text to syntax tree: expressions. Mistakes that the grammar lets pass are reported here.
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "pest names every token; those without meaning are passed over"
+)]
 
 use pest::iterators::Pair;
 
@@ -110,11 +114,11 @@ impl Builder<'_> {
     fn compare_op(&mut self, symbol: &str, span: Span, left: &Expr, right: &Expr) -> Option<CompareOp> {
         Some(match symbol {
             "==" => CompareOp::Equal,
-            "!=" => CompareOp::NotEqual,
+            "!=" | "≠" => CompareOp::NotEqual,
             "<" => CompareOp::Less,
-            "<=" => CompareOp::LessEqual,
+            "<=" | "≤" => CompareOp::LessEqual,
             ">" => CompareOp::Greater,
-            ">=" => CompareOp::GreaterEqual,
+            ">=" | "≥" => CompareOp::GreaterEqual,
             "<>" => {
                 self.diagnostics.push(Diagnostic::error(
                     Code::SqlWord,
@@ -161,7 +165,8 @@ impl Builder<'_> {
                 let range = |lo: &Expr, lo_strict: bool, hi: &Expr, hi_strict: bool| {
                     Some((bound(lo)? + i128::from(lo_strict), bound(hi)? - i128::from(hi_strict)))
                 };
-                let text = self.text.get(left.span.end_index()..right.span.start_index()).unwrap_or("").trim();
+                let text =
+                    self.text.get(left.span.end_index()..right.span.start_index()).unwrap_or("").trim();
                 let range = match (op, text) {
                     (CompareOp::Less, "<") => range(lo, true, right, true),
                     (CompareOp::LessEqual, "<") => range(lo, false, right, true),

@@ -7,6 +7,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::domain::Domain;
 use crate::lexis::{DECLARATIONS, scan};
 use crate::recover::read;
+use crate::resolve::check_function;
 use crate::schema::{check_dataset, check_domain};
 use crate::source::{Loader, Sources, Span};
 use crate::stdlib::stdlib;
@@ -35,6 +36,8 @@ pub(crate) struct Program {
     pub(crate) modules: HashSet<String>,
     /// Names of `use` that were not found.
     pub(crate) missing_modules: HashSet<String>,
+    /// Functions with mistakes that were reported; calls of them are silent.
+    pub(crate) broken: HashSet<String>,
     /// Parts of texts that could not be read.
     pub(crate) damaged: Vec<Span>,
 }
@@ -79,6 +82,13 @@ impl Program {
                 }
             }
         }
+        for function in program.functions.values() {
+            let found = check_function(&program, function);
+            if !found.is_empty() {
+                program.broken.insert(function.name.text.clone());
+                diagnostics.extend(found);
+            }
+        }
         program.set_params(&decls, params, &mut diagnostics);
         let mut names = HashSet::new();
         for query in &queries {
@@ -114,14 +124,24 @@ impl Program {
             let name = function.name.clone();
             if crate::evaluate::BUILTINS.contains(&name.text.as_str()) {
                 let message = format!("`{}` is a function of the language.", name.text);
-                diagnostics.push(Diagnostic::error(Code::DuplicateName, name.span, message, "Choose another name."));
+                diagnostics.push(Diagnostic::error(
+                    Code::DuplicateName,
+                    name.span,
+                    message,
+                    "Choose another name.",
+                ));
             } else if self.functions.insert(name.text.clone(), function).is_some() {
                 duplicate("function", &name, diagnostics);
             }
         }
     }
 
-    fn set_params(&mut self, decls: &[ParamDecl], given: &[(String, String)], diagnostics: &mut Vec<Diagnostic>) {
+    fn set_params(
+        &mut self,
+        decls: &[ParamDecl],
+        given: &[(String, String)],
+        diagnostics: &mut Vec<Diagnostic>,
+    ) {
         for decl in decls {
             let name = decl.name.text.clone();
             let Some(domain) = check_domain(&decl.domain, diagnostics) else { continue };
@@ -134,7 +154,8 @@ impl Program {
                 (None, Some(default)) => (Some(default.text.as_str()), default.span),
                 (None, None) => (None, decl.name.span),
             };
-            let value = text.and_then(|text| domain.parse(&text.replace('_', "")).or_else(|| domain.parse(text)));
+            let value =
+                text.and_then(|text| domain.parse(&text.replace('_', "")).or_else(|| domain.parse(text)));
             match text {
                 Some(text) if value.is_none() => {
                     let message = format!("`{name} = {text}` is not in {domain}.");
@@ -167,9 +188,7 @@ impl Program {
     /// Names and values of the public parameters.
     pub(crate) fn public_params(&self) -> Vec<(String, String)> {
         let public = self.params.iter().filter(|param| !param.secret);
-        public
-            .filter_map(|param| Some((param.name.clone(), param.domain.label(param.value?))))
-            .collect()
+        public.filter_map(|param| Some((param.name.clone(), param.domain.label(param.value?)))).collect()
     }
 
     /// Whether a part of the query could not be read.
@@ -179,10 +198,12 @@ impl Program {
             let inside = damaged.start <= here.end && here.start <= damaged.end;
             // What follows belongs to the query unless a declaration begins there or between.
             let text = self.sources.text(here.file);
-            let between = text.get(here.end_index()..damaged.start_index().max(here.end_index())).unwrap_or("");
+            let between =
+                text.get(here.end_index()..damaged.start_index().max(here.end_index())).unwrap_or("");
             let after = self.sources.slice(self.clip(*damaged));
             let first = scan(after).first().is_some_and(|token| DECLARATIONS.contains(&token.text));
-            let declares = scan(between).iter().any(|token| token.first && DECLARATIONS.contains(&token.text));
+            let declares =
+                scan(between).iter().any(|token| token.first && DECLARATIONS.contains(&token.text));
             inside || (damaged.start > here.end && !first && !declares)
         })
     }
@@ -190,10 +211,9 @@ impl Program {
     /// Whether a name may have been declared in a part that could not be read.
     pub(crate) fn is_damaged(&self, name: &str, span: Span) -> bool {
         let head = name.split('.').next().unwrap_or(name);
-        self.damaged
-            .iter()
-            .filter(|damaged| damaged.file == span.file)
-            .any(|damaged| scan(self.sources.slice(self.clip(*damaged))).iter().any(|token| token.text == head))
+        self.damaged.iter().filter(|damaged| damaged.file == span.file).any(|damaged| {
+            scan(self.sources.slice(self.clip(*damaged))).iter().any(|token| token.text == head)
+        })
     }
 
     fn clip(&self, span: Span) -> Span {

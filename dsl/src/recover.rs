@@ -69,21 +69,6 @@ impl Reader {
         changed
     }
 
-    /// Writes what was meant over a mistaken operator, so that the rest can be read; the mark and a space
-    /// after it leave room. Bytes keep their places.
-    fn replace(&mut self, start: usize, word: &str) {
-        let old: usize = self.text.get(start..).map_or(0, |rest| {
-            let mark = rest.chars().next().map_or(0, |first| rest.chars().take_while(|c| *c == first).map(char::len_utf8).sum());
-            mark + usize::from(rest.as_bytes().get(mark) == Some(&b' '))
-        });
-        if old >= word.len() {
-            let padded = format!("{word:<old$}");
-            self.text.replace_range(start..start + old, &padded);
-        } else {
-            self.blank(start, start + old);
-        }
-    }
-
     /// Characters that the language does not use, and texts that are not closed.
     fn marks(&mut self) {
         let text = self.text.clone();
@@ -91,7 +76,8 @@ impl Reader {
         let mut reported = 0;
         for (index, token) in tokens.iter().enumerate() {
             let next = tokens.get(index + 1);
-            let mut replace = None;
+            // The grammar reads on over some of them.
+            let mut readable = false;
             let doubled = next.is_some_and(|next| next.text == token.text && next.start == token.end());
             let (code, message, help) = match (token.kind, token.text) {
                 (TokenKind::OpenText, _) => (
@@ -100,15 +86,16 @@ impl Reader {
                     "Put a `\"` where it ends.".to_owned(),
                 ),
                 (TokenKind::Stray, "&" | "|") if doubled => {
-                    replace = Some((token.start, if token.text == "&" { "and" } else { "or" }));
+                    readable = true;
                     let word = if token.text == "&" { "and" } else { "or" };
                     let message = format!("`{0}{0}` is not a word of hq.", token.text);
                     (Code::Syntax, message, format!("Write `{word}`."))
                 }
                 (TokenKind::Stray, "&" | "|")
-                    if index.checked_sub(1).and_then(|before| tokens.get(before)).is_some_and(|before| {
-                        before.text == token.text && before.end() == token.start
-                    }) =>
+                    if index
+                        .checked_sub(1)
+                        .and_then(|before| tokens.get(before))
+                        .is_some_and(|before| before.text == token.text && before.end() == token.start) =>
                 {
                     continue;
                 }
@@ -131,8 +118,12 @@ impl Reader {
                         "≥" => ">=",
                         _ => "!=",
                     };
-                    replace = Some((token.start, op));
-                    (Code::Syntax, format!("`{}` is not an operator of hq.", token.text), format!("Write `{op}`."))
+                    readable = true;
+                    (
+                        Code::Syntax,
+                        format!("`{}` is not an operator of hq.", token.text),
+                        format!("Write `{op}`."),
+                    )
                 }
                 (TokenKind::Stray, other) => (
                     Code::Syntax,
@@ -145,11 +136,8 @@ impl Reader {
                 self.report(code, token.start, token.end(), message, help);
             }
             reported += 1;
-            match replace {
-                Some((start, word)) => self.replace(start, word),
-                None => {
-                    self.blank(token.start, token.end());
-                }
+            if !readable {
+                self.blank(token.start, token.end());
             }
         }
     }
@@ -177,11 +165,17 @@ impl Reader {
                 && tokens.get(index + 1).is_some_and(|next| next.text == "=")
                 && !RESERVED.contains(&token.text);
             let starts_clause = CLAUSES.contains(&token.text) || matches!(token.text, "query" | "fn");
-            let starts_declaration = token.first && DECLARATIONS.contains(&token.text) && at_margin(&text, token);
+            let starts_declaration =
+                token.first && DECLARATIONS.contains(&token.text) && at_margin(&text, token);
             if (inside && (starts_binding || starts_clause)) || (top.is_some() && starts_declaration) {
                 let Some(top) = top.copied() else { continue };
                 let shown = if starts_binding { format!("{} =", token.text) } else { token.text.to_owned() };
-                self.unclosed(&tokens, &open, &top, &format!("before `{shown}` in line {}", line(&text, token)));
+                self.unclosed(
+                    &tokens,
+                    &open,
+                    &top,
+                    &format!("before `{shown}` in line {}", line(&text, token)),
+                );
                 open.retain(|&at| !inside || tokens.get(at).is_some_and(|token| token.text == "{"));
                 if starts_declaration {
                     open.clear();
@@ -226,7 +220,9 @@ impl Reader {
         let line = line(&self.text, top);
         let close = matching(top.text);
         let name = tokens.iter().rposition(|token| token.end() == top.start && token.kind == TokenKind::Word);
-        let what = name.and_then(|at| tokens.get(at)).map_or_else(String::new, |name| format!(" of `{}`", name.text));
+        let what = name
+            .and_then(|at| tokens.get(at))
+            .map_or_else(String::new, |name| format!(" of `{}`", name.text));
         self.report(
             Code::Unclosed,
             top.start,
@@ -261,7 +257,7 @@ impl Reader {
         let hollow = previous.is_some_and(|previous| {
             let next = token.map_or(text.len(), |token| token.start);
             let gone = |span: &Span| span.start_index() >= previous.end() && span.start_index() <= next;
-            unfinished && self.damaged.iter().any(gone)
+            CLAUSES.contains(&previous.text) && self.damaged.iter().any(gone)
         });
         if !hollow {
             self.explain(&tokens, index, unfinished);
@@ -284,13 +280,17 @@ impl Reader {
         match (token, previous) {
             (Some(token), Some(previous))
                 if RESERVED.contains(&token.text)
-                    && matches!(previous.text, "query" | "derive" | "report" | "dataset" | "fn" | "param" | "use") =>
+                    && matches!(
+                        previous.text,
+                        "query" | "derive" | "report" | "dataset" | "fn" | "param" | "use"
+                    ) =>
             {
                 let message = format!("`{}` is a word of the language and cannot be a name.", token.text);
                 self.report(Code::ReservedWord, start, end, message, "Choose another name.");
             }
             (Some(token), _)
-                if RESERVED.contains(&token.text) && tokens.get(index + 1).is_some_and(|next| next.text == "=") =>
+                if RESERVED.contains(&token.text)
+                    && tokens.get(index + 1).is_some_and(|next| next.text == "=") =>
             {
                 let message = format!("`{}` is a word of the language and cannot be a name.", token.text);
                 self.report(Code::ReservedWord, start, end, message, "Choose another name.");
@@ -302,7 +302,9 @@ impl Reader {
             }
             (_, Some(previous)) if unfinished => {
                 let message = match token {
-                    Some(token) => format!("A value is missing between `{}` and `{}`.", previous.text, token.text),
+                    Some(token) => {
+                        format!("A value is missing between `{}` and `{}`.", previous.text, token.text)
+                    }
                     None => format!("A value is missing after `{}`.", previous.text),
                 };
                 let (start, end) = (previous.start, previous.end());
@@ -321,7 +323,13 @@ impl Reader {
                 self.report(Code::Syntax, start, end, message, after(previous.text));
             }
             (None, None) => {
-                self.report(Code::Syntax, 0, 0, "The text is empty.".to_owned(), "Write a `query` or a `dataset`.");
+                self.report(
+                    Code::Syntax,
+                    0,
+                    0,
+                    "The text is empty.".to_owned(),
+                    "Write a `query` or a `dataset`.",
+                );
             }
         }
     }
@@ -377,9 +385,39 @@ fn surroundings(tokens: &[Token<'_>], index: usize) -> (usize, usize) {
 fn expects_value(word: &str) -> bool {
     matches!(
         word,
-        "=" | "==" | "!=" | "<" | "<=" | ">" | ">=" | "+" | "-" | "*" | "/" | "%" | "^" | "??" | ".." | "," | "("
-            | "[" | "->" | ":" | "and" | "or" | "not" | "in" | "where" | "by" | "report" | "derive" | "sort" | "take"
-            | "from" | "for" | "else" | "step"
+        "=" | "=="
+            | "!="
+            | "<"
+            | "<="
+            | ">"
+            | ">="
+            | "+"
+            | "-"
+            | "*"
+            | "/"
+            | "%"
+            | "^"
+            | "??"
+            | ".."
+            | ","
+            | "("
+            | "["
+            | "->"
+            | ":"
+            | "and"
+            | "or"
+            | "not"
+            | "in"
+            | "where"
+            | "by"
+            | "report"
+            | "derive"
+            | "sort"
+            | "take"
+            | "from"
+            | "for"
+            | "else"
+            | "step"
     )
 }
 
@@ -414,7 +452,9 @@ fn hint(tokens: &[Token<'_>], index: usize) -> String {
         "take" => "`take` takes one whole number.",
         "query" => "A query is `query name \"purpose\"`, then `from`, `where`, `by`, `report`.",
         "cohort" => "A cohort is `cohort name`, then `from`, `where`, `derive`.",
-        "dataset" => "A column is `name: domain`, then `?` if it may be missing, then a description in quotes.",
+        "dataset" => {
+            "A column is `name: domain`, then `?` if it may be missing, then a description in quotes."
+        }
         "fn" => "A function is `fn name(a, b) = value`, or has bindings and a value in braces.",
         "param" | "secret" => "A parameter is `param name: 18..110 = 65`.",
         "use" => "`use` takes the name of one dataset or module.",
@@ -432,7 +472,9 @@ fn sql(word: &str) -> Option<(String, &'static str)> {
         "having" => "In hq conditions on rows are written `where`; there is none on results.",
         "order" => "In hq the order is written `sort n desc`.",
         "limit" => "In hq the number of rows is written `take 10`.",
-        "join" | "inner" | "left" => "hq reads one table per query; the owner joins tables before encryption.",
+        "join" | "inner" | "left" => {
+            "hq reads one table per query; the owner joins tables before encryption."
+        }
         "distinct" => "In hq count rows of a table with one row per person.",
         "as" => "In hq a result is named `name = value`.",
         "between" => "In hq a range is written `age in 18..79`.",

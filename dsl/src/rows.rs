@@ -102,11 +102,9 @@ impl RowOp {
             | Self::Or(left, right)
             | Self::Less { left, right }
             | Self::Equal { left, right } => vec![*left, *right],
-            Self::Case { arms, otherwise } => arms
-                .iter()
-                .flat_map(|&(condition, value)| [condition, value])
-                .chain([*otherwise])
-                .collect(),
+            Self::Case { arms, otherwise } => {
+                arms.iter().flat_map(|&(condition, value)| [condition, value]).chain([*otherwise]).collect()
+            }
         }
     }
 }

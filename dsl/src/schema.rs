@@ -45,7 +45,8 @@ pub(crate) fn check_dataset(
                 if names.insert(&column.name.text) {
                     dataset.columns.extend(check_column(column, sources, diagnostics));
                 } else {
-                    let message = format!("The column `{}` stands twice in `{}`.", column.name.text, decl.name.text);
+                    let message =
+                        format!("The column `{}` stands twice in `{}`.", column.name.text, decl.name.text);
                     let help = "Remove one, or give it another name.";
                     diagnostics.push(Diagnostic::error(Code::DuplicateName, column.name.span, message, help));
                 }
@@ -90,11 +91,7 @@ fn release(rules: &[(Ident, Decimal)], diagnostics: &mut Vec<Diagnostic>) -> Rel
     release
 }
 
-fn check_column(
-    column: &ColumnDecl,
-    sources: &Sources,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Option<Column> {
+fn check_column(column: &ColumnDecl, sources: &Sources, diagnostics: &mut Vec<Diagnostic>) -> Option<Column> {
     let domain = check_domain(&column.domain, diagnostics)?;
     let prepared = column.prepared.as_ref().map(|expression| one_line(sources.slice(expression.span)));
     Some(Column {
@@ -137,12 +134,18 @@ pub(crate) fn check_domain(domain: &DomainExpr, diagnostics: &mut Vec<Diagnostic
             let both = |read: fn(&Bound) -> Option<i64>| Some((read(lo)?, read(hi)?));
             if let Some((first, last)) = both(|bound| parse_date(&bound.text)) {
                 if first > last {
-                    return bad(domain.span, "This range of days is empty.".to_owned(), "Write the earlier day first.");
+                    return bad(
+                        domain.span,
+                        "This range of days is empty.".to_owned(),
+                        "Write the earlier day first.",
+                    );
                 }
                 return Some(Domain::Date { lo: first, hi: last });
             }
             let no_day = |bound: &&Bound| {
-                bound.text.matches('-').count() == 2 && bound.text.len() == 10 && parse_date(&bound.text).is_none()
+                bound.text.matches('-').count() == 2
+                    && bound.text.len() == 10
+                    && parse_date(&bound.text).is_none()
             };
             if let Some(bound) = [lo, hi].iter().find(|bound| no_day(bound)) {
                 let message = format!("There is no day {}.", bound.text);
@@ -150,19 +153,36 @@ pub(crate) fn check_domain(domain: &DomainExpr, diagnostics: &mut Vec<Diagnostic
             }
             let (Some(low), Some(high)) = (Decimal::parse(&lo.text), Decimal::parse(&hi.text)) else {
                 let message = format!("`{}..{}` is not a range of numbers or dates.", lo.text, hi.text);
-                return bad(domain.span, message, "Write `0..80`, `10.0..90.0`, `2009-01-01..2012-12-31`, `bool` or `{a, b}`.");
+                return bad(
+                    domain.span,
+                    message,
+                    "Write `0..80`, `10.0..90.0`, `2009-01-01..2012-12-31`, `bool` or `{a, b}`.",
+                );
             };
             let decimals = low.decimals.max(high.decimals);
-            let scaled = |number: Decimal| number.rescale(decimals).and_then(|value| i64::try_from(value).ok());
+            let scaled =
+                |number: Decimal| number.rescale(decimals).and_then(|value| i64::try_from(value).ok());
             let limit = 1_i64 << 53;
             let (Some(low), Some(high)) = (scaled(low), scaled(high)) else {
-                return bad(domain.span, "These bounds are too large.".to_owned(), "Values have at most 53 bits.");
+                return bad(
+                    domain.span,
+                    "These bounds are too large.".to_owned(),
+                    "Values have at most 53 bits.",
+                );
             };
             if low.abs() > limit || high.abs() > limit {
-                return bad(domain.span, "These bounds are too large.".to_owned(), "Values have at most 53 bits.");
+                return bad(
+                    domain.span,
+                    "These bounds are too large.".to_owned(),
+                    "Values have at most 53 bits.",
+                );
             }
             if low > high {
-                return bad(domain.span, format!("`{}..{}` is empty.", lo.text, hi.text), "Write the smaller bound first.");
+                return bad(
+                    domain.span,
+                    format!("`{}..{}` is empty.", lo.text, hi.text),
+                    "Write the smaller bound first.",
+                );
             }
             let Some(step) = step else {
                 return Some(if decimals == 0 {
@@ -174,7 +194,11 @@ pub(crate) fn check_domain(domain: &DomainExpr, diagnostics: &mut Vec<Diagnostic
             let step_value = step.to_integer().and_then(|value| i64::try_from(value).ok()).unwrap_or(0);
             if decimals > 0 || step_value <= 0 || (high - low) % step_value != 0 {
                 let message = format!("`step {step}` does not lead from {} to {}.", lo.text, hi.text);
-                return bad(domain.span, message, "The step is a whole number that divides the distance of whole bounds.");
+                return bad(
+                    domain.span,
+                    message,
+                    "The step is a whole number that divides the distance of whole bounds.",
+                );
             }
             Some(Domain::Int { lo: low, hi: high, step: step_value })
         }

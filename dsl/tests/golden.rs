@@ -44,8 +44,11 @@ fn diagnostics() {
             "{code} is not reported: {:?}",
             compiled.diagnostics
         );
-        let drawn: Vec<String> =
-            compiled.diagnostics.iter().map(|diagnostic| render(diagnostic, &compiled.sources, false)).collect();
+        let drawn: Vec<String> = compiled
+            .diagnostics
+            .iter()
+            .map(|diagnostic| render(diagnostic, &compiled.sources, false))
+            .collect();
         check(&path, &drawn.join("\n"), &mut failures);
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
@@ -53,8 +56,10 @@ fn diagnostics() {
 
 #[test]
 fn every_code_of_this_crate_has_a_golden_file() {
-    let files: BTreeSet<String> =
-        programs("diagnostics").iter().map(|path| path.file_stem().unwrap().to_string_lossy().into_owned()).collect();
+    let files: BTreeSet<String> = programs("diagnostics")
+        .iter()
+        .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
+        .collect();
     // These are found by other crates, which know plans, published versions and data.
     let elsewhere = [Code::TooDeep, Code::WideSum, Code::SchemaChanged, Code::DataOutside, Code::HiddenCells];
     for code in Code::ALL.iter().filter(|code| !elsewhere.contains(code)) {
@@ -88,7 +93,8 @@ fn schemas_are_written_and_read_back() {
     for path in paths {
         let text = std::fs::read_to_string(&path).unwrap();
         let (first, diagnostics, sources) = dataset("first.hq", &text);
-        let drawn: Vec<String> = diagnostics.iter().map(|diagnostic| render(diagnostic, &sources, false)).collect();
+        let drawn: Vec<String> =
+            diagnostics.iter().map(|diagnostic| render(diagnostic, &sources, false)).collect();
         assert!(drawn.is_empty(), "{}", drawn.join("\n"));
         let first = first.unwrap();
         let (second, _, _) = dataset("second.hq", &first.to_string());
@@ -99,11 +105,14 @@ fn schemas_are_written_and_read_back() {
 #[test]
 fn parameters_are_given_by_name() {
     let text = "use nhanes\nparam min_age: 18..110 = 65\nquery q from nhanes where age >= min_age report n = count()";
-    let with = |name: &str, value: &str| compile("q.hq", text, &[(name.to_owned(), value.to_owned())], &Schemas);
+    let with =
+        |name: &str, value: &str| compile("q.hq", text, &[(name.to_owned(), value.to_owned())], &Schemas);
     let query = with("min_age", "40").queries.into_iter().next().unwrap();
     assert_eq!(query.row_text(query.filter), "age in 40..80");
     assert_eq!(query.params, [("min_age".to_owned(), "40".to_owned())]);
-    let codes = |compiled: Compiled| compiled.diagnostics.iter().map(|diagnostic| diagnostic.code).collect::<Vec<_>>();
+    let codes = |compiled: Compiled| {
+        compiled.diagnostics.iter().map(|diagnostic| diagnostic.code).collect::<Vec<_>>()
+    };
     assert_eq!(codes(with("min_age", "12")), [Code::ParamOutside]);
     assert_eq!(codes(with("max_age", "12")), [Code::ParamUnknown]);
 }
@@ -112,7 +121,8 @@ fn parameters_are_given_by_name() {
 fn other_crates_make_diagnostics() {
     let compiled = compile("q.hq", "query µ", &[], &Schemas);
     let span = hq_dsl::Span::new(hq_dsl::FileId(0), 6, 8);
-    let diagnostic = Diagnostic::new(Code::TooDeep, hq_dsl::Severity::Error, span, "Too deep.", "Make it public.");
+    let diagnostic =
+        Diagnostic::new(Code::TooDeep, hq_dsl::Severity::Error, span, "Too deep.", "Make it public.");
     let drawn = render(&diagnostic, &compiled.sources, false);
     for part in ["HQ050", "Too deep.", "Make it public.", "q.hq:1:7", "query µ"] {
         assert!(drawn.contains(part), "{part} is not in\n{drawn}");

@@ -1,5 +1,10 @@
 //! The queries of the repository over real tables: exact integers and results equal an independent oracle.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a failing test may panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::wildcard_enum_match_arm,
+    reason = "a failing test may panic"
+)]
 
 mod support;
 
@@ -35,19 +40,38 @@ impl Result {
 
     /// Index of the group with these labels.
     fn group(&self, labels: &[&str]) -> usize {
-        let found = self.rows.iter().position(|row| row.by.iter().map(|(_, label)| label.as_str()).eq(labels.iter().copied()));
-        found.unwrap_or_else(|| panic!("no group {labels:?} in {:?}", self.rows.iter().map(|row| &row.by).collect::<Vec<_>>()))
+        let found = self
+            .rows
+            .iter()
+            .position(|row| row.by.iter().map(|(_, label)| label.as_str()).eq(labels.iter().copied()));
+        found.unwrap_or_else(|| {
+            panic!("no group {labels:?} in {:?}", self.rows.iter().map(|row| &row.by).collect::<Vec<_>>())
+        })
     }
 
     fn exact(&self, labels: &[&str], name: &str) -> i128 {
         let index = self.query.aggregates.iter().position(|aggregate| aggregate.name == name);
-        let index = index.unwrap_or_else(|| panic!("no aggregate {name}: {:?}", self.query.aggregates.iter().map(|a| &a.name).collect::<Vec<_>>()));
-        self.groups.get(self.group(labels)).and_then(|group| group.aggregates.get(index).copied()).flatten().unwrap()
+        let index = index.unwrap_or_else(|| {
+            panic!(
+                "no aggregate {name}: {:?}",
+                self.query.aggregates.iter().map(|a| &a.name).collect::<Vec<_>>()
+            )
+        });
+        self.groups
+            .get(self.group(labels))
+            .and_then(|group| group.aggregates.get(index).copied())
+            .flatten()
+            .unwrap()
     }
 
     fn value(&self, labels: &[&str], name: &str) -> Value {
         let row = self.rows.get(self.group(labels)).unwrap();
-        row.report.iter().find(|(column, _)| column == name).unwrap_or_else(|| panic!("no result {name}")).1.clone()
+        row.report
+            .iter()
+            .find(|(column, _)| column == name)
+            .unwrap_or_else(|| panic!("no result {name}"))
+            .1
+            .clone()
     }
 
     fn check_exact(&self, labels: &[&str], name: &str, expected: &Json) {
@@ -66,7 +90,10 @@ fn close(value: &Value, expected: &Json, place: &str) {
         Value::Integer(value) => value.to_string().parse().unwrap(),
         other => panic!("{place} is {other:?}"),
     };
-    assert!((value - expected).abs() <= 1e-9 * expected.abs().max(1e-30), "{place}: {value} is not {expected}");
+    assert!(
+        (value - expected).abs() <= 1e-9 * expected.abs().max(1e-30),
+        "{place}: {value} is not {expected}"
+    );
 }
 
 fn oracle(file: &str) -> Option<Json> {
@@ -82,7 +109,9 @@ fn single(name: &str, table: &str) -> Option<Result> {
 fn cohort() {
     let query = queries("cohort").into_iter().next().unwrap();
     let Some(path) = shared("data/cohort_65536.csv") else { return };
-    for (rows, count, sum) in [(1024, 12, 1700), (8192, 93, 12_600), (16_384, 183, 24_537), (65_536, 751, 99_643)] {
+    for (rows, count, sum) in
+        [(1024, 12, 1700), (8192, 93, 12_600), (16_384, 183, 24_537), (65_536, 751, 99_643)]
+    {
         let groups = run(&query, &path, rows);
         assert_eq!(groups.first().unwrap().aggregates, [Some(count), Some(sum)]);
     }
@@ -103,7 +132,12 @@ fn p01_bp_control() {
 fn p02_mean_sd() {
     let (Some(result), Some(json)) = (single("P02", "nhanes"), oracle("P02_mean_sd")) else { return };
     assert_eq!(result.query.aggregates.len(), 3, "equal aggregates are merged");
-    for (group, labels) in [("female,0", ["female", "false"]), ("female,1", ["female", "true"]), ("male,0", ["male", "false"]), ("male,1", ["male", "true"])] {
+    for (group, labels) in [
+        ("female,0", ["female", "false"]),
+        ("female,1", ["female", "true"]),
+        ("male,0", ["male", "false"]),
+        ("male,1", ["male", "true"]),
+    ] {
         for name in ["n", "sum", "sum_sq"] {
             result.check_exact(&labels, name, &json["exact"][group][name]);
         }
@@ -115,7 +149,9 @@ fn p02_mean_sd() {
 
 #[test]
 fn p03_readmission() {
-    let (Some(result), Some(json)) = (single("P03", "diabetes130"), oracle("P03_readmission")) else { return };
+    let (Some(result), Some(json)) = (single("P03", "diabetes130"), oracle("P03_readmission")) else {
+        return;
+    };
     for (band, numbers) in json["exact"].as_object().unwrap() {
         for name in ["n", "readmitted_30d", "days"] {
             result.check_exact(&[band], name, &numbers[name]);
@@ -127,14 +163,24 @@ fn p03_readmission() {
     let mut groups = result.groups.clone();
     groups.first_mut().unwrap().aggregates[1] = None;
     let row = finish(&result.query, &groups).into_iter().next().unwrap();
-    let hidden: Vec<&str> = row.report.iter().filter(|(_, value)| *value == Value::Hidden).map(|(name, _)| name.as_str()).collect();
+    let hidden: Vec<&str> = row
+        .report
+        .iter()
+        .filter(|(_, value)| *value == Value::Hidden)
+        .map(|(name, _)| name.as_str())
+        .collect();
     assert_eq!(hidden, ["readmitted_30d", "rate"]);
 }
 
 #[test]
 fn p04_two_by_two() {
     let (Some(result), Some(json)) = (single("P04", "mammogram"), oracle("P04_two_by_two")) else { return };
-    for (name, key) in [("a", "a_exposed_case"), ("b", "b_exposed_noncase"), ("c", "c_unexposed_case"), ("d", "d_unexposed_noncase")] {
+    for (name, key) in [
+        ("a", "a_exposed_case"),
+        ("b", "b_exposed_noncase"),
+        ("c", "c_unexposed_case"),
+        ("d", "d_unexposed_noncase"),
+    ] {
         result.check_exact(&[], &format!("cells.{name}"), &json["exact"][key]);
     }
     for name in ["odds_ratio", "relative_risk", "risk_difference"] {
@@ -160,7 +206,9 @@ fn p05_mantel_haenszel() {
 
 #[test]
 fn p06_age_standardised() {
-    let (Some(result), Some(json)) = (single("P06", "nhanes"), oracle("P06_age_standardised")) else { return };
+    let (Some(result), Some(json)) = (single("P06", "nhanes"), oracle("P06_age_standardised")) else {
+        return;
+    };
     for (race, bands) in json["exact"].as_object().unwrap() {
         for (index, band) in ["20-39", "40-59", "60+"].iter().enumerate() {
             for name in ["n", "obese"] {
@@ -183,11 +231,20 @@ fn p07_kaplan_meier() {
             other => panic!("{name} is {other:?}"),
         };
         for name in ["at_risk", "events"] {
-            let expected: Vec<Value> = numbers[name].as_array().unwrap().iter().map(|n| Value::Integer(n.as_i64().unwrap().into())).collect();
+            let expected: Vec<Value> = numbers[name]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|n| Value::Integer(n.as_i64().unwrap().into()))
+                .collect();
             assert_eq!(list(name), expected, "{arm} {name}");
         }
         for (index, value) in list("survival").iter().enumerate() {
-            close(value, &json["final"][arm]["survival"][((index + 1) * 30).to_string()], &format!("{arm} survival {index}"));
+            close(
+                value,
+                &json["final"][arm]["survival"][((index + 1) * 30).to_string()],
+                &format!("{arm} survival {index}"),
+            );
         }
     }
     assert!(result.query.aggregates.iter().any(|aggregate| aggregate.name == "km.events[3]"));
@@ -265,7 +322,8 @@ fn standard_library() {
     assert!(compiled.diagnostics.is_empty(), "{:?}", compiled.diagnostics);
     let query = compiled.queries.first().unwrap();
     // e, o, t, s, v: with the two strata alike, so that adjusted and crude ratios agree.
-    let half = [(1, 1, 4, 1.5), (1, 1, 9, 2.0), (1, 0, 12, 2.5), (0, 1, 3, 4.0), (0, 0, 15, 5.0), (0, 0, 20, 3.0)];
+    let half =
+        [(1, 1, 4, 1.5), (1, 1, 9, 2.0), (1, 0, 12, 2.5), (0, 1, 3, 4.0), (0, 0, 15, 5.0), (0, 0, 20, 3.0)];
     let mut sums = vec![0_i128; query.aggregates.len()];
     for stratum in [0, 1] {
         for (e, o, t, v) in half {

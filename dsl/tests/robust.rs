@@ -12,14 +12,25 @@ use support::{Schemas, repository};
 /// Names of grammar rules that are no words of the language or of plain English.
 fn rule_names() -> Vec<String> {
     let grammar = std::fs::read_to_string(repository("dsl/src/hq.pest")).unwrap();
-    let names = grammar.lines().filter_map(|line| line.split_once('=').map(|(name, _)| name.trim().to_owned()));
-    names.filter(|name| name.contains('_') && name.chars().all(|c| c.is_ascii_lowercase() || c == '_')).collect()
+    let names =
+        grammar.lines().filter_map(|line| line.split_once('=').map(|(name, _)| name.trim().to_owned()));
+    names
+        .filter(|name| name.contains('_') && name.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
+        .collect()
 }
 
 fn words(text: &str) -> Vec<&str> {
     let mut words = Vec::new();
     let mut start = 0;
-    let class = |c: char| if c.is_alphanumeric() || "_.\"".contains(c) { 0 } else if c.is_whitespace() { 1 } else { 2 };
+    let class = |c: char| {
+        if c.is_alphanumeric() || "_.\"".contains(c) {
+            0
+        } else if c.is_whitespace() {
+            1
+        } else {
+            2
+        }
+    };
     let mut last = None;
     for (at, c) in text.char_indices() {
         if last.is_some_and(|last| last != class(c) || last == 2) {
@@ -38,8 +49,13 @@ fn mutants_get_sensible_messages() {
     assert!(rules.contains(&"comparison_op".to_owned()));
     let mut mutants = 0;
     let mut silent = 0;
-    let mut names: Vec<String> = ["P01", "P02", "P04", "P05", "P06", "P09", "P12", "P14"].map(|name| format!("tests/queries/{name}.hq")).to_vec();
-    names.extend(["tests/schemas/nhanes.hq", "dsl/tests/programs/domains.hq", "dsl/tests/programs/lists.hq"].map(str::to_owned));
+    let mut names: Vec<String> = ["P01", "P02", "P04", "P05", "P06", "P09", "P12", "P14"]
+        .map(|name| format!("tests/queries/{name}.hq"))
+        .to_vec();
+    names.extend(
+        ["tests/schemas/nhanes.hq", "dsl/tests/programs/domains.hq", "dsl/tests/programs/lists.hq"]
+            .map(str::to_owned),
+    );
     for name in names {
         let text = std::fs::read_to_string(repository(&name)).unwrap();
         let parts = words(&text);
@@ -88,8 +104,11 @@ fn codes(text: &str) -> Vec<Code> {
 
 #[test]
 fn depth_is_limited() {
-    let query = |expression: &str| format!("use nhanes\nquery q from nhanes where {expression} report n = count()");
-    for (open, close) in [("(", ")"), ("not (", ")"), ("[", "]"), ("{a: ", "}"), ("f(", ")"), ("case { true -> ", "}")] {
+    let query =
+        |expression: &str| format!("use nhanes\nquery q from nhanes where {expression} report n = count()");
+    for (open, close) in
+        [("(", ")"), ("not (", ")"), ("[", "]"), ("{a: ", "}"), ("f(", ")"), ("case { true -> ", "}")]
+    {
         let text = query(&format!("{}age{}", open.repeat(10_000), close.repeat(10_000)));
         assert_eq!(codes(&text), [Code::TooComplex], "{open}");
     }
@@ -127,7 +146,27 @@ fn unrolling_is_limited() {
 
 #[test]
 fn any_bytes_are_answered() {
-    let pieces = ["query", "(", ")", "{", "}", "\"", "µ", "=", "1..", "from", "\n", "count", "#", "??", "fn x", ".", ",", "\u{0}", "9".repeat(60).leak()];
+    let pieces = [
+        "query",
+        "(",
+        ")",
+        "{",
+        "}",
+        "\"",
+        "µ",
+        "=",
+        "1..",
+        "from",
+        "\n",
+        "count",
+        "#",
+        "??",
+        "fn x",
+        ".",
+        ",",
+        "\u{0}",
+        "9".repeat(60).leak(),
+    ];
     let mut state: u64 = 7;
     for _ in 0..2_000 {
         let mut text = String::new();

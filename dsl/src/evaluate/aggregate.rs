@@ -29,13 +29,14 @@ impl<'a> Evaluator<'a> {
                 let text = self.text(condition.span);
                 let message = format!("`{text}` is {}, not a condition.", condition.value.describe());
                 let help = if row.missing.is_empty() {
-                    "Count rows with `count()`, or rows for which a condition holds, as in `count(age > 3)`.".to_owned()
+                    "Count rows with `count()`, or rows for which a condition holds, as in `count(age > 3)`."
+                        .to_owned()
                 } else {
                     format!("To count the patients who have it, write `count(known({text}))`.")
                 };
                 self.fail(Code::TypeMismatch, condition.span, message, help)
             }
-            _ => match self.to_condition(&condition) {
+            _ => match self.row_condition(&condition) {
                 Some(id) => self.aggregate(AggregateKind::Count, id, span),
                 None => Value::Poison,
             },
@@ -56,7 +57,7 @@ impl<'a> Evaluator<'a> {
             let help = "`sum` adds up over patients; to add up a list of results write `total(…)`.";
             return self.fail(Code::TypeMismatch, value.span, message, help);
         }
-        let Some((id, kind)) = self.to_row(&value) else { return Value::Poison };
+        let Some((id, kind)) = self.row_operand(&value) else { return Value::Poison };
         match kind {
             Kind::Bool => self.aggregate(AggregateKind::Count, id, span),
             Kind::Number => self.aggregate(AggregateKind::Sum, id, span),
@@ -86,7 +87,11 @@ impl<'a> Evaluator<'a> {
                 let one = self.constant(1, 0, span);
                 let count = self.aggregate(AggregateKind::Count, one, span);
                 let factor = Value::Number(Decimal { value: constant.into(), decimals });
-                return self.clear_binary(Binary::Mul, &At { value: factor, span }, &At { value: count, span });
+                return self.clear_binary(
+                    Binary::Mul,
+                    &At { value: factor, span },
+                    &At { value: count, span },
+                );
             }
         }
         let next = self.aggregates.len();
@@ -144,13 +149,13 @@ impl<'a> Evaluator<'a> {
     fn name_outputs(&mut self, path: &str, output: &Output, named: &mut [bool]) {
         match output {
             Output::Scalar(id) => {
-                if let ClearOp::Aggregate(index) = self.clears.get(*id) {
-                    if let (Some(aggregate), Some(named)) = (self.aggregates.get_mut(*index), named.get_mut(*index)) {
-                        if !*named {
-                            path.clone_into(&mut aggregate.name);
-                            *named = true;
-                        }
-                    }
+                if let ClearOp::Aggregate(index) = self.clears.get(*id)
+                    && let (Some(aggregate), Some(named)) =
+                        (self.aggregates.get_mut(*index), named.get_mut(*index))
+                    && !*named
+                {
+                    path.clone_into(&mut aggregate.name);
+                    *named = true;
                 }
             }
             Output::List(items) => {

@@ -11,7 +11,9 @@ use crate::source::Span;
 
 impl Evaluator<'_> {
     pub(super) fn arithmetic(&mut self, op: ArithmeticOp, left: &At, right: &At, span: Span) -> Value {
-        self.broadcast(left, right, span, &mut |this, left, right| this.arithmetic_scalar(op, left, right, span))
+        self.broadcast(left, right, span, &mut |this, left, right| {
+            this.arithmetic_scalar(op, left, right, span)
+        })
     }
 
     /// Applies an operation to two values, element by element where one or both are lists.
@@ -55,7 +57,12 @@ impl Evaluator<'_> {
 
     pub(super) fn lengths(&mut self, left: usize, right: usize, span: Span) -> Value {
         let message = format!("Lists of {left} and {right} values stand together.");
-        self.fail(Code::ListLength, span, message, "Lists are combined element by element, so they must be of one length.")
+        self.fail(
+            Code::ListLength,
+            span,
+            message,
+            "Lists are combined element by element, so they must be of one length.",
+        )
     }
 
     fn arithmetic_scalar(&mut self, op: ArithmeticOp, left: &At, right: &At, span: Span) -> Value {
@@ -74,16 +81,21 @@ impl Evaluator<'_> {
                 };
                 self.clear_binary(op, left, right)
             }
-            (Value::Date(a), Value::Date(b)) if op == ArithmeticOp::Sub => Value::Number(Decimal::integer(a - b)),
+            (Value::Date(a), Value::Date(b)) if op == ArithmeticOp::Sub => {
+                Value::Number(Decimal::integer(a - b))
+            }
             (Value::Date(days), other) | (other, Value::Date(days))
                 if matches!(op, ArithmeticOp::Add | ArithmeticOp::Sub) =>
             {
-                let shift = other.number().and_then(Decimal::to_integer).and_then(|days| i64::try_from(days).ok());
+                let shift =
+                    other.number().and_then(Decimal::to_integer).and_then(|days| i64::try_from(days).ok());
                 let sum = shift.and_then(|shift| {
                     if op == ArithmeticOp::Add { days.checked_add(shift) } else { days.checked_sub(shift) }
                 });
                 match sum {
-                    Some(days) if op == ArithmeticOp::Add || matches!(left.value, Value::Date(_)) => Value::Date(days),
+                    Some(days) if op == ArithmeticOp::Add || matches!(left.value, Value::Date(_)) => {
+                        Value::Date(days)
+                    }
                     _ => self.not_number(right),
                 }
             }
@@ -99,7 +111,7 @@ impl Evaluator<'_> {
     pub(super) fn clear_binary(&mut self, op: Binary, left: &At, right: &At) -> Value {
         let mut ids = Vec::with_capacity(2);
         for at in [left, right] {
-            match self.to_clear(at) {
+            match self.clear_operand(at) {
                 Some((_, ClearKind::Text)) | None => return self.not_number(at),
                 Some((id, ClearKind::Number | ClearKind::Bool)) => ids.push(id),
             }
@@ -146,15 +158,17 @@ impl Evaluator<'_> {
         if matches!(op, ArithmeticOp::Div | ArithmeticOp::Rem) {
             return self.row_division(span);
         }
-        let ((Some((a, x)), Some((b, y))), units) = ((self.to_row(left), self.to_row(right)), (left, right)) else {
+        let ((Some((a, x)), Some((b, y))), units) =
+            ((self.row_operand(left), self.row_operand(right)), (left, right))
+        else {
             return Value::Poison;
         };
-        if op != ArithmeticOp::Mul {
-            if let (Value::Row(p), Value::Row(q)) = (&units.0.value, &units.1.value) {
-                let (p, q) = (p.clone(), q.clone());
-                let verb = if op == ArithmeticOp::Add { "added" } else { "subtracted" };
-                self.check_units(&p, left.span, &q, right.span, span, verb);
-            }
+        if op != ArithmeticOp::Mul
+            && let (Value::Row(p), Value::Row(q)) = (&units.0.value, &units.1.value)
+        {
+            let (p, q) = (p.clone(), q.clone());
+            let verb = if op == ArithmeticOp::Add { "added" } else { "subtracted" };
+            self.check_units(&p, left.span, &q, right.span, span, verb);
         }
         let kind = match (op, &x, &y) {
             (_, Kind::Bool | Kind::Number, Kind::Bool | Kind::Number)
@@ -179,7 +193,9 @@ impl Evaluator<'_> {
             _ => None,
         };
         match id {
-            Some(id) => Value::Row(RowValue { id, kind, unit, missing: std::rc::Rc::default(), column: None }),
+            Some(id) => {
+                Value::Row(RowValue { id, kind, unit, missing: std::rc::Rc::default(), column: None })
+            }
             None => Value::Poison,
         }
     }
@@ -212,11 +228,14 @@ impl Evaluator<'_> {
     }
 
     pub(super) fn power(&mut self, base: &At, exponent: &At, span: Span) -> Value {
-        self.broadcast(base, exponent, span, &mut |this, base, exponent| this.power_scalar(base, exponent, span))
+        self.broadcast(base, exponent, span, &mut |this, base, exponent| {
+            this.power_scalar(base, exponent, span)
+        })
     }
 
     fn power_scalar(&mut self, base: &At, exponent: &At, span: Span) -> Value {
-        let whole = exponent.value.number().and_then(Decimal::to_integer).filter(|times| (0..=16).contains(times));
+        let whole =
+            exponent.value.number().and_then(Decimal::to_integer).filter(|times| (0..=16).contains(times));
         match (&base.value, &exponent.value) {
             (Value::Poison, _) | (_, Value::Poison) => Value::Poison,
             (Value::Row(_), Value::Clear(..)) => self.mixed(base, exponent, span),
@@ -309,7 +328,12 @@ impl Evaluator<'_> {
                         return Value::Real(y);
                     }
                     let message = format!("`{}` is not a number.", self.text(span));
-                    self.fail(Code::TypeMismatch, span, message, "Use an argument for which the function is defined.")
+                    self.fail(
+                        Code::TypeMismatch,
+                        span,
+                        message,
+                        "Use an argument for which the function is defined.",
+                    )
                 }
                 None => self.not_number(arg),
             },
@@ -317,7 +341,7 @@ impl Evaluator<'_> {
     }
 
     fn abs_row(&mut self, arg: &At, span: Span, unit: Option<std::rc::Rc<str>>) -> Value {
-        let Some((id, Kind::Number | Kind::Bool)) = self.to_row(arg) else { return Value::Poison };
+        let Some((id, Kind::Number | Kind::Bool)) = self.row_operand(arg) else { return Value::Poison };
         let (lo, hi) = self.range_of(id);
         if lo >= 0 {
             return arg.value.clone();
@@ -352,7 +376,7 @@ impl Evaluator<'_> {
                     let (p, q) = (p.clone(), q.clone());
                     self.check_units(&p, left.span, &q, right.span, span, "compared");
                 }
-                let (Some((a, x)), Some((b, y))) = (self.to_row(left), self.to_row(right)) else {
+                let (Some((a, x)), Some((b, y))) = (self.row_operand(left), self.row_operand(right)) else {
                     return Value::Poison;
                 };
                 let Some(kind) = self.unify(&x, &y, left, right) else { return Value::Poison };
@@ -385,7 +409,11 @@ impl Evaluator<'_> {
             return if value == 1 { first } else { second };
         }
         let ((a_lo, a_hi), (b_lo, b_hi)) = (self.range_of(a), self.range_of(b));
-        let range = if op == Binary::Min { (a_lo.min(b_lo), a_hi.min(b_hi)) } else { (a_lo.max(b_lo), a_hi.max(b_hi)) };
+        let range = if op == Binary::Min {
+            (a_lo.min(b_lo), a_hi.min(b_hi))
+        } else {
+            (a_lo.max(b_lo), a_hi.max(b_hi))
+        };
         let decimals = self.decimals_of(a);
         self.push(RowOp::Case { arms: vec![(less, first)], otherwise: second }, range, decimals, span)
     }
@@ -407,7 +435,8 @@ impl Evaluator<'_> {
         let function = if boolean { "count" } else { "sum" };
         let wrapped = {
             let text = self.program.sources.text(span.file);
-            let before = text.get(span.start_index()..row.span.start_index().max(span.start_index())).unwrap_or("");
+            let before =
+                text.get(span.start_index()..row.span.start_index().max(span.start_index())).unwrap_or("");
             let after = text.get(row.span.end_index().min(span.end_index())..span.end_index()).unwrap_or("");
             let text = format!("{before}{function}({name}){after}");
             crate::schema::one_line(&text)
@@ -440,7 +469,8 @@ impl Evaluator<'_> {
 
 fn exact_quotient(a: Decimal, b: Decimal) -> Option<Decimal> {
     (0..=6).find_map(|decimals| {
-        let numerator = a.value.checked_mul(power_of_ten(decimals)?)?.checked_mul(power_of_ten(b.decimals)?)?;
+        let numerator =
+            a.value.checked_mul(power_of_ten(decimals)?)?.checked_mul(power_of_ten(b.decimals)?)?;
         let denominator = b.value.checked_mul(power_of_ten(a.decimals)?)?;
         (denominator != 0 && numerator % denominator == 0)
             .then(|| Decimal { value: numerator / denominator, decimals })

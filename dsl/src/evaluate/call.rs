@@ -10,8 +10,8 @@ use crate::suggest::nearest;
 
 /// Names of the built-in functions.
 pub(crate) const BUILTINS: &[&str] = &[
-    "count", "sum", "known", "cut", "cross", "levels", "domain", "min", "max", "abs", "sqrt", "log", "exp", "total",
-    "cumsum", "cumprod", "length", "first", "solve", "append",
+    "count", "sum", "known", "cut", "cross", "levels", "domain", "min", "max", "abs", "sqrt", "log", "exp",
+    "total", "cumsum", "cumprod", "length", "first", "solve", "append",
 ];
 
 impl<'a> Evaluator<'a> {
@@ -47,7 +47,9 @@ impl<'a> Evaluator<'a> {
     }
 
     fn unknown_function(&mut self, name: &str, path: &[Ident], span: Span) -> Value {
-        let place = path.first().map_or(span, |first| path.last().map_or(first.span, |last| first.span.to(last.span)));
+        let place = path
+            .first()
+            .map_or(span, |first| path.last().map_or(first.span, |last| first.span.to(last.span)));
         if self.program.is_damaged(name, span) {
             return Value::Poison;
         }
@@ -62,7 +64,9 @@ impl<'a> Evaluator<'a> {
             }
             ("coalesce" | "ifnull" | "nvl", ..) => "Write `x ?? value`.".to_owned(),
             ("isnull" | "is_null" | "isna" | "is.na", ..) => "Write `not known(x)`.".to_owned(),
-            ("if" | "iif" | "ifelse" | "when", ..) => "Write `case { condition -> value else -> value }`.".to_owned(),
+            ("if" | "iif" | "ifelse" | "when", ..) => {
+                "Write `case { condition -> value else -> value }`.".to_owned()
+            }
             ("ln", ..) => "Write `log(x)`, the natural logarithm.".to_owned(),
             (_, Some(near), _) => format!("Did you mean `{near}`?"),
             (_, None, Some(module)) if !self.program.modules.contains(module) => {
@@ -113,9 +117,11 @@ impl<'a> Evaluator<'a> {
             }
             ("cut", [x, points]) => self.cut(x, points, span),
             ("cross", [a, b]) => self.cross(a, b, span),
-            ("first" | "solve" | "append", _) => {
-                self.unsupported(span, format!("`{name}` has no meaning yet."), "Compute it from the released table.")
-            }
+            ("first" | "solve" | "append", _) => self.unsupported(
+                span,
+                format!("`{name}` has no meaning yet."),
+                "Compute it from the released table.",
+            ),
             _ => {
                 let takes = match name {
                     "cut" => "a value and a list of cut points",
@@ -130,12 +136,16 @@ impl<'a> Evaluator<'a> {
 
     fn inline(&mut self, function: &'a Function, arguments: Vec<At>, span: Span) -> Value {
         let name = function.name.text.as_str();
+        if self.program.broken.contains(name) {
+            return Value::Poison;
+        }
         if function.external {
             let message = format!("`{name}` is supplied by a plugin.");
             return self.unsupported(span, message, "Functions of plugins cannot be called yet.");
         }
         if arguments.len() != function.parameters.len() {
-            let names: Vec<&str> = function.parameters.iter().map(|parameter| parameter.name.text.as_str()).collect();
+            let names: Vec<&str> =
+                function.parameters.iter().map(|parameter| parameter.name.text.as_str()).collect();
             let takes = match names.as_slice() {
                 [] => "no argument".to_owned(),
                 names => format!("{} ({})", names.len(), names.join(", ")),
@@ -144,7 +154,12 @@ impl<'a> Evaluator<'a> {
         }
         if self.calls.iter().any(|call| call.name == name) || self.calls.len() >= MAX_CALLS {
             let message = format!("`{name}` calls itself.");
-            return self.fail(Code::Recursion, span, message, "Functions are unrolled, so none may lead back to itself.");
+            return self.fail(
+                Code::Recursion,
+                span,
+                message,
+                "Functions are unrolled, so none may lead back to itself.",
+            );
         }
         for (parameter, argument) in function.parameters.iter().zip(&arguments) {
             if !self.fits(parameter, argument) {

@@ -16,7 +16,12 @@ use crate::source::Span;
 const MAX_CROSS: usize = 65_536;
 
 impl<'a> Evaluator<'a> {
-    pub(super) fn case(&mut self, arms: &'a [(Expr, Expr)], otherwise: Option<&'a Expr>, span: Span) -> Value {
+    pub(super) fn case(
+        &mut self,
+        arms: &'a [(Expr, Expr)],
+        otherwise: Option<&'a Expr>,
+        span: Span,
+    ) -> Value {
         let Some(otherwise) = otherwise else {
             let message = "This `case` says nothing for patients to whom no condition applies.";
             return self.fail(Code::Syntax, span, message, "End it with `else -> value`.");
@@ -67,7 +72,8 @@ impl<'a> Evaluator<'a> {
             return Value::Poison;
         }
         let clear = parts().find(|at| matches!(at.value, Value::Clear(..))).cloned();
-        let row = arms.iter().map(|(condition, _)| condition).find(|at| matches!(at.value, Value::Row(_))).cloned();
+        let row =
+            arms.iter().map(|(condition, _)| condition).find(|at| matches!(at.value, Value::Row(_))).cloned();
         match (row, clear) {
             (Some(row), Some(clear)) => self.mixed(&row, &clear, span),
             (Some(_), None) => self.choose_row(arms, otherwise, span),
@@ -94,7 +100,7 @@ impl<'a> Evaluator<'a> {
     }
 
     fn clear_arm(&mut self, at: &At) -> Option<(crate::clear::ClearId, ClearKind)> {
-        let clear = self.to_clear(at);
+        let clear = self.clear_operand(at);
         if clear.is_none() {
             if matches!(at.value, Value::Row(_)) {
                 self.row_in_report(at, at.span);
@@ -128,7 +134,7 @@ impl<'a> Evaluator<'a> {
             kind = Some(Kind::Levels(Rc::new(levels)));
         } else {
             for value in &values {
-                let Some((id, this)) = self.to_row(value) else { return Value::Poison };
+                let Some((id, this)) = self.row_operand(value) else { return Value::Poison };
                 kind = match (kind, values.first()) {
                     (None, _) | (_, None) => Some(this),
                     (Some(kind), Some(first)) => match self.unify(&kind, &this, first, value) {
@@ -142,7 +148,7 @@ impl<'a> Evaluator<'a> {
         let decimals = ids.iter().map(|&id| self.decimals_of(id)).max().unwrap_or(0);
         let mut conditions = Vec::with_capacity(arms.len());
         for (condition, _) in arms {
-            let Some(condition) = self.to_condition(condition) else { return Value::Poison };
+            let Some(condition) = self.row_condition(condition) else { return Value::Poison };
             conditions.push(condition);
         }
         let mut scaled = Vec::with_capacity(ids.len());
@@ -157,7 +163,7 @@ impl<'a> Evaluator<'a> {
 
     /// `cut(x, [p, q])`: bands below p, from p to below q, from q on, labelled by their bounds.
     pub(super) fn cut(&mut self, arg: &At, points: &At, span: Span) -> Value {
-        let Some((id, kind)) = self.to_row(arg) else { return Value::Poison };
+        let Some((id, kind)) = self.row_operand(arg) else { return Value::Poison };
         if !matches!(kind, Kind::Number | Kind::Date) {
             return self.not_number(arg);
         }
@@ -181,10 +187,19 @@ impl<'a> Evaluator<'a> {
                 Some(code) if codes.last().is_none_or(|&last| last < code) => codes.push(code),
                 Some(_) => {
                     let message = "The points of `cut` do not rise.";
-                    return self.fail(Code::TypeMismatch, points.span, message, "Write them from small to large.");
+                    return self.fail(
+                        Code::TypeMismatch,
+                        points.span,
+                        message,
+                        "Write them from small to large.",
+                    );
                 }
                 None => {
-                    let message = format!("`{}` has no cut points for `{}`.", self.text(points.span), self.text(arg.span));
+                    let message = format!(
+                        "`{}` has no cut points for `{}`.",
+                        self.text(points.span),
+                        self.text(arg.span)
+                    );
                     let help = match decimals {
                         0 => "Write whole constants.".to_owned(),
                         decimals => format!("Write constants with at most {decimals} decimals."),
@@ -222,7 +237,9 @@ impl<'a> Evaluator<'a> {
     fn confined_range(&self, id: RowId) -> (i64, i64) {
         let (lo, hi) = self.range_of(id);
         match self.confined.get(&id).map(Vec::as_slice) {
-            Some([(first, end), rest @ ..]) => (lo.max(*first), hi.min(rest.last().map_or(*end, |&(_, last)| last))),
+            Some([(first, end), rest @ ..]) => {
+                (lo.max(*first), hi.min(rest.last().map_or(*end, |&(_, last)| last)))
+            }
             Some([]) | None => (lo, hi),
         }
     }
@@ -233,7 +250,8 @@ impl<'a> Evaluator<'a> {
             return Value::Poison;
         };
         if a_labels.len().saturating_mul(b_labels.len()) > MAX_CROSS {
-            let message = format!("`{}` has {} x {} values.", self.text(span), a_labels.len(), b_labels.len());
+            let message =
+                format!("`{}` has {} x {} values.", self.text(span), a_labels.len(), b_labels.len());
             return self.fail(Code::LargeGroups, span, message, "Cut one of them into bands first.");
         }
         let size = i64::try_from(b_labels.len()).unwrap_or(i64::MAX);
@@ -249,7 +267,7 @@ impl<'a> Evaluator<'a> {
 
     /// A row value of small domain as codes 0, 1, …, with a label for each.
     fn dense(&mut self, at: &At) -> Option<(RowId, Vec<String>)> {
-        let (id, _) = self.to_row(at)?;
+        let (id, _) = self.row_operand(at)?;
         let Value::Row(row) = &at.value else {
             let message = format!("`{}` is {}.", self.text(at.span), at.value.describe());
             self.fail(Code::TypeMismatch, at.span, message, "`cross` combines two values per patient.");
@@ -258,7 +276,12 @@ impl<'a> Evaluator<'a> {
         let domain = self.domain_of(row);
         if domain.size() > 65_536 {
             let message = format!("`{}` has {} values.", self.text(at.span), domain.size());
-            self.fail(Code::LargeGroups, at.span, message, "Cut it into bands first, as in `cut(age, [40, 60])`.");
+            self.fail(
+                Code::LargeGroups,
+                at.span,
+                message,
+                "Cut it into bands first, as in `cut(age, [40, 60])`.",
+            );
             return None;
         }
         let labels: Vec<String> = domain.codes().map(|code| domain.label(code)).collect();

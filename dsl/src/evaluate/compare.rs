@@ -18,10 +18,11 @@ impl<'a> Evaluator<'a> {
     pub(super) fn operand(&mut self, expr: &'a Expr, beside: &Kind, owner: Span) -> Value {
         let Kind::Levels(levels) = beside else { return self.eval(expr) };
         let Some(word) = self.level_word(expr) else { return self.eval(expr) };
-        if !levels.contains(&word) && matches!(expr.kind, ExprKind::Name(_)) {
-            if let Some(value) = self.lookup(&word, expr.span) {
-                return value;
-            }
+        if !levels.contains(&word)
+            && matches!(expr.kind, ExprKind::Name(_))
+            && let Some(value) = self.lookup(&word, expr.span)
+        {
+            return value;
         }
         match self.level(levels, &word, expr.span, owner) {
             Some(code) => Value::Level(Rc::clone(levels), code),
@@ -29,7 +30,7 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    fn kind_of(value: &Value) -> Option<Kind> {
+    pub(super) fn kind_of(value: &Value) -> Option<Kind> {
         match value {
             Value::Row(row) => Some(row.kind.clone()),
             Value::Level(levels, _) => Some(Kind::Levels(Rc::clone(levels))),
@@ -72,22 +73,27 @@ impl<'a> Evaluator<'a> {
                 let other = self.text(other.span);
                 let not = if op == CompareOp::NotEqual { "" } else { "not " };
                 let message = "Nothing equals `missing`.";
-                return self.fail(Code::EqualsMissing, span, message, format!("Write `{not}known({other})`."));
+                return self.fail(
+                    Code::EqualsMissing,
+                    span,
+                    message,
+                    format!("Write `{not}known({other})`."),
+                );
             }
         }
         let (left, right) = self.sides(left, right);
         self.compare(op, &left, &right, span)
     }
 
-    fn compare(&mut self, op: CompareOp, left: &At, right: &At, span: Span) -> Value {
+    pub(super) fn compare(&mut self, op: CompareOp, left: &At, right: &At, span: Span) -> Value {
         match (&left.value, &right.value) {
             (Value::Poison, _) | (_, Value::Poison) => Value::Poison,
             (Value::List(items), other) | (other, Value::List(items)) => {
                 let is_left = matches!(left.value, Value::List(_));
-                if let (Value::List(a), Value::List(b)) = (&left.value, &right.value) {
-                    if a.len() != b.len() {
-                        return self.lengths(a.len(), b.len(), span);
-                    }
+                if let (Value::List(a), Value::List(b)) = (&left.value, &right.value)
+                    && a.len() != b.len()
+                {
+                    return self.lengths(a.len(), b.len(), span);
                 }
                 let mut results = Vec::with_capacity(items.len());
                 for (index, item) in items.iter().enumerate() {
@@ -151,7 +157,8 @@ impl<'a> Evaluator<'a> {
     }
 
     fn compare_clear(&mut self, op: CompareOp, left: &At, right: &At, span: Span) -> Value {
-        let (Some((a, kind)), Some((b, other))) = (self.to_clear(left), self.to_clear(right)) else {
+        let (Some((a, kind)), Some((b, other))) = (self.clear_operand(left), self.clear_operand(right))
+        else {
             return self.incomparable(left, right, span);
         };
         let texts = [kind, other].iter().filter(|&&kind| kind == ClearKind::Text).count();
@@ -267,7 +274,7 @@ impl<'a> Evaluator<'a> {
 
     /// The constant as a scaled integer beside a row value; `None` with a message where it has too many
     /// decimals or is of another kind.
-    fn constant_beside(
+    pub(super) fn constant_beside(
         &mut self,
         op: CompareOp,
         (row, row_span): (&RowValue, Span),
@@ -331,7 +338,13 @@ impl<'a> Evaluator<'a> {
         self.emit(diagnostic);
     }
 
-    fn compare_constant(&mut self, op: CompareOp, row: (&RowValue, Span), constant: &At, span: Span) -> Value {
+    fn compare_constant(
+        &mut self,
+        op: CompareOp,
+        row: (&RowValue, Span),
+        constant: &At,
+        span: Span,
+    ) -> Value {
         let Some(id) = self.present(row.0, row.1) else { return Value::Poison };
         let levels = matches!(row.0.kind, Kind::Levels(_));
         if levels && !matches!(op, CompareOp::Equal | CompareOp::NotEqual) {
@@ -342,7 +355,9 @@ impl<'a> Evaluator<'a> {
         let Some(value) = self.constant_beside(op, row, constant, span) else { return Value::Poison };
         let set: &[(i64, i64)] = match op {
             CompareOp::Equal => &[(value, value)],
-            CompareOp::NotEqual => &[(i64::MIN, value.saturating_sub(1)), (value.saturating_add(1), i64::MAX)],
+            CompareOp::NotEqual => {
+                &[(i64::MIN, value.saturating_sub(1)), (value.saturating_add(1), i64::MAX)]
+            }
             CompareOp::Less => &[(i64::MIN, value.saturating_sub(1))],
             CompareOp::LessEqual => &[(i64::MIN, value)],
             CompareOp::Greater => &[(value.saturating_add(1), i64::MAX)],
@@ -354,7 +369,13 @@ impl<'a> Evaluator<'a> {
     }
 
     /// HQ012 and HQ052, for what the query itself says.
-    fn constant_condition(&mut self, result: RowId, (row, row_span): (&RowValue, Span), set: &Value, span: Span) {
+    pub(super) fn constant_condition(
+        &mut self,
+        result: RowId,
+        (row, row_span): (&RowValue, Span),
+        set: &Value,
+        span: Span,
+    ) {
         let literal = matches!(set, Value::Number(_) | Value::Date(_) | Value::Range { .. } | Value::List(_));
         let Some(holds) = self.as_constant(result) else { return };
         if !self.is_literal_place() || !literal || self.mentions_param(span) {
@@ -382,128 +403,5 @@ impl<'a> Evaluator<'a> {
         crate::lexis::scan(text)
             .iter()
             .any(|token| self.program.params.iter().any(|param| param.name == token.text))
-    }
-
-    /// `value in set`
-    pub(super) fn membership(&mut self, value: &'a Expr, set: &'a Expr, negated: bool, span: Span) -> Value {
-        let left = self.at(value);
-        let kind = Self::kind_of(&left.value);
-        let right = match (&set.kind, &kind) {
-            (ExprKind::List(items) | ExprKind::Set(items), Some(kind)) => {
-                let items: Vec<Value> = items.iter().map(|item| self.operand(item, kind, value.span)).collect();
-                Value::List(items.into())
-            }
-            (ExprKind::Set(items), None) => {
-                let items: Vec<Value> = items.iter().map(|item| self.eval(item)).collect();
-                Value::List(items.into())
-            }
-            _ => self.eval(set),
-        };
-        let right = At { value: right, span: set.span };
-        let result = match (&left.value, &right.value) {
-            (Value::Poison, _) | (_, Value::Poison) => Value::Poison,
-            (Value::Row(row), _) => {
-                let row = row.clone();
-                self.row_in((&row, left.span), &right, span)
-            }
-            (_, Value::Range { lo, hi, dates, .. }) => {
-                let wrap = |number: &Decimal| {
-                    if *dates { Value::Date(i64::try_from(number.value).unwrap_or(0)) } else { Value::Number(*number) }
-                };
-                let (lo, hi) = (At { value: wrap(lo), span: set.span }, At { value: wrap(hi), span: set.span });
-                let above = self.compare(CompareOp::GreaterEqual, &left, &lo, span);
-                let below = self.compare(CompareOp::LessEqual, &left, &hi, span);
-                self.both(above, below, true, span)
-            }
-            (_, Value::List(items)) => {
-                let mut any = Value::Bool(false);
-                for item in items.iter() {
-                    let item = At { value: item.clone(), span: set.span };
-                    let equal = self.compare(CompareOp::Equal, &left, &item, span);
-                    any = self.both(any, equal, false, span);
-                }
-                any
-            }
-            _ => return self.no_set(&right),
-        };
-        if negated { self.negated(result, span) } else { result }
-    }
-
-    fn no_set(&mut self, at: &At) -> Value {
-        let message = format!("`{}` is {}.", self.text(at.span), at.value.describe());
-        let help = "After `in` stands a range `18..79` or a list `[a, b]`.";
-        self.fail(Code::TypeMismatch, at.span, message, help)
-    }
-
-    fn both(&mut self, left: Value, right: Value, all: bool, span: Span) -> Value {
-        match (left, right) {
-            (Value::Bool(a), b) if a == all => b,
-            (a, Value::Bool(b)) if b == all => a,
-            (Value::Clear(a, _), Value::Clear(b, _)) => {
-                let op = if all { Binary::And } else { Binary::Or };
-                self.clear(ClearOp::Binary(op, a, b), ClearKind::Bool)
-            }
-            (Value::Bool(_), _) | (_, Value::Bool(_)) => Value::Bool(!all),
-            _ => {
-                let _ = span;
-                Value::Poison
-            }
-        }
-    }
-
-    fn negated(&mut self, value: Value, span: Span) -> Value {
-        match value {
-            Value::Bool(value) => Value::Bool(!value),
-            Value::Row(row) => {
-                let id = self.not_row(row.id, span);
-                Self::row_value(id, Kind::Bool)
-            }
-            Value::Clear(id, _) => self.clear(ClearOp::Unary(Unary::Not, id), ClearKind::Bool),
-            other => other,
-        }
-    }
-
-    fn row_in(&mut self, row: (&RowValue, Span), set: &At, span: Span) -> Value {
-        let Some(id) = self.present(row.0, row.1) else { return Value::Poison };
-        let intervals = match &set.value {
-            Value::Range { lo, hi, step, dates } => {
-                let wrap = |number: &Decimal| {
-                    if *dates { Value::Date(i64::try_from(number.value).unwrap_or(0)) } else { Value::Number(*number) }
-                };
-                let ends = [(wrap(lo), CompareOp::GreaterEqual), (wrap(hi), CompareOp::LessEqual)];
-                let mut codes = Vec::new();
-                for (value, op) in ends {
-                    let end = At { value, span: set.span };
-                    let Some(code) = self.constant_beside(op, row, &end, span) else { return Value::Poison };
-                    codes.push(code);
-                }
-                match codes.as_slice() {
-                    [lo, hi] if *step == Decimal::integer(1) => vec![(*lo, *hi)],
-                    [lo, hi] => {
-                        let step = step.rescale(self.decimals_of(id)).and_then(|step| usize::try_from(step).ok());
-                        (*lo..=*hi).step_by(step.unwrap_or(1).max(1)).take(100_000).map(|at| (at, at)).collect()
-                    }
-                    _ => return Value::Poison,
-                }
-            }
-            Value::List(items) => {
-                let mut intervals = Vec::with_capacity(items.len());
-                for item in items.iter() {
-                    if item.is_poison() {
-                        return Value::Poison;
-                    }
-                    let item = At { value: item.clone(), span: set.span };
-                    let Some(code) = self.constant_beside(CompareOp::Equal, row, &item, span) else {
-                        return Value::Poison;
-                    };
-                    intervals.push((code, code));
-                }
-                intervals
-            }
-            _ => return self.no_set(set),
-        };
-        let result = self.member(id, &intervals, span);
-        self.constant_condition(result, row, &set.value, span);
-        Self::row_value(result, Kind::Bool)
     }
 }

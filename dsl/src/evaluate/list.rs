@@ -38,9 +38,12 @@ impl<'a> Evaluator<'a> {
         }
         match numbers.as_slice() {
             [lo, hi, _] if lo.compare(*hi).is_gt() => self.empty_range(span),
-            [_, _, step] if step.value <= 0 => {
-                self.fail(Code::NotConstant, span, "The step of a range is not above 0.", "Write a positive step.")
-            }
+            [_, _, step] if step.value <= 0 => self.fail(
+                Code::NotConstant,
+                span,
+                "The step of a range is not above 0.",
+                "Write a positive step.",
+            ),
             [lo, hi, step] => Value::Range { lo: *lo, hi: *hi, step: *step, dates: false },
             _ => Value::Poison,
         }
@@ -121,7 +124,8 @@ impl<'a> Evaluator<'a> {
             let message = format!("`{}` is not a constant whole number.", self.text(index.span));
             return self.fail(Code::NotConstant, index.span, message, "Index a list with 1, 2, …");
         };
-        let item = usize::try_from(position).ok().and_then(|at| at.checked_sub(1)).and_then(|at| list.get(at));
+        let item =
+            usize::try_from(position).ok().and_then(|at| at.checked_sub(1)).and_then(|at| list.get(at));
         match item {
             Some(item) => item.clone(),
             None => {
@@ -211,7 +215,9 @@ impl<'a> Evaluator<'a> {
 
     pub(super) fn length(&mut self, arg: &At) -> Value {
         match self.expand(&arg.value, arg.span) {
-            Value::List(items) => Value::Number(Decimal::integer(i64::try_from(items.len()).unwrap_or(i64::MAX))),
+            Value::List(items) => {
+                Value::Number(Decimal::integer(i64::try_from(items.len()).unwrap_or(i64::MAX)))
+            }
             Value::Poison => Value::Poison,
             other => self.not_list(&At { value: other, span: arg.span }, "length"),
         }
@@ -234,10 +240,16 @@ impl<'a> Evaluator<'a> {
         let domain = self.domain_of(&row);
         if domain.size() > MAX_AGGREGATES as u64 {
             let message = format!("`{}` has {} values.", self.text(arg.span), domain.size());
-            return self.fail(Code::TooComplex, arg.span, message, "Cut it into bands first, as in `cut(age, [40, 60])`.");
+            return self.fail(
+                Code::TooComplex,
+                arg.span,
+                message,
+                "Cut it into bands first, as in `cut(age, [40, 60])`.",
+            );
         }
         let levels = if let super::value::Kind::Levels(levels) = &row.kind { Some(levels) } else { None };
-        let items: Vec<Value> = domain.codes().map(|code| Self::domain_value(&domain, levels, code)).collect();
+        let items: Vec<Value> =
+            domain.codes().map(|code| Self::domain_value(&domain, levels, code)).collect();
         Value::List(items.into())
     }
 }

@@ -44,14 +44,15 @@ impl<'a> Evaluator<'a> {
                 Value::Bool(if all { *left && *right } else { *left || *right })
             }
             (Value::Row(_), Value::Row(_) | Value::Bool(_)) | (Value::Bool(_), Value::Row(_)) => {
-                let (left, right) = (self.to_condition(left), self.to_condition(right));
+                let (left, right) = (self.row_condition(left), self.row_condition(right));
                 let (Some(left), Some(right)) = (left, right) else { return Value::Poison };
                 let id = if all { self.and_row(left, right, span) } else { self.or_row(left, right, span) };
                 Self::row_value(id, Kind::Bool)
             }
             (Value::Clear(..), Value::Clear(..) | Value::Bool(_)) | (Value::Bool(_), Value::Clear(..)) => {
                 let op = if all { Binary::And } else { Binary::Or };
-                let (Some(left), Some(right)) = (self.clear_condition(left), self.clear_condition(right)) else {
+                let (Some(left), Some(right)) = (self.clear_condition(left), self.clear_condition(right))
+                else {
                     return Value::Poison;
                 };
                 self.clear(ClearOp::Binary(op, left, right), ClearKind::Bool)
@@ -65,7 +66,8 @@ impl<'a> Evaluator<'a> {
                 } else {
                     left
                 };
-                let message = format!("`{}` is {}, not a condition.", self.text(wrong.span), wrong.value.describe());
+                let message =
+                    format!("`{}` is {}, not a condition.", self.text(wrong.span), wrong.value.describe());
                 let help = format!("`{word}` joins conditions, as in `age >= 65 {word} male`.");
                 self.fail(Code::TypeMismatch, wrong.span, message, help)
             }
@@ -73,7 +75,7 @@ impl<'a> Evaluator<'a> {
     }
 
     pub(super) fn clear_condition(&mut self, at: &At) -> Option<crate::clear::ClearId> {
-        let (id, kind) = self.to_clear(at)?;
+        let (id, kind) = self.clear_operand(at)?;
         if kind == ClearKind::Bool {
             return Some(id);
         }
@@ -91,7 +93,7 @@ impl<'a> Evaluator<'a> {
                 Some(id) => self.clear(ClearOp::Unary(Unary::Not, id), ClearKind::Bool),
                 None => Value::Poison,
             },
-            _ => match self.to_condition(&at) {
+            _ => match self.row_condition(&at) {
                 Some(id) => {
                     let id = self.not_row(id, span);
                     Self::row_value(id, Kind::Bool)
@@ -116,7 +118,12 @@ impl<'a> Evaluator<'a> {
             }
             _ => {
                 let message = format!("`{}` is {}.", self.text(at.span), at.value.describe());
-                self.fail(Code::TypeMismatch, at.span, message, "`known` asks whether a patient's value is present.")
+                self.fail(
+                    Code::TypeMismatch,
+                    at.span,
+                    message,
+                    "`known` asks whether a patient's value is present.",
+                )
             }
         }
     }
@@ -172,7 +179,7 @@ impl<'a> Evaluator<'a> {
             self.never_missing(left.span, span);
             return left.value.clone();
         }
-        let Some((mut otherwise, kind)) = self.to_row(right) else { return Value::Poison };
+        let Some((mut otherwise, kind)) = self.row_operand(right) else { return Value::Poison };
         let Some(kind) = self.unify(&row.kind, &kind, left, right) else { return Value::Poison };
         let mut id = row.id;
         let Some((scaled, other, _)) = self.common_scale(id, otherwise, span) else { return Value::Poison };
@@ -194,8 +201,7 @@ impl<'a> Evaluator<'a> {
             (Kind::Bool | Kind::Number, Kind::Bool | Kind::Number) => Some(Kind::Number),
             _ => {
                 let (x, y) = (self.text(a.span), self.text(b.span));
-                let message =
-                    format!("`{x}` is {}, `{y}` is {}.", a.value.describe(), b.value.describe());
+                let message = format!("`{x}` is {}, `{y}` is {}.", a.value.describe(), b.value.describe());
                 self.fail(Code::TypeMismatch, b.span, message, "Both must be of one kind.");
                 None
             }

@@ -1,5 +1,9 @@
 //! Evaluation at compile time: expressions become constants, row expressions, or clear expressions over
 //! aggregates, according to what stands in them. Functions are inlined and comprehensions unrolled.
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "an operation names the kinds of values it takes; any other kind is the user's mistake"
+)]
 
 mod aggregate;
 mod arithmetic;
@@ -9,6 +13,7 @@ mod compare;
 mod intervals;
 mod list;
 mod logic;
+mod membership;
 mod names;
 mod query;
 mod row;
@@ -247,7 +252,11 @@ impl<'a> Evaluator<'a> {
         let column = self.dataset.columns.get(column.index())?;
         let name = column.name.clone();
         let (lo, hi) = column.domain.range();
-        let middle = column.domain.label(if matches!(column.domain, Domain::Levels(_)) { lo } else { lo / 2 + hi / 2 });
+        let middle = column.domain.label(if matches!(column.domain, Domain::Levels(_)) {
+            lo
+        } else {
+            lo / 2 + hi / 2
+        });
         self.fail(
             Code::MissingNotHandled,
             span,
@@ -261,7 +270,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// The clear form of a value where one exists: aggregates, constants, keys of the groups.
-    fn to_clear(&mut self, at: &At) -> Option<(ClearId, ClearKind)> {
+    fn clear_operand(&mut self, at: &At) -> Option<(ClearId, ClearKind)> {
         Some(match &at.value {
             Value::Clear(id, kind) => (*id, *kind),
             Value::Number(number) => (self.clears.push(ClearOp::Number(*number)), ClearKind::Number),

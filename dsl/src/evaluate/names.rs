@@ -131,7 +131,8 @@ impl<'a> Evaluator<'a> {
                 format!("Did you mean `{near}`{about}?")
             }
             (None, None) if in_function => {
-                "A function sees its arguments and its own names only; pass the column as an argument.".to_owned()
+                "A function sees its arguments and its own names only; pass the column as an argument."
+                    .to_owned()
             }
             (None, None) => {
                 let names: Vec<&str> =
@@ -156,7 +157,13 @@ impl<'a> Evaluator<'a> {
     }
 
     /// The code of a level, or HQ011. `owner` is the expression whose domain it is.
-    pub(super) fn level(&mut self, levels: &Rc<Vec<String>>, word: &str, span: Span, owner: Span) -> Option<i64> {
+    pub(super) fn level(
+        &mut self,
+        levels: &Rc<Vec<String>>,
+        word: &str,
+        span: Span,
+        owner: Span,
+    ) -> Option<i64> {
         if let Some(index) = levels.iter().position(|level| level == word) {
             return i64::try_from(index).ok();
         }

@@ -127,8 +127,10 @@ fn sources<'a>(
             diagnostics.push(unknown_source(program, source)?);
             return None;
         };
-        let mut inherited: Vec<&Clause> =
-            ordered(program, cohort, &mut Vec::new()).into_iter().filter(|clause| word(&clause.kind).1 == 1).collect();
+        let mut inherited: Vec<&Clause> = ordered(program, cohort, &mut Vec::new())
+            .into_iter()
+            .filter(|clause| word(&clause.kind).1 == 1)
+            .collect();
         inherited.append(&mut clauses);
         clauses = inherited;
         current = cohort;
@@ -175,7 +177,12 @@ impl<'a> Evaluator<'a> {
                     take = number.to_integer().and_then(|count| u64::try_from(count).ok());
                     if take.is_none() {
                         let message = format!("`take {number}` is not a number of rows.");
-                        self.fail(Code::TypeMismatch, *span, message, "Write a whole number, as in `take 10`.");
+                        self.fail(
+                            Code::TypeMismatch,
+                            *span,
+                            message,
+                            "Write a whole number, as in `take 10`.",
+                        );
                     }
                 }
             }
@@ -214,7 +221,7 @@ impl<'a> Evaluator<'a> {
         if at.value.is_poison() {
             return filter;
         }
-        let Some(id) = self.to_condition(&at) else { return filter };
+        let Some(id) = self.row_condition(&at) else { return filter };
         self.confine(id);
         self.and_row(filter, id, span)
     }
@@ -269,10 +276,15 @@ impl<'a> Evaluator<'a> {
             let at = self.at(expr);
             if let Value::Number(_) | Value::Bool(_) | Value::Text(_) | Value::Date(_) = at.value {
                 let message = format!("`{}` is the same for all patients.", self.text(at.span));
-                self.fail(Code::TypeMismatch, at.span, message, "Group by a value per patient, as in `by sex`.");
+                self.fail(
+                    Code::TypeMismatch,
+                    at.span,
+                    message,
+                    "Group by a value per patient, as in `by sex`.",
+                );
                 continue;
             }
-            let Some((id, _)) = self.to_row(&at) else { continue };
+            let Some((id, _)) = self.row_operand(&at) else { continue };
             let Value::Row(row) = &at.value else { continue };
             let labels = self.domain_of(row);
             self.keys.push((id, labels.clone()));
@@ -295,7 +307,8 @@ impl<'a> Evaluator<'a> {
         if self.check_groups(&keys, span) {
             for key in &mut keys {
                 let codes = key.labels.codes();
-                key.conditions = codes.map(|code| self.member(key.value, &[(code, code)], key.span)).collect();
+                key.conditions =
+                    codes.map(|code| self.member(key.value, &[(code, code)], key.span)).collect();
             }
         }
         keys
@@ -322,8 +335,10 @@ impl<'a> Evaluator<'a> {
             _ => "Use bands of another value, as in `cut(age, [40, 60])`, or leave it out.".to_owned(),
         };
         let text = self.text(span);
-        let message =
-            format!("`{text}` gives {groups}; the release rule allows {} cells.", with_commas(allowed.into()));
+        let message = format!(
+            "`{text}` gives {groups}; the release rule allows {} cells.",
+            with_commas(allowed.into())
+        );
         self.fail(Code::LargeGroups, largest.span, message, help);
         false
     }
@@ -348,7 +363,12 @@ impl<'a> Evaluator<'a> {
             "This report decrypts {product} numbers; the dataset allows {} per query.",
             with_commas(allowed.into())
         );
-        self.fail(Code::TooManyCells, report, message, "Ask for fewer groups, steps or results, or run several queries.");
+        self.fail(
+            Code::TooManyCells,
+            report,
+            message,
+            "Ask for fewer groups, steps or results, or run several queries.",
+        );
     }
 
     fn report(&mut self, bindings: &'a [Binding]) -> Vec<ReportColumn> {
@@ -373,15 +393,17 @@ impl<'a> Evaluator<'a> {
         let nested = |value: &Value| At { value: value.clone(), span: at.span };
         match self.expand(&at.value, at.span) {
             Value::Poison => None,
-            Value::List(items) => {
-                items.iter().map(|item| self.output(&nested(item))).collect::<Option<Vec<_>>>().map(Output::List)
-            }
+            Value::List(items) => items
+                .iter()
+                .map(|item| self.output(&nested(item)))
+                .collect::<Option<Vec<_>>>()
+                .map(Output::List),
             Value::Record(fields) => fields
                 .iter()
                 .map(|(name, value)| Some((name.clone(), self.output(&nested(value))?)))
                 .collect::<Option<Vec<_>>>()
                 .map(Output::Record),
-            _ => match self.to_clear(at) {
+            _ => match self.clear_operand(at) {
                 Some((id, _)) => Some(Output::Scalar(id)),
                 None => {
                     self.row_result(at);
@@ -413,12 +435,12 @@ impl<'a> Evaluator<'a> {
             let name = item.name.text.as_str();
             let key = keys.iter().position(|key| key.name == name).map(SortColumn::Key);
             let result = report.iter().position(|column| column.name == name);
-            if let Some(column) = result.and_then(|index| report.get(index)) {
-                if !matches!(column.value, Output::Scalar(_)) {
-                    let message = format!("`{name}` is not a single value.");
-                    self.fail(Code::TypeMismatch, item.name.span, message, "Sort by a result that is one value.");
-                    continue;
-                }
+            if let Some(column) = result.and_then(|index| report.get(index))
+                && !matches!(column.value, Output::Scalar(_))
+            {
+                let message = format!("`{name}` is not a single value.");
+                self.fail(Code::TypeMismatch, item.name.span, message, "Sort by a result that is one value.");
+                continue;
             }
             match key.or(result.map(SortColumn::Report)) {
                 Some(column) => order.push(SortKey { column, descending: item.descending }),

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use super::{Evaluator, intervals};
 use super::value::{At, Kind, RowValue, Value};
+use super::{Evaluator, intervals};
 use crate::diagnostic::Code;
 use crate::domain::Domain;
 use crate::number::{Decimal, power_of_ten};
@@ -130,7 +130,7 @@ impl Evaluator<'_> {
     }
 
     /// A value as a row value; constants become row constants. Reports what is not one.
-    pub(super) fn to_row(&mut self, at: &At) -> Option<(RowId, Kind)> {
+    pub(super) fn row_operand(&mut self, at: &At) -> Option<(RowId, Kind)> {
         let (value, decimals, kind) = match &at.value {
             Value::Row(row) => return self.present(row, at.span).map(|id| (id, row.kind.clone())),
             Value::Number(number) => (number.value, number.decimals, Kind::Number),
@@ -166,9 +166,9 @@ impl Evaluator<'_> {
         }
     }
 
-    /// As [`Self::to_row`], for a condition.
-    pub(super) fn to_condition(&mut self, at: &At) -> Option<RowId> {
-        let (id, kind) = self.to_row(at)?;
+    /// As [`Self::row_operand`], for a condition.
+    pub(super) fn row_condition(&mut self, at: &At) -> Option<RowId> {
+        let (id, kind) = self.row_operand(at)?;
         if kind == Kind::Bool {
             return Some(id);
         }
@@ -212,7 +212,12 @@ impl Evaluator<'_> {
     }
 
     /// Both values at the larger of their decimals.
-    pub(super) fn common_scale(&mut self, left: RowId, right: RowId, span: Span) -> Option<(RowId, RowId, u8)> {
+    pub(super) fn common_scale(
+        &mut self,
+        left: RowId,
+        right: RowId,
+        span: Span,
+    ) -> Option<(RowId, RowId, u8)> {
         let decimals = self.decimals_of(left).max(self.decimals_of(right));
         Some((self.rescale(left, decimals, span)?, self.rescale(right, decimals, span)?, decimals))
     }
@@ -247,7 +252,9 @@ impl Evaluator<'_> {
         let decimals = self.decimals_of(left).saturating_add(self.decimals_of(right));
         let ((a, b), (c, d)) = (self.range_of(left), self.range_of(right));
         let corners = [a.checked_mul(c), a.checked_mul(d), b.checked_mul(c), b.checked_mul(d)];
-        let Some(corners) = corners.into_iter().collect::<Option<Vec<i64>>>() else { return self.overflow(span) };
+        let Some(corners) = corners.into_iter().collect::<Option<Vec<i64>>>() else {
+            return self.overflow(span);
+        };
         if decimals > 30 {
             return self.overflow(span);
         }
@@ -255,7 +262,13 @@ impl Evaluator<'_> {
         let hi = corners.iter().copied().max().unwrap_or(0);
         if left == right {
             // A square: its smallest value is that of the number nearest to zero.
-            let nearest = if a > 0 { a } else if b < 0 { b } else { 0 };
+            let nearest = if a > 0 {
+                a
+            } else if b < 0 {
+                b
+            } else {
+                0
+            };
             lo = nearest.saturating_mul(nearest);
         }
         Some(match (self.as_constant(left), self.as_constant(right)) {

@@ -46,7 +46,12 @@ pub(super) enum Value {
     /// A level of a domain, by code.
     Level(Rc<Vec<String>>, i64),
     /// `lo..hi step s` of constant numbers or days.
-    Range { lo: Decimal, hi: Decimal, step: Decimal, dates: bool },
+    Range {
+        lo: Decimal,
+        hi: Decimal,
+        step: Decimal,
+        dates: bool,
+    },
     List(Rc<[Value]>),
     Record(Rc<[(String, Value)]>),
     Row(RowValue),
@@ -134,11 +139,11 @@ pub(super) struct At {
 /// The unit in a column's description: what stands before the first comma, if it is made of unit symbols.
 pub(super) fn unit(description: &str) -> Option<Rc<str>> {
     const SYMBOLS: &[&str] = &[
-        "%", "mmHg", "kPa", "mmol", "umol", "µmol", "nmol", "pmol", "mol", "kg", "g", "mg", "ug", "µg", "ng", "pg",
-        "L", "l", "dL", "dl", "mL", "ml", "uL", "µL", "fL", "m", "cm", "mm", "km", "in", "ft", "lb", "oz", "year",
-        "years", "month", "months", "week", "weeks", "day", "days", "hour", "hours", "h", "min", "minute", "minutes",
-        "s", "sec", "second", "seconds", "ms", "bpm", "beats", "breaths", "°C", "°F", "C", "F", "USD", "EUR", "IU",
-        "U", "mEq", "mOsm", "kcal", "kJ", "cells", "person", "persons",
+        "%", "mmHg", "kPa", "mmol", "umol", "µmol", "nmol", "pmol", "mol", "kg", "g", "mg", "ug", "µg", "ng",
+        "pg", "L", "l", "dL", "dl", "mL", "ml", "uL", "µL", "fL", "m", "cm", "mm", "km", "in", "ft", "lb",
+        "oz", "year", "years", "month", "months", "week", "weeks", "day", "days", "hour", "hours", "h",
+        "min", "minute", "minutes", "s", "sec", "second", "seconds", "ms", "bpm", "beats", "breaths", "°C",
+        "°F", "C", "F", "USD", "EUR", "IU", "U", "mEq", "mOsm", "kcal", "kJ", "cells", "person", "persons",
     ];
     let head = description.split(',').next().unwrap_or("").trim();
     let symbols = head.split(['/', '*', '·', ' ']);

@@ -38,21 +38,26 @@ pub(crate) fn row_values(query: &Query, cells: &[Option<i64>]) -> Vec<i64> {
         let at = |id: hq_dsl::RowId| values[id.index()];
         let value = match &node.op {
             // An arbitrary value where the cell is missing: it must not matter.
-            RowOp::Column(column) => cells[column.index()].unwrap_or(query.dataset.columns[column.index()].domain.range().1),
+            RowOp::Column(column) => {
+                cells[column.index()].unwrap_or(query.dataset.columns[column.index()].domain.range().1)
+            }
             RowOp::Known(column) => i64::from(cells[column.index()].is_some()),
             RowOp::Const(value) => *value,
             RowOp::Add(a, b) => at(*a) + at(*b),
             RowOp::Sub(a, b) => at(*a) - at(*b),
             RowOp::Mul(a, b) => at(*a) * at(*b),
-            RowOp::Member { arg, set } => i64::from(set.iter().any(|&(lo, hi)| (lo..=hi).contains(&at(*arg)))),
+            RowOp::Member { arg, set } => {
+                i64::from(set.iter().any(|&(lo, hi)| (lo..=hi).contains(&at(*arg))))
+            }
             RowOp::Less { left, right } => i64::from(at(*left) < at(*right)),
             RowOp::Equal { left, right } => i64::from(at(*left) == at(*right)),
             RowOp::Not(a) => 1 - at(*a),
             RowOp::And(a, b) => at(*a) & at(*b),
             RowOp::Or(a, b) => at(*a) | at(*b),
-            RowOp::Case { arms, otherwise } => {
-                arms.iter().find(|(condition, _)| at(*condition) == 1).map_or(at(*otherwise), |(_, value)| at(*value))
-            }
+            RowOp::Case { arms, otherwise } => arms
+                .iter()
+                .find(|(condition, _)| at(*condition) == 1)
+                .map_or(at(*otherwise), |(_, value)| at(*value)),
         };
         let (lo, hi) = node.range;
         assert!(lo <= value && value <= hi, "node {} = {value} is outside {lo}..{hi}", id.index());
@@ -65,13 +70,20 @@ pub(crate) fn row_values(query: &Query, cells: &[Option<i64>]) -> Vec<i64> {
 pub(crate) fn run(query: &Query, csv_path: &Path, limit: usize) -> Vec<Group> {
     let mut reader = csv::Reader::from_path(csv_path).unwrap();
     let headers = reader.headers().unwrap().clone();
-    let columns: Vec<usize> =
-        query.dataset.columns.iter().map(|column| headers.iter().position(|name| name == column.name).unwrap()).collect();
+    let columns: Vec<usize> = query
+        .dataset
+        .columns
+        .iter()
+        .map(|column| headers.iter().position(|name| name == column.name).unwrap())
+        .collect();
     let mut groups: BTreeMap<Vec<i64>, Vec<i128>> = BTreeMap::new();
     let mut keys: Vec<Vec<i64>> = vec![Vec::new()];
     for key in &query.by {
         let codes: Vec<i64> = key.labels.codes().collect();
-        keys = keys.iter().flat_map(|prefix| codes.iter().map(move |&code| [prefix.as_slice(), &[code]].concat())).collect();
+        keys = keys
+            .iter()
+            .flat_map(|prefix| codes.iter().map(move |&code| [prefix.as_slice(), &[code]].concat()))
+            .collect();
     }
     for key in keys {
         groups.insert(key, vec![0; query.aggregates.len()]);
@@ -96,7 +108,9 @@ pub(crate) fn run(query: &Query, csv_path: &Path, limit: usize) -> Vec<Group> {
         let key: Vec<i64> = query.by.iter().map(|key| values[key.value.index()]).collect();
         let sums = groups.get_mut(&key).unwrap();
         for (sum, aggregate) in sums.iter_mut().zip(&query.aggregates) {
-            assert!(aggregate.kind == AggregateKind::Sum || (0..=1).contains(&values[aggregate.value.index()]));
+            assert!(
+                aggregate.kind == AggregateKind::Sum || (0..=1).contains(&values[aggregate.value.index()])
+            );
             *sum += i128::from(values[aggregate.value.index()]);
         }
     }
