@@ -129,15 +129,20 @@ impl Builder<'_> {
                 return None;
             }
             _ => {
-                let before = self.text.get(..left.span.start_index()).unwrap_or("");
+                // `a = b +`, and a new result on the next line: the value is missing, not an `==`.
+                let last = match &left.kind {
+                    ExprKind::Arithmetic { rest, .. } => rest.last().map_or(left, |(_, operand)| operand),
+                    _ => left,
+                };
+                let before = self.text.get(..last.span.start_index()).unwrap_or("");
                 let gap = before.trim_end();
                 let starts_line = before.get(gap.len()..).is_some_and(|gap| gap.contains('\n'));
-                let d = if starts_line && matches!(left.kind, ExprKind::Name(_)) {
+                let d = if starts_line && matches!(last.kind, ExprKind::Name(_)) {
                     let line = before.trim_end().rsplit('\n').next().unwrap_or("").trim();
                     Diagnostic::error(
                         Code::Syntax,
-                        left.span,
-                        format!("A value is missing between `{line}` and `{} =`.", self.slice(left.span)),
+                        last.span,
+                        format!("A value is missing between `{line}` and `{} =`.", self.slice(last.span)),
                         "Complete the expression on the line before.",
                     )
                 } else {

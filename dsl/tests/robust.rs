@@ -118,6 +118,13 @@ fn depth_is_limited() {
     }
     assert!(!codes(&query(&format!("age{} > 3", "^2".repeat(10_000)))).is_empty());
     assert!(!codes(&query(&format!("age{} > 3", "[1]".repeat(10_000)))).is_empty());
+    // Functions that call each other deep inside their expressions.
+    let nested = |inner: String| format!("{}{inner}{}", "abs(".repeat(38), ")".repeat(38));
+    let mut functions = String::from("fn f0(x) = x\n");
+    for k in 0..24 {
+        writeln!(functions, "fn f{}(x) = {}", k + 1, nested(format!("f{k}(x)"))).unwrap();
+    }
+    assert_eq!(codes(&format!("{functions}{}", query("f24(age) > 3"))), [Code::TooComplex]);
     // Long chains are flat, and fine.
     let chain = query(&format!("age > 3{}", " and age != 5".repeat(10_000)));
     assert_eq!(codes(&chain), []);

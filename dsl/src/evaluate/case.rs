@@ -215,13 +215,17 @@ impl<'a> Evaluator<'a> {
             Kind::Date => format_date(code),
             _ => Decimal { value: code.into(), decimals }.to_string(),
         };
-        let mut labels = Vec::with_capacity(codes.len() + 1);
-        let mut from = shown_lo;
-        for &code in &codes {
-            labels.push(format!("{}..{}", show(from.min(code - 1)), show(code - 1)));
-            from = code;
-        }
-        labels.push(format!("{}..{}", show(from), show(shown_hi.max(from))));
+        let starts = std::iter::once(lo).chain(codes.iter().copied());
+        let ends = codes.iter().map(|&code| code - 1).chain([hi]);
+        let labels: Vec<String> = starts
+            .zip(ends)
+            .map(|(from, to)| {
+                // What the filter leaves of the band; the band itself where that is nothing.
+                let (first, last) = (from.max(shown_lo), to.min(shown_hi));
+                let (first, last) = if first <= last { (first, last) } else { (from, to) };
+                format!("{}..{}", show(first), show(last))
+            })
+            .collect();
         let mut arms = Vec::with_capacity(codes.len());
         for (index, &code) in codes.iter().enumerate() {
             let below = self.member(id, &[(i64::MIN, code - 1)], span);

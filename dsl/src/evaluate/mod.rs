@@ -38,6 +38,8 @@ use value::{At, ClearKind, RowValue, Value};
 
 /// Most evaluation steps per query, as a guard against runaway comprehensions.
 const MAX_STEPS: usize = 4_000_000;
+/// Deepest nesting of expressions, through function calls.
+const MAX_DEPTH: usize = 160;
 /// Most aggregates per query.
 const MAX_AGGREGATES: usize = 20_000;
 /// Deepest nesting of function calls.
@@ -87,6 +89,8 @@ struct Evaluator<'a> {
     confined: HashMap<crate::rows::RowId, Vec<(i64, i64)>>,
     /// Name of the report binding that is being evaluated.
     binding: Option<Span>,
+    /// Expressions being evaluated, one inside the other.
+    depth: usize,
     steps: usize,
     stopped: bool,
 }
@@ -114,6 +118,7 @@ impl<'a> Evaluator<'a> {
             keys: Vec::new(),
             confined: HashMap::new(),
             binding: None,
+            depth: 0,
             steps: 0,
             stopped: false,
         }
@@ -176,6 +181,21 @@ impl<'a> Evaluator<'a> {
         if !self.step(expr.span) {
             return Value::Poison;
         }
+        if self.depth >= MAX_DEPTH {
+            return self.fail(
+                Code::TooComplex,
+                expr.span,
+                format!("This expression, with the functions in it, is nested more than {MAX_DEPTH} deep."),
+                "Name parts with `derive`, or use fewer functions inside each other.",
+            );
+        }
+        self.depth += 1;
+        let value = self.eval_inside(expr);
+        self.depth -= 1;
+        value
+    }
+
+    fn eval_inside(&mut self, expr: &'a Expr) -> Value {
         match &expr.kind {
             ExprKind::Number(number) => Value::Number(*number),
             ExprKind::Date(days) => Value::Date(*days),

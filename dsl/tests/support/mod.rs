@@ -33,14 +33,24 @@ impl Loader for Schemas {
 
 /// Values of the row expressions for one row; `None` stands for a missing cell.
 pub(crate) fn row_values(query: &Query, cells: &[Option<i64>]) -> Vec<i64> {
+    row_values_filled(query, cells, |_, hi| hi)
+}
+
+/// As [`row_values`], with a choice of what stands in missing cells, from the column's range.
+pub(crate) fn row_values_filled(
+    query: &Query,
+    cells: &[Option<i64>],
+    fill: impl Fn(i64, i64) -> i64,
+) -> Vec<i64> {
     let mut values: Vec<i64> = Vec::with_capacity(query.rows.len());
     for (id, node) in query.rows.iter() {
         let at = |id: hq_dsl::RowId| values[id.index()];
         let value = match &node.op {
             // An arbitrary value where the cell is missing: it must not matter.
-            RowOp::Column(column) => {
-                cells[column.index()].unwrap_or(query.dataset.columns[column.index()].domain.range().1)
-            }
+            RowOp::Column(column) => cells[column.index()].unwrap_or_else(|| {
+                let (lo, hi) = query.dataset.columns[column.index()].domain.range();
+                fill(lo, hi)
+            }),
             RowOp::Known(column) => i64::from(cells[column.index()].is_some()),
             RowOp::Const(value) => *value,
             RowOp::Add(a, b) => at(*a) + at(*b),
@@ -104,6 +114,16 @@ pub(crate) fn run(query: &Query, csv_path: &Path, limit: usize) -> Vec<Group> {
         let values = row_values(query, &cells);
         if values[query.filter.index()] == 0 {
             continue;
+        }
+        for key in &query.by {
+            for (code, condition) in key.labels.codes().zip(&key.conditions) {
+                assert_eq!(
+                    values[condition.index()],
+                    i64::from(values[key.value.index()] == code),
+                    "{}",
+                    key.name
+                );
+            }
         }
         let key: Vec<i64> = query.by.iter().map(|key| values[key.value.index()]).collect();
         let sums = groups.get_mut(&key).unwrap();
