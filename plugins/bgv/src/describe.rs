@@ -39,11 +39,11 @@ pub fn capabilities() -> Capabilities {
 /// CPU costs on one core with AVX-512 IFMA, measured with `examples/operations.rs` at N = 8192 and 16384.
 fn costs() -> Vec<OpCost> {
     [
-        (OpKind::Input, 2.5, 0.0),
-        (OpKind::Linear, 0.3, 0.0),
-        (OpKind::Mul, 1.2, 0.0),
+        (OpKind::Input, 4.0, 0.0),
+        (OpKind::Linear, 0.5, 0.0),
+        (OpKind::Mul, 1.3, 0.0),
         (OpKind::Relinearize, 3.0, 0.7),
-        (OpKind::ModSwitch, 5.0, 0.0),
+        (OpKind::ModSwitch, 6.0, 0.0),
         (OpKind::Drop, 0.0, 0.0),
     ]
     .into_iter()

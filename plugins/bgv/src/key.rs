@@ -98,9 +98,8 @@ impl SecretKey {
         reader.end().map_err(Error::Key)?;
         let mut digits = Zeroizing::new(vec![0u64; params.degree()]);
         unpack(packed, 2, modular::Modulus::new(3), &mut digits).map_err(Error::Key)?;
-        let coefficients: Zeroizing<Vec<i8>> = Zeroizing::new(
-            digits.iter().map(|&digit| [-1i8, 0, 1].get(digit as usize).copied().unwrap_or(0)).collect(),
-        );
+        let coefficients: Zeroizing<Vec<i8>> =
+            Zeroizing::new(digits.iter().map(|&digit| i8::try_from(digit).unwrap_or(1) - 1).collect());
         if canonical_norm(&coefficients) > norm_limit(params.degree()) {
             return Err(Error::KeyNorm);
         }

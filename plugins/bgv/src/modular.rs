@@ -345,7 +345,7 @@ pub fn sum(q: Modulus, x: &[u64]) -> u64 {
             total,
             vectorized(
                 #[inline(always)]
-                || chunk.iter().fold(0, |sum, &value| sum + value),
+                || chunk.iter().sum::<u64>(),
             ) % q.value,
         )
     })

@@ -120,14 +120,17 @@ fn cumulative() -> [u64; ERROR_MAX] {
     })
 }
 
-/// An integer uniform in [-2^bits, 2^bits], for bits up to 120, by rejection.
+/// Flooding noise has at most this many bits, so that t times it fits 128.
+pub const MAX_FLOOD_BITS: u32 = 100;
+
+/// An integer uniform in [-2^bits, 2^bits], for bits up to [`MAX_FLOOD_BITS`], by rejection.
 pub fn flooding(rng: &mut ChaCha20Rng, bits: u32) -> i128 {
-    let bits = bits.min(120);
+    let bits = bits.min(MAX_FLOOD_BITS);
     let half = 1u128 << bits;
     loop {
         let word = (u128::from(rng.next_u64()) << 64 | u128::from(rng.next_u64())) >> (128 - bits - 2);
         if word <= 2 * half {
-            // Both are below 2^122.
+            // Both are below 2^102.
             return i128::try_from(word).unwrap_or(0) - i128::try_from(half).unwrap_or(0);
         }
     }

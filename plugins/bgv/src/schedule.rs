@@ -7,6 +7,9 @@
 use hq_plugin_sdk::plan::{NodeId, Op, Plan, Sum};
 use hq_plugin_sdk::verify::{self, Invalid, Shape};
 
+/// Constants and coefficients of what is added to sums directly stay below this.
+const MAX_COEFFICIENT: u64 = 1 << 31;
+
 /// The first `limbs` primes of the ciphertext that node `root` computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct View {
@@ -215,9 +218,10 @@ impl<'a> Builder<'a> {
                 continue;
             };
             for &(coefficient, term) in linear.terms() {
+                // Below 2^31, so that multiplying out stays within 64 bits.
                 if let Some(product) = factor.checked_mul(coefficient)
+                    && product.unsigned_abs() < MAX_COEFFICIENT
                     && self.can_accumulate(term)
-                    && linear.constant().checked_mul(product).is_some()
                 {
                     self.targets[term.index()] = Some((sum, product));
                 }
@@ -232,8 +236,8 @@ impl<'a> Builder<'a> {
                 Some(Op::Mul { .. }) => true,
                 // Coefficients that leave 64 bits when multiplied out stay in a value of their own.
                 Some(Op::Linear(linear)) => {
-                    linear.constant().unsigned_abs() < 1 << 31
-                        && linear.terms().iter().all(|&(c, _)| c.unsigned_abs() < 1 << 31)
+                    linear.constant().unsigned_abs() < MAX_COEFFICIENT
+                        && linear.terms().iter().all(|&(c, _)| c.unsigned_abs() < MAX_COEFFICIENT)
                 }
                 _ => false,
             }

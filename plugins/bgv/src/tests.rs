@@ -251,7 +251,8 @@ fn squarings_in_narrow_limbs_are_right_where_the_bound_says_so() {
         let half = |node: usize| rns.log2_q(usize::from(shapes[node].level.0)) - 1.0;
         let certified = bounds.iter().enumerate().all(|(node, bound)| bound.log2() < half(node));
         let block = vec![frame.as_slice()];
-        let measured = measure(&keys.secret, Arc::clone(&keys.evaluation), &plan, &[block.clone()]).unwrap();
+        let measured =
+            measure(&keys.secret, Arc::clone(&keys.evaluation), &plan, std::slice::from_ref(&block)).unwrap();
         if certified {
             assert!(measured.node_max_bits.iter().zip(&bounds).all(|(&bits, bound)| bits <= bound.log2()));
         }

@@ -209,7 +209,7 @@ mod tests {
             bytes.fill(0xff);
             assert_eq!(unpack(&bytes, bits, q, &mut back), Err(WireError::Residue));
             assert_eq!(check(&bytes, bits, q, 128), Err(WireError::Residue));
-            assert_eq!(unpack(&bytes[1..], bits, q, &mut back), Err(WireError::Short));
+            assert_eq!(unpack(bytes.get(1..).unwrap_or_default(), bits, q, &mut back), Err(WireError::Short));
         }
     }
 }
