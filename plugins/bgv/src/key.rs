@@ -67,8 +67,7 @@ impl SecretKey {
     }
 
     fn new(params: Arc<Params>, id: KeyId, coefficients: Zeroizing<Vec<i8>>) -> Self {
-        let transformed =
-            params.rings().iter().map(|ring| Zeroizing::new(lift(ring, &coefficients, 1))).collect();
+        let transformed = params.rings().iter().map(|ring| lift(ring, &coefficients, 1)).collect();
         Self { params, id, coefficients, transformed }
     }
 
@@ -133,10 +132,10 @@ pub(crate) fn canonical_norm(coefficients: &[i8]) -> f64 {
 }
 
 /// The transform of `factor * small` modulo one prime; products stay below 2^51.
-pub(crate) fn lift(ring: &Ring, small: &[i8], factor: u64) -> Vec<u64> {
+pub(crate) fn lift(ring: &Ring, small: &[i8], factor: u64) -> Zeroizing<Vec<u64>> {
     let factor = i64::try_from(factor).unwrap_or(0);
     let wide: Zeroizing<Vec<i64>> = Zeroizing::new(small.iter().map(|&c| i64::from(c) * factor).collect());
-    let mut out = vec![0; wide.len()];
+    let mut out = Zeroizing::new(vec![0; wide.len()]);
     modular::lift(ring.q, &wide, &mut out);
     ring.transform.forward(&mut out);
     out
@@ -219,7 +218,7 @@ fn encrypt_zero(
     for (index, ring) in params.rings().iter().enumerate().take(limbs) {
         sample::expand(seed, purpose, ring.q, &mut uniform);
         modular::mul_assign(ring.q, &mut uniform, secret.transformed(index));
-        let mut limb = Zeroizing::new(lift(ring, &error, params.t()));
+        let mut limb = lift(ring, &error, params.t());
         modular::sub_assign(ring.q, &mut limb, &uniform);
         adjust(index, &mut limb);
         pack(&limb, params.residue_bits(index), out);

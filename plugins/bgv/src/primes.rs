@@ -27,9 +27,11 @@ pub fn next_prime(least: u64, step: u64, max_bits: u32, taken: &[u64]) -> Option
     search(least, step, max_bits, |candidate| !taken.contains(&candidate))
 }
 
-/// As [`next_prime`], among primes that are exact in the transform libraries.
+/// As [`next_prime`], among primes that are exact in the transform libraries. Within a factor 1 + x of a
+/// power of two about x^2 of the candidates are, so where `least` is one the search starts a little above.
 #[must_use]
 pub fn next_exact_prime(least: u64, step: u64, max_bits: u32, taken: &[u64]) -> Option<u64> {
+    let least = if least.is_power_of_two() { least + least / 16 } else { least };
     search(least, step, max_bits, |candidate| is_exact(candidate) && !taken.contains(&candidate))
 }
 

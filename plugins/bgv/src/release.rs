@@ -9,7 +9,6 @@
 use hq_plugin_sdk::frame::{self, Kind};
 use hq_plugin_sdk::plan::Release;
 use rand::rngs::ChaCha20Rng;
-use zeroize::Zeroizing;
 
 use crate::error::Error;
 use crate::execute::Accumulator;
@@ -128,7 +127,7 @@ impl Lowered {
         let mut product = pool.limb();
         for (index, (constant, c1)) in self.constant.iter_mut().zip(&mut self.c1).enumerate() {
             let ring = &params.rings()[index];
-            let u = Zeroizing::new(key::lift(ring, &ephemeral, 1));
+            let u = key::lift(ring, &ephemeral, 1);
             product.copy_from_slice(&b[index]);
             modular::mul_assign(ring.q, &mut product, &u);
             let mean = ring.q.mul(modular::sum(ring.q, &product), ring.degree_inverse);
