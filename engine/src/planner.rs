@@ -2,6 +2,7 @@
 //! the backend's description alone.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use hq_plugin_sdk::backend::BackendError;
 use hq_plugin_sdk::capabilities::{Capabilities, InputForm, Leveled, OpCost, OpKind, SecurityLimit};
@@ -184,42 +185,46 @@ impl Search<'_> {
         Ok(Planned { passes: pipeline.trail, plan, certificate: Some(certificate), cost_ns })
     }
 
-    /// Every ring degree, plaintext modulus and key-switching shape; the cheapest that certifies.
+    /// Every ring degree, plaintext modulus and key-switching shape, by estimated cost; the first that
+    /// certifies.
     fn cheapest(&self, security_bits: u32) -> Result<Planned, PlanError> {
-        let mut best: Option<Planned> = None;
         let mut placed_for: HashMap<u64, (Plan, Pipeline)> = HashMap::new();
-        let mut deepest = None;
+        let mut candidates: Vec<(f64, u64, RnsRequest)> = Vec::new();
         for limit in self.leveled.security.iter().filter(|limit| limit.security_bits == security_bits) {
             for modulus in self.plaintext_moduli(limit.ring_degree) {
-                if let std::collections::hash_map::Entry::Vacant(entry) = placed_for.entry(modulus) {
+                if let Entry::Vacant(entry) = placed_for.entry(modulus) {
                     // A modulus too small for the rows has no plan; a larger one may.
                     let Ok(placed) = self.place(modulus) else { continue };
                     entry.insert(placed);
                 }
-                let Some((placed, pipeline)) = placed_for.get(&modulus) else { continue };
-                match self.best_chain(placed, modulus, limit) {
-                    Some(planned) => {
-                        let planned = Planned { passes: pipeline.trail.clone(), ..planned };
-                        if best.as_ref().is_none_or(|best| planned.cost_ns < best.cost_ns) {
-                            best = Some(planned);
-                        }
-                    }
-                    None => deepest = Some((placed.clone(), levels(placed))),
-                }
+                let Some((placed, _)) = placed_for.get(&modulus) else { continue };
+                candidates.extend(
+                    self.requests(placed, modulus, limit).map(|(cost, request)| (cost, modulus, request)),
+                );
             }
         }
-        match (best, deepest) {
-            (Some(best), _) => Ok(best),
-            (None, Some((placed, levels))) => Err(too_deep(&placed, levels, levels)),
-            // No modulus had a plan: say why the largest had none.
-            (None, None) => {
-                let modulus = 1_u64 << self.leveled.max_plaintext_bits.min(62);
-                Err(match self.place(modulus) {
-                    Err(error) => error,
-                    Ok((placed, _)) => too_deep(&placed, levels(&placed), 0),
-                })
+        candidates.sort_by(|a, b| a.0.total_cmp(&b.0));
+        for (_, modulus, request) in candidates {
+            let Some((placed, pipeline)) = placed_for.get(&modulus) else { continue };
+            // A backend may lack primes of this size, or the certificate a bit: another shape may do.
+            let Ok(parameters) = (self.resolve)(&request) else { continue };
+            if let Ok(planned) = self.certified(placed, pipeline.clone(), &parameters) {
+                return Ok(planned);
             }
         }
+        // Say why the largest modulus had none.
+        let (placed, _) = match placed_for.into_iter().max_by_key(|&(modulus, _)| modulus) {
+            Some((_, placed)) => placed,
+            None => self.place(1 << self.leveled.max_plaintext_bits.min(62))?,
+        };
+        Err(too_deep(&placed, levels(&placed), self.most_levels(security_bits)))
+    }
+
+    /// Primes of the widest chain that the security table has room for.
+    fn most_levels(&self, security_bits: u32) -> usize {
+        let widest = self.leveled.security.iter().filter(|limit| limit.security_bits == security_bits);
+        let most = widest.map(|limit| limit.max_log2_qp).max().unwrap_or(0);
+        usize::try_from(most.checked_div(self.leveled.max_modulus_bits).unwrap_or(0)).unwrap_or(0)
     }
 
     /// Candidates for t: what counts rows, and what holds ever wider sums in one piece.
@@ -236,9 +241,10 @@ impl Search<'_> {
         }
         let mut moduli: Vec<u64> = wishes
             .into_iter()
-            // Rounded up to a few sizes, so that few placements are tried.
-            .map(|wish| wish.max(step + 1))
-            .map(|wish| if wish <= step * 4 { wish.div_ceil(step) * step } else { wish.next_power_of_two() })
+            // t is 1 modulo 2N; larger ones are rounded up, so that few placements are tried.
+            .map(|wish| wish.saturating_sub(1).div_ceil(step).max(1))
+            .map(|multiple| if multiple <= 4 { multiple } else { multiple.next_power_of_two() })
+            .map(|multiple| multiple.saturating_mul(step).saturating_add(1))
             .filter(|&modulus| modulus < most)
             .collect();
         moduli.sort_unstable();
@@ -246,29 +252,19 @@ impl Search<'_> {
         moduli
     }
 
-    /// The cheapest chain for a placed plan at one ring degree.
-    fn best_chain(&self, placed: &Plan, modulus: u64, limit: &SecurityLimit) -> Option<Planned> {
-        let mut best: Option<Planned> = None;
-        for digit_limbs in 1..=4 {
-            for specials in 1..=digit_limbs.min(3) {
-                let Some(request) = self.request(placed, modulus, limit, digit_limbs, specials) else {
-                    continue;
-                };
-                let cost = request_cost(placed, &request, self.leveled);
-                if best.as_ref().is_some_and(|best| best.cost_ns <= cost) {
-                    continue;
-                }
-                // A backend may lack primes of this size; another shape may do.
-                let Ok(parameters) = (self.resolve)(&request) else { continue };
-                let pipeline = Pipeline { trail: Vec::new() };
-                if let Ok(planned) = self.certified(placed, pipeline, &parameters)
-                    && best.as_ref().is_none_or(|best| planned.cost_ns < best.cost_ns)
-                {
-                    best = Some(planned);
-                }
-            }
-        }
-        best
+    /// What could be asked for a placed plan at one ring degree, with the estimated cost.
+    fn requests(
+        &self,
+        placed: &Plan,
+        modulus: u64,
+        limit: &SecurityLimit,
+    ) -> impl Iterator<Item = (f64, RnsRequest)> {
+        (1..=4_u32)
+            .flat_map(|digit_limbs| (1..=digit_limbs.min(3)).map(move |specials| (digit_limbs, specials)))
+            .filter_map(move |(digit_limbs, specials)| {
+                let request = self.request(placed, modulus, limit, digit_limbs, specials)?;
+                Some((request_cost(placed, &request, self.leveled), request))
+            })
     }
 
     /// Bits per prime from the noise gap of its level, or `None` where they cannot fit.
