@@ -57,6 +57,18 @@ impl Token<'_> {
     }
 }
 
+/// Bytes of a name or a number, with its decimals.
+fn word_length(rest: &str) -> usize {
+    let run = |text: &str| text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
+    let length = run(rest);
+    let number = rest.starts_with(|c: char| c.is_ascii_digit());
+    let decimals = rest.get(length..).and_then(|rest| rest.strip_prefix('.'));
+    match decimals.filter(|decimals| number && decimals.starts_with(|c: char| c.is_ascii_digit())) {
+        Some(decimals) => length + 1 + run(decimals),
+        None => length,
+    }
+}
+
 const MARKS: &[&str] = &["==", "!=", "<>", "<=", ">=", "->", "??", ".."];
 
 /// Cuts a text into tokens, without white space and comments. Never fails.
@@ -78,7 +90,7 @@ pub(crate) fn scan(text: &str) -> Vec<Token<'_>> {
             continue;
         }
         let (kind, length) = if head.is_alphanumeric() || head == '_' {
-            (TokenKind::Word, length_while(|c| c.is_alphanumeric() || c == '_'))
+            (TokenKind::Word, word_length(rest))
         } else if head == '"' {
             let line = rest.find('\n').unwrap_or(rest.len());
             match rest.get(1..line).and_then(|body| body.find('"')) {

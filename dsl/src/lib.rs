@@ -22,6 +22,7 @@ mod parse;
 mod parse_expression;
 mod program;
 mod recover;
+mod remedy;
 mod render;
 mod resolve;
 mod rows;

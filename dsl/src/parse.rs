@@ -228,7 +228,7 @@ impl Builder<'_> {
     }
 
     fn binding(&mut self, pair: Pair<'_, Rule>) -> Option<Binding> {
-        let mut parts = pair.into_inner();
+        let mut parts = pair.into_inner().filter(|part| part.as_rule() != Rule::assign);
         let name = self.ident(&parts.next()?);
         let value = self.expression(parts.next()?);
         let span = name.span.to(value.span);

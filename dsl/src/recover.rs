@@ -3,8 +3,9 @@
 
 use crate::ast::File;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::lexis::{CLAUSES, DECLARATIONS, RESERVED, Token, TokenKind, scan};
+use crate::lexis::{CLAUSES, DECLARATIONS, RESERVED, Token, TokenKind, is_plain_name, scan};
 use crate::parse::parse;
+use crate::remedy::{after, clause, expects_value, hint, sql};
 use crate::source::{FileId, Span};
 
 /// Deepest nesting of brackets; keeps every later recursion shallow.
@@ -244,6 +245,8 @@ impl Reader {
         let text = self.text.clone();
         let tokens = scan(&text);
         let index = tokens.iter().position(|token| token.end() > at).unwrap_or(tokens.len());
+        let index = culprit(&tokens, index);
+        let at = tokens.get(index).map_or(at, |token| token.start.min(at));
         let before = index.checked_sub(1);
         let previous = before.and_then(|before| tokens.get(before));
         let token = tokens.get(index);
@@ -253,11 +256,12 @@ impl Reader {
         let blame = if (unfinished && at_boundary) || token.is_none() { before.unwrap_or(0) } else { index };
         let (start, end) = surroundings(&tokens, blame);
         let (start, end) = if start <= at || blame != index { (start, end) } else { (at, end) };
-        // What follows may be gone because it was a mistake itself.
+        // What is missing here, or does not fit, may be so because of a mistake that was blanked.
         let hollow = previous.is_some_and(|previous| {
             let next = token.map_or(text.len(), |token| token.start);
             let gone = |span: &Span| span.start_index() >= previous.end() && span.start_index() <= next;
-            CLAUSES.contains(&previous.text) && self.damaged.iter().any(gone)
+            let doubtful = if unfinished { CLAUSES.contains(&previous.text) } else { at_boundary };
+            doubtful && self.damaged.iter().any(gone)
         });
         if !hollow {
             self.explain(&tokens, index, unfinished);
@@ -277,6 +281,8 @@ impl Reader {
         }
         let token = tokens.get(index);
         let (start, end) = token.or(previous).map_or((0, 0), |token| (token.start, token.end()));
+        let next = tokens.get(index + 1).map_or("", |next| next.text);
+        let before_name = index.checked_sub(2).and_then(|before| tokens.get(before));
         match (token, previous) {
             (Some(token), Some(previous))
                 if RESERVED.contains(&token.text)
@@ -299,6 +305,25 @@ impl Reader {
                 let (start, end, token) = (previous.start, previous.end(), previous);
                 let message = format!("`{}` is a word of the language and cannot be a name.", token.text);
                 self.report(Code::ReservedWord, start, end, message, "Choose another name.");
+            }
+            (Some(token), Some(previous))
+                if is_plain_name(previous.text)
+                    && token.text != "="
+                    && matches!(clause(tokens, index), "report" | "derive")
+                    && (previous.first
+                        || before_name.is_some_and(|word| matches!(word.text, "report" | "derive"))) =>
+            {
+                let message = format!("A `=` is missing after `{}`.", previous.text);
+                self.report(Code::Syntax, previous.start, previous.end(), message, hint(tokens, index));
+            }
+            (Some(token), Some(_))
+                if next == "="
+                    && !unfinished
+                    && matches!(clause(tokens, index), "from" | "where" | "by" | "sort" | "take") =>
+            {
+                let message = format!("`{} =` stands outside `report`.", token.text);
+                let help = "Write `report` above the results, or `derive` above names of row values.";
+                self.report(Code::Syntax, start, end, message, help);
             }
             (_, Some(previous)) if unfinished => {
                 let message = match token {
@@ -351,6 +376,26 @@ fn at_margin(text: &str, token: &Token<'_>) -> bool {
     token.start == 0 || text.get(..token.start).is_some_and(|before| before.ends_with('\n'))
 }
 
+/// The parser takes a word behind a finished value for the name of the next result and stops after it;
+/// the mistake is the word.
+fn culprit(tokens: &[Token<'_>], index: usize) -> usize {
+    let word = index.checked_sub(1).and_then(|at| tokens.get(at));
+    let value = index.checked_sub(2).and_then(|at| tokens.get(at));
+    let (Some(word), Some(value)) = (word, value) else { return index };
+    let finished = match value.kind {
+        TokenKind::Close | TokenKind::Text => true,
+        TokenKind::Word => !RESERVED.contains(&value.text),
+        TokenKind::OpenText | TokenKind::Open | TokenKind::Mark | TokenKind::Stray => false,
+    };
+    let named = tokens.get(index).is_some_and(|token| token.text == "=");
+    let results = matches!(clause(tokens, index), "report" | "derive");
+    if is_plain_name(word.text) && !word.first && finished && !named && results && !value.first {
+        index - 1
+    } else {
+        index
+    }
+}
+
 /// Whether something new begins at this token: a declaration, a clause, a binding or a column.
 fn is_boundary(tokens: &[Token<'_>], index: usize) -> bool {
     let Some(token) = tokens.get(index) else { return true };
@@ -380,108 +425,4 @@ fn surroundings(tokens: &[Token<'_>], index: usize) -> (usize, usize) {
     });
     let end = last.and_then(|at| tokens.get(at)).map_or(usize::MAX, |token| token.start);
     (start, end)
-}
-
-fn expects_value(word: &str) -> bool {
-    matches!(
-        word,
-        "=" | "=="
-            | "!="
-            | "<"
-            | "<="
-            | ">"
-            | ">="
-            | "+"
-            | "-"
-            | "*"
-            | "/"
-            | "%"
-            | "^"
-            | "??"
-            | ".."
-            | ","
-            | "("
-            | "["
-            | "->"
-            | ":"
-            | "and"
-            | "or"
-            | "not"
-            | "in"
-            | "where"
-            | "by"
-            | "report"
-            | "derive"
-            | "sort"
-            | "take"
-            | "from"
-            | "for"
-            | "else"
-            | "step"
-    )
-}
-
-fn after(word: &str) -> String {
-    match word {
-        "where" => "Write a condition, as in `where age >= 18`.",
-        "by" => "Write what to group by, as in `by sex`.",
-        "report" => "Write results, as in `report n = count()`.",
-        "derive" => "Write a name and a value, as in `derive old = age >= 65`.",
-        "sort" => "Write a result to sort by, as in `sort n desc`.",
-        "take" => "Write how many rows to show, as in `take 10`.",
-        "from" => "Write the name of a dataset, as in `from nhanes`.",
-        "," | "(" | "[" => "Complete the list, or close the bracket.",
-        _ => return format!("Write what `{word}` applies to."),
-    }
-    .to_owned()
-}
-
-fn hint(tokens: &[Token<'_>], index: usize) -> String {
-    let clause = (0..index)
-        .rev()
-        .filter_map(|at| tokens.get(at))
-        .find(|token| CLAUSES.contains(&token.text) || DECLARATIONS.contains(&token.text))
-        .map_or("", |token| token.text);
-    match clause {
-        "from" => "`from` takes the name of one dataset; `where`, `derive`, `by` or `report` follows.",
-        "where" => "A condition is one expression; join several with `and`, or write a second `where`.",
-        "derive" => "`derive` takes `name = value`.",
-        "by" => "`by` takes values separated by commas; `report` follows.",
-        "report" => "`report` takes results of the form `name = value`.",
-        "sort" => "`sort` takes names of results, each with `asc` or `desc`, separated by commas.",
-        "take" => "`take` takes one whole number.",
-        "query" => "A query is `query name \"purpose\"`, then `from`, `where`, `by`, `report`.",
-        "cohort" => "A cohort is `cohort name`, then `from`, `where`, `derive`.",
-        "dataset" => {
-            "A column is `name: domain`, then `?` if it may be missing, then a description in quotes."
-        }
-        "fn" => "A function is `fn name(a, b) = value`, or has bindings and a value in braces.",
-        "param" | "secret" => "A parameter is `param name: 18..110 = 65`.",
-        "use" => "`use` takes the name of one dataset or module.",
-        "extern" => "An outside function is `extern fn name(x: 0..9) -> 0..9 from \"plugin\"`.",
-        _ => "A program consists of `use`, `param`, `dataset`, `cohort`, `fn` and `query`.",
-    }
-    .to_owned()
-}
-
-fn sql(word: &str) -> Option<(String, &'static str)> {
-    let lower = word.to_ascii_lowercase();
-    let help = match lower.as_str() {
-        "select" => "In hq the results are listed under `report`.",
-        "group" => "In hq groups are written `by sex, age`.",
-        "having" => "In hq conditions on rows are written `where`; there is none on results.",
-        "order" => "In hq the order is written `sort n desc`.",
-        "limit" => "In hq the number of rows is written `take 10`.",
-        "join" | "inner" | "left" => {
-            "hq reads one table per query; the owner joins tables before encryption."
-        }
-        "distinct" => "In hq count rows of a table with one row per person.",
-        "as" => "In hq a result is named `name = value`.",
-        "between" => "In hq a range is written `age in 18..79`.",
-        "is" => "In hq presence is written `known(x)` or `not known(x)`.",
-        "like" => "hq has no text search; compare with levels.",
-        "union" => "hq has no such operation; write two queries.",
-        _ => return None,
-    };
-    Some((format!("SQL word `{word}`."), help))
 }
