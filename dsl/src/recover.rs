@@ -410,7 +410,10 @@ fn is_boundary(tokens: &[Token<'_>], index: usize) -> bool {
 /// the whole declaration with it.
 fn surroundings(tokens: &[Token<'_>], index: usize) -> (usize, usize) {
     let first = (0..=index.min(tokens.len().saturating_sub(1))).rev().find(|&at| is_boundary(tokens, at));
+    // A faulty result leaves the clause it stands in.
     let first = first.unwrap_or(0);
+    let heads = tokens.get(first).is_some_and(|token| matches!(token.text, "report" | "derive"));
+    let first = if heads && first < index { first + 1 } else { first };
     let start = tokens.get(first).map_or(0, |token| token.start);
     let declares = |token: &Token<'_>| {
         (token.first && DECLARATIONS.contains(&token.text)) || matches!(token.text, "query" | "fn")

@@ -28,7 +28,7 @@ use std::rc::Rc;
 use crate::ast::{Expr, ExprKind};
 use crate::clear::{ClearId, ClearOp, Clears};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::domain::Domain;
+use crate::domain::{Domain, quote_level};
 use crate::program::Program;
 use crate::rows::{ColumnId, Rows};
 use crate::schema::one_line;
@@ -272,11 +272,10 @@ impl<'a> Evaluator<'a> {
         let column = self.dataset.columns.get(column.index())?;
         let name = column.name.clone();
         let (lo, hi) = column.domain.range();
-        let middle = column.domain.label(if matches!(column.domain, Domain::Levels(_)) {
-            lo
-        } else {
-            lo / 2 + hi / 2
-        });
+        let middle = match &column.domain {
+            Domain::Levels(levels) => levels.first().map(|level| quote_level(level)).unwrap_or_default(),
+            domain => domain.label(lo / 2 + hi / 2),
+        };
         self.fail(
             Code::MissingNotHandled,
             span,
