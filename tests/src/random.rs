@@ -52,7 +52,8 @@ pub struct Size {
 /// A value leaves 62 bits: sizes were too large.
 pub fn case(seed: u64, size: Size) -> Result<Case> {
     let mut rng = StdRng::seed_from_u64(seed);
-    let columns: Vec<Column> = (0..rng.random_range(1..=4)).map(|index| column(&mut rng, index, size)).collect();
+    let columns: Vec<Column> =
+        (0..rng.random_range(1..=4)).map(|index| column(&mut rng, index, size)).collect();
     let rows = (0..rng.random_range(0..=size.rows))
         .map(|_| {
             let cell = |column: &Column, rng: &mut StdRng| {

@@ -26,7 +26,8 @@ pub fn presence(plan: &Plan) -> Result<Plan> {
         |algebra, sum, node| {
             let c = values.get(&sum.node).copied().unwrap_or(0);
             if c == 0 {
-                return Ok(vec![(1, node)]);
+                // Nothing is to be released of a sum that is always 0.
+                return Ok(if algebra.as_constant(node) == Some(0) { vec![] } else { vec![(1, node)] });
             }
             let present = algebra.input(present_input(), None)?;
             let masked = algebra.linear(-c, [(1, node), (c, present)])?;
