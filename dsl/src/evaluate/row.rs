@@ -318,8 +318,15 @@ impl Evaluator<'_> {
                 Some(self.member(left, &intervals::divide(set, factor), span))
             }
             RowOp::Case { arms, otherwise } => {
-                let (arg, set) = self.band(&arms, otherwise, set)?;
-                Some(self.member(arg, &set, span))
+                if let Some((arg, set)) = self.band(&arms, otherwise, set) {
+                    return Some(self.member(arg, &set, span));
+                }
+                // `(x ?? 3) in S`: the value is in S where x is known, and 3 decides elsewhere.
+                let (&[(condition, value)], Some(_)) = (arms.as_slice(), self.as_constant(otherwise)) else {
+                    return None;
+                };
+                let (inside, otherwise) = (self.member(value, set, span), self.member(otherwise, set, span));
+                Some(self.case_row(vec![(condition, inside)], otherwise, span))
             }
             _ => None,
         }
@@ -433,6 +440,19 @@ impl Evaluator<'_> {
         }
         if kept.iter().all(|&(_, value)| value == otherwise) {
             return otherwise;
+        }
+        if let (&[(condition, value)], Some(constant)) = (kept.as_slice(), self.as_constant(otherwise))
+            && (self.is_boolean(value) || matches!(self.as_constant(value), Some(0 | 1)))
+            && decimals == 0
+            && (0..=1).contains(&constant)
+        {
+            // A choice between a condition and a constant is `and` or `or`.
+            return if constant == 0 {
+                self.and_row(condition, value, span)
+            } else {
+                let not = self.not_row(condition, span);
+                self.or_row(not, value, span)
+            };
         }
         self.push(RowOp::Case { arms: kept, otherwise }, range, decimals, span)
     }
