@@ -2,8 +2,15 @@
 
 use super::{Factor, Modulus, round, to_float, vectorized};
 
-/// Slots worked on at a time in an inner product: the partial sums stay in the first-level cache.
-const INNER_CHUNK: usize = 256;
+/// Slots worked on at a time: their partial sums stay in registers. Every limb is a multiple of it.
+const BLOCK: usize = 64;
+
+#[inline(always)]
+fn blocks(limb: &[u64]) -> &[[u64; BLOCK]] {
+    debug_assert_eq!(limb.len() % BLOCK, 0, "limbs are multiples of a block");
+    limb.as_chunks().0
+}
+
 /// So many products below 7q/8 each, and what they are added to, sum below 2^53.
 const SUMMED_PRODUCTS: usize = 4;
 
@@ -14,36 +21,30 @@ pub fn inner_products(
     keys: &[(&[u64], &[u64])],
     (first, second): (&mut [u64], &mut [u64]),
 ) {
-    for (index, (first, second)) in
-        first.chunks_mut(INNER_CHUNK).zip(second.chunks_mut(INNER_CHUNK)).enumerate()
-    {
-        let at = index * INNER_CHUNK..index * INNER_CHUNK + first.len();
-        for (digits, keys) in digits.chunks(SUMMED_PRODUCTS).zip(keys.chunks(SUMMED_PRODUCTS)) {
-            vectorized(
-                #[inline(always)]
-                || {
-                    let mut left = [0.0; INNER_CHUNK];
-                    let mut right = [0.0; INNER_CHUNK];
-                    for (digit, key) in digits.iter().zip(keys) {
-                        let keys = key.0[at.clone()].iter().zip(&key.1[at.clone()]);
-                        let sums = left.iter_mut().zip(&mut right);
-                        for ((&digit, (&k, &l)), (left, right)) in
-                            digit[at.clone()].iter().zip(keys).zip(sums)
-                        {
-                            let value = to_float(digit);
-                            *left += q.product(value, to_float(k));
-                            *right += q.product(value, to_float(l));
+    let (first, second) = (first.as_chunks_mut::<BLOCK>().0, second.as_chunks_mut::<BLOCK>().0);
+    for (digits, keys) in digits.chunks(SUMMED_PRODUCTS).zip(keys.chunks(SUMMED_PRODUCTS)) {
+        vectorized(
+            #[inline(always)]
+            || {
+                for at in 0..first.len() {
+                    let (mut left, mut right) = ([0.0; BLOCK], [0.0; BLOCK]);
+                    for j in 0..digits.len() {
+                        let (digit, k, l) =
+                            (&blocks(digits[j])[at], &blocks(keys[j].0)[at], &blocks(keys[j].1)[at]);
+                        for i in 0..BLOCK {
+                            let value = to_float(digit[i]);
+                            left[i] += q.product(value, to_float(k[i]));
+                            right[i] += q.product(value, to_float(l[i]));
                         }
                     }
-                    for (word, &sum) in first.iter_mut().zip(&left) {
-                        *word = q.reduce(to_float(*word) + sum);
+                    let (first, second) = (&mut first[at], &mut second[at]);
+                    for i in 0..BLOCK {
+                        first[i] = q.reduce(to_float(first[i]) + left[i]);
+                        second[i] = q.reduce(to_float(second[i]) + right[i]);
                     }
-                    for (word, &sum) in second.iter_mut().zip(&right) {
-                        *word = q.reduce(to_float(*word) + sum);
-                    }
-                },
-            );
-        }
+                }
+            },
+        );
     }
 }
 
@@ -58,8 +59,6 @@ pub struct Source<'a> {
     pub factor: Factor,
 }
 
-/// Coefficients worked on at a time in a base conversion: the partial results stay in the first-level cache.
-const CONVERT_CHUNK: usize = 256;
 /// So many terms of less than 3q/4 and the multiple of the source modulus stay below 2^52 unreduced.
 const FEW_SOURCES: usize = 3;
 
@@ -71,48 +70,39 @@ pub fn convert(q: Modulus, sources: &[Source<'_>], whole: Factor, out: &mut [u64
     let few = sources.len() <= FEW_SOURCES;
     // Centred, so that a small multiple of it is exact.
     let centred_whole = q.centred(whole.value);
-    for (index, chunk) in out.chunks_mut(CONVERT_CHUNK).enumerate() {
-        let start = index * CONVERT_CHUNK;
-        let length = chunk.len();
-        vectorized(
-            #[inline(always)]
-            || {
-                let mut value = [0.0f64; CONVERT_CHUNK];
-                let mut quotient = [0.0f64; CONVERT_CHUNK];
+    let out = out.as_chunks_mut::<BLOCK>().0;
+    vectorized(
+        #[inline(always)]
+        || {
+            for (at, out) in out.iter_mut().enumerate() {
+                let (mut value, mut quotient) = ([0.0f64; BLOCK], [0.0f64; BLOCK]);
                 for source in sources {
-                    let residues = &source.residues[start..start + length];
-                    let sums = value.iter_mut().zip(&mut quotient);
-                    if few {
-                        for ((value, quotient), &word) in sums.zip(residues) {
-                            let y = to_float(word);
-                            *quotient = y.mul_add(source.reciprocal, *quotient);
-                            *value += q.scaled(y, source.factor);
-                        }
-                    } else {
-                        for ((value, quotient), &word) in sums.zip(residues) {
-                            let y = to_float(word);
-                            *quotient = y.mul_add(source.reciprocal, *quotient);
-                            *value = q.centred(*value + q.scaled(y, source.factor));
-                        }
+                    let residues = &blocks(source.residues)[at];
+                    for i in 0..BLOCK {
+                        let y = to_float(residues[i]);
+                        quotient[i] = y.mul_add(source.reciprocal, quotient[i]);
+                        value[i] += q.scaled(y, source.factor);
+                    }
+                    if !few {
+                        value.iter_mut().for_each(
+                            #[inline(always)]
+                            |value| *value = q.centred(*value),
+                        );
                     }
                 }
-                let results = chunk.iter_mut().zip(value.iter().zip(&quotient));
                 if few {
-                    for (word, (&value, &quotient)) in results {
-                        *word = q.reduce((-round(quotient)).mul_add(centred_whole, value));
+                    for i in 0..BLOCK {
+                        out[i] = q.reduce((-round(quotient[i])).mul_add(centred_whole, value[i]));
                     }
                 } else {
-                    for (word, (&value, &quotient)) in results {
-                        *word = q.reduce(value - q.scaled(round(quotient), whole));
+                    for i in 0..BLOCK {
+                        out[i] = q.reduce(value[i] - q.scaled(round(quotient[i]), whole));
                     }
                 }
-            },
-        );
-    }
+            }
+        },
+    );
 }
-
-/// Values worked on at a time in a linear combination.
-const LINEAR_CHUNK: usize = 512;
 
 /// `out = constant + sum c_i x_i mod q`, in one pass; `c_i` are signed and may exceed q.
 pub fn linear(q: Modulus, constant: i64, terms: &[(i64, &[u64])], out: &mut [u64]) {
@@ -134,77 +124,72 @@ enum Start {
 }
 
 impl Start {
-    /// The first values of a chunk.
+    /// The first values of a block.
     #[inline(always)]
-    fn fill(self, chunk: &[u64]) -> [u64; LINEAR_CHUNK] {
+    fn fill(self, block: &[u64; BLOCK]) -> [u64; BLOCK] {
         match self {
-            Self::Constant(value) => [value; LINEAR_CHUNK],
-            Self::Output => {
-                let mut start = [0; LINEAR_CHUNK];
-                start[..chunk.len()].copy_from_slice(chunk);
-                start
-            }
+            Self::Constant(value) => [value; BLOCK],
+            Self::Output => *block,
         }
     }
 }
 
 fn combine(q: Modulus, start: Start, terms: &[(i64, &[u64])], out: &mut [u64]) {
-    let weight = terms.iter().fold(0u128, |sum, &(c, _)| sum + u128::from(c.unsigned_abs()));
-    // Below 2^11 the integer combination stays under 2^62 and its quotient by q under 2^12.
-    if weight < 1 << 11 {
+    let weight = terms.iter().fold(1u128, |sum, &(c, _)| sum + u128::from(c.unsigned_abs()));
+    // So small that the combination is exact before any reduction.
+    if weight * u128::from(q.value) < 1 << 52 {
         combine_small(q, start, terms, out);
         return;
     }
     let terms: Vec<(Factor, &[u64])> =
         terms.iter().map(|&(c, x)| (q.factor(q.residue(i128::from(c))), x)).collect();
-    for (index, chunk) in out.chunks_mut(LINEAR_CHUNK).enumerate() {
-        let at = index * LINEAR_CHUNK;
-        vectorized(
-            #[inline(always)]
-            || {
-                let mut sum = start.fill(chunk).map(to_float);
+    let out = out.as_chunks_mut::<BLOCK>().0;
+    vectorized(
+        #[inline(always)]
+        || {
+            for (at, out) in out.iter_mut().enumerate() {
+                let words = start.fill(out);
+                let mut sum = [0.0; BLOCK];
+                for i in 0..BLOCK {
+                    sum[i] = to_float(words[i]);
+                }
                 for &(factor, x) in &terms {
-                    for (sum, &word) in sum.iter_mut().zip(&x[at..at + chunk.len()]) {
-                        *sum = q.centred(*sum + q.scaled(to_float(word), factor));
+                    let x = &blocks(x)[at];
+                    for i in 0..BLOCK {
+                        sum[i] = q.centred(sum[i] + q.scaled(to_float(x[i]), factor));
                     }
                 }
-                for (word, &sum) in chunk.iter_mut().zip(&sum) {
-                    *word = q.reduce(sum);
+                for i in 0..BLOCK {
+                    out[i] = q.reduce(sum[i]);
                 }
-            },
-        );
-    }
+            }
+        },
+    );
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
-    reason = "residues are below 2^50, sums below 2^62, quotients below 2^13; the last cast is of a residue"
-)]
 fn combine_small(q: Modulus, start: Start, terms: &[(i64, &[u64])], out: &mut [u64]) {
-    let modulus = q.value as i64;
-    for (index, chunk) in out.chunks_mut(LINEAR_CHUNK).enumerate() {
-        let at = index * LINEAR_CHUNK;
-        vectorized(
-            #[inline(always)]
-            || {
-                let mut sum = start.fill(chunk).map(|word| word as i64);
-                for &(coefficient, x) in terms {
-                    let values = sum.iter_mut().zip(&x[at..at + chunk.len()]);
-                    match coefficient {
-                        1 => values.for_each(|(sum, &word)| *sum += word as i64),
-                        -1 => values.for_each(|(sum, &word)| *sum -= word as i64),
-                        _ => values.for_each(|(sum, &word)| *sum += coefficient * (word as i64)),
+    #[expect(clippy::cast_precision_loss, reason = "coefficients below 2^52")]
+    let terms: Vec<(f64, &[u64])> = terms.iter().map(|&(c, x)| (c as f64, x)).collect();
+    let out = out.as_chunks_mut::<BLOCK>().0;
+    vectorized(
+        #[inline(always)]
+        || {
+            for (at, out) in out.iter_mut().enumerate() {
+                let words = start.fill(out);
+                let mut sum = [0.0; BLOCK];
+                for i in 0..BLOCK {
+                    sum[i] = to_float(words[i]);
+                }
+                for &(coefficient, x) in &terms {
+                    let x = &blocks(x)[at];
+                    for i in 0..BLOCK {
+                        sum[i] = to_float(x[i]).mul_add(coefficient, sum[i]);
                     }
                 }
-                for (word, &sum) in chunk.iter_mut().zip(&sum) {
-                    let quotient = round(sum as f64 * q.inverse) as i64;
-                    let rest = sum - quotient * modulus;
-                    *word = (if rest < 0 { rest + modulus } else { rest }) as u64;
+                for i in 0..BLOCK {
+                    out[i] = q.reduce(sum[i]);
                 }
-            },
-        );
-    }
+            }
+        },
+    );
 }

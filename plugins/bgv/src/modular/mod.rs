@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn kernels_agree_with_wide_integers() {
-        let n = 3000;
+        let n = 47 * 64;
         for value in PRIMES {
             let q = Modulus::new(value);
             let (a0, a1, b0, b1) =
@@ -239,19 +239,19 @@ mod tests {
             let y1 = sources[1].mul(sources[1].residue(x), sources[1].invert(sources[1].residue(p0)));
             let list = [
                 Source {
-                    residues: &[y0],
+                    residues: &[y0; 64],
                     reciprocal: sources[0].reciprocal(),
                     factor: target.factor(target.residue(p1)),
                 },
                 Source {
-                    residues: &[y1],
+                    residues: &[y1; 64],
                     reciprocal: sources[1].reciprocal(),
                     factor: target.factor(target.residue(p0)),
                 },
             ];
-            let mut out = [0];
+            let mut out = [0; 64];
             convert(target, &list, target.factor(target.residue(whole)), &mut out);
-            assert_eq!(out[0], target.residue(x), "{x}");
+            assert_eq!(out, [target.residue(x); 64], "{x}");
         }
     }
 }

@@ -208,27 +208,22 @@ pub fn reduce_words(q: Modulus, words: &[[u8; 8]], out: &mut [u64]) -> u64 {
 
 /// `out = (low >> shift | high << (64 - shift)) & mask`; returns the largest value.
 pub fn unpack_row(low: &[[u8; 8]], high: Option<&[[u8; 8]]>, shift: u32, mask: u64, out: &mut [u64]) -> u64 {
-    match high {
-        None => vectorized(
-            #[inline(always)]
-            || {
-                out.iter_mut().zip(low).fold(0, |largest, (slot, low)| {
-                    *slot = u64::from_le_bytes(*low) >> shift & mask;
-                    largest.max(*slot)
-                })
-            },
-        ),
-        Some(high) => vectorized(
-            #[inline(always)]
-            || {
-                out.iter_mut().zip(low).zip(high).fold(0, |largest, ((slot, low), high)| {
-                    let high = u64::from_le_bytes(*high) << 1 << (63 - shift);
-                    *slot = (u64::from_le_bytes(*low) >> shift | high) & mask;
-                    largest.max(*slot)
-                })
-            },
-        ),
-    }
+    let n = out.len();
+    let low = &low[..n];
+    // Without a second word its place is masked away.
+    let high = &high.unwrap_or(low)[..n];
+    vectorized(
+        #[inline(always)]
+        || {
+            let mut largest = 0;
+            for i in 0..n {
+                let high = u64::from_le_bytes(high[i]) << 1 << (63 - shift);
+                out[i] = (u64::from_le_bytes(low[i]) >> shift | high) & mask;
+                largest = largest.max(out[i]);
+            }
+            largest
+        },
+    )
 }
 
 /// `counts[i]` is how many of the `bounds` are at most `words[i] >> 1`; no branch depends on the words.
