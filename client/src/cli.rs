@@ -1,0 +1,272 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Encrypted analytics for health data: counts, means and survival curves over rows nobody else can read.
+#[derive(Debug, Parser)]
+#[command(name = "hq", version, about)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Check programs and schemas; exit 1 on an error
+    Check(CheckArgs),
+    /// Show how a query runs: stages, circuit, plan, noise, cost, and what will be decrypted
+    Explain(ExplainArgs),
+    /// Make keys, encrypt, compute on ciphertexts and open the result, all in one process
+    Run(RunArgs),
+    /// Make a key pair for a dataset
+    Keygen(KeygenArgs),
+    /// Encrypt a table
+    Encrypt(EncryptArgs),
+    /// Compute a query on an encrypted table; needs no secret key
+    Compute(ComputeArgs),
+    /// Open a result under the release rules
+    Open(OpenArgs),
+    /// Make a synthetic table that a schema describes
+    Generate(GenerateArgs),
+}
+
+/// Where programs and what they use come from.
+#[derive(Debug, Args)]
+pub(crate) struct ProgramArgs {
+    /// Folder with schemas and modules that `use` finds; may be repeated
+    #[arg(long, value_name = "DIR")]
+    pub(crate) schema: Vec<PathBuf>,
+    /// Value of a public parameter; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    pub(crate) param: Vec<(String, String)>,
+    /// The query to take, where the file holds several
+    #[arg(long, value_name = "NAME")]
+    pub(crate) query: Option<String>,
+}
+
+/// How results are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For reading
+    Table,
+    /// For programs
+    Json,
+    /// For spreadsheets
+    Csv,
+}
+
+/// Whether the dataset's release rules act.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Release {
+    /// Small counts are hidden
+    On,
+    /// Everything is shown: for one's own data only
+    Off,
+}
+
+/// What becomes of a cell outside its domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Outside {
+    /// Nothing is encrypted
+    Refuse,
+    /// It becomes missing, where the column may be
+    Missing,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// Programs or schemas
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Folder with schemas and modules that `use` finds; may be repeated
+    #[arg(long, value_name = "DIR")]
+    pub(crate) schema: Vec<PathBuf>,
+    /// Value of a public parameter; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    pub(crate) param: Vec<(String, String)>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// The program
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) program: ProgramArgs,
+    /// Backend to plan for
+    #[arg(long, default_value = "bgv")]
+    pub(crate) backend: String,
+    /// Show the plan after every pass
+    #[arg(long)]
+    pub(crate) passes: bool,
+    /// Security of the keys in bits
+    #[arg(long, default_value_t = 128, value_parser = security)]
+    pub(crate) security: u32,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The program
+    pub(crate) file: PathBuf,
+    /// The table of a dataset; may be repeated
+    #[arg(long, value_name = "NAME=CSV", value_parser = pair, required = true)]
+    pub(crate) table: Vec<(String, String)>,
+    #[command(flatten)]
+    pub(crate) program: ProgramArgs,
+    /// Backend that computes
+    #[arg(long, default_value = "bgv")]
+    pub(crate) backend: String,
+    /// How the result is shown
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) format: Format,
+    /// Compute in the clear as well and compare every number
+    #[arg(long)]
+    pub(crate) verify: bool,
+    /// Whether small counts are hidden
+    #[arg(long, value_enum, default_value = "on")]
+    pub(crate) release: Release,
+    /// What becomes of cells outside their domain
+    #[arg(long, value_enum, default_value = "refuse")]
+    pub(crate) outside: Outside,
+    /// Security of the keys in bits
+    #[arg(long, default_value_t = 128, value_parser = security)]
+    pub(crate) security: u32,
+}
+
+/// How the secret key is protected at rest.
+#[derive(Debug, Args)]
+pub(crate) struct PassphraseArgs {
+    /// File whose first line is the passphrase of the secret key
+    #[arg(long, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeygenArgs {
+    /// Schema of the dataset
+    #[arg(long = "for", value_name = "DATASET.hq")]
+    pub(crate) dataset: PathBuf,
+    /// Programs that the keys must serve
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub(crate) query: Vec<PathBuf>,
+    /// Folder with schemas and modules that `use` finds; may be repeated
+    #[arg(long, value_name = "DIR")]
+    pub(crate) schema: Vec<PathBuf>,
+    /// Security of the keys in bits
+    #[arg(long, default_value_t = 128, value_parser = security)]
+    pub(crate) security: u32,
+    /// Backend that the keys are for
+    #[arg(long, default_value = "bgv")]
+    pub(crate) backend: String,
+    /// Folder to write
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: PathBuf,
+    #[command(flatten)]
+    pub(crate) passphrase: PassphraseArgs,
+    /// Store the secret key unprotected: for trials only
+    #[arg(long, conflicts_with = "passphrase_file")]
+    pub(crate) no_passphrase: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EncryptArgs {
+    /// Schema of the dataset
+    pub(crate) dataset: PathBuf,
+    /// The table
+    #[arg(long, value_name = "CSV")]
+    pub(crate) table: PathBuf,
+    /// Folder with the keys
+    #[arg(long, value_name = "DIR")]
+    pub(crate) keys: PathBuf,
+    /// Folder to write
+    #[arg(short, long, value_name = "OUT")]
+    pub(crate) output: PathBuf,
+    /// What becomes of cells outside their domain
+    #[arg(long, value_enum, default_value = "refuse")]
+    pub(crate) outside: Outside,
+    #[command(flatten)]
+    pub(crate) passphrase: PassphraseArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ComputeArgs {
+    /// The program
+    pub(crate) file: PathBuf,
+    /// Folder with the encrypted table
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// The evaluation keys
+    #[arg(long, value_name = "FILE")]
+    pub(crate) eval_keys: PathBuf,
+    /// File to write
+    #[arg(short, long, value_name = "RESULT")]
+    pub(crate) output: PathBuf,
+    #[command(flatten)]
+    pub(crate) program: ProgramArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OpenArgs {
+    /// The result
+    pub(crate) result: PathBuf,
+    /// Folder with the keys
+    #[arg(long, value_name = "DIR")]
+    pub(crate) keys: PathBuf,
+    /// How the result is shown
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) format: Format,
+    /// Whether small counts are hidden; off needs --own-data
+    #[arg(long, value_enum, default_value = "on", requires_if("off", "own_data"))]
+    pub(crate) release: Release,
+    /// The data are one's own: small counts may be shown
+    #[arg(long)]
+    pub(crate) own_data: bool,
+    #[command(flatten)]
+    pub(crate) passphrase: PassphraseArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GenerateArgs {
+    /// Schema of the dataset
+    pub(crate) schema: PathBuf,
+    /// Number of rows
+    #[arg(long)]
+    pub(crate) rows: u64,
+    /// Equal seeds give equal tables
+    #[arg(long)]
+    pub(crate) seed: u64,
+    /// File to write instead of standard output
+    #[arg(short, long, value_name = "CSV")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() && !value.is_empty() => {
+            Ok((name.trim().to_owned(), value.to_owned()))
+        }
+        _ => Err(format!("`{text}` is not of the form NAME=VALUE")),
+    }
+}
+
+fn security(text: &str) -> Result<u32, String> {
+    match text {
+        "128" => Ok(128),
+        "192" => Ok(192),
+        "256" => Ok(256),
+        _ => Err("security is 128, 192 or 256 bits".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

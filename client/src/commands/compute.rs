@@ -1,0 +1,167 @@
+//! `hq compute`: a query on an encrypted dataset. It needs, takes and touches no secret key.
+
+use std::fs;
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use hq_dsl::Query;
+use hq_engine::dataset::{DatasetFolder, MANIFEST};
+use hq_engine::planner::Target;
+use hq_engine::run::run;
+use hq_plugin_sdk::frame::{self, Kind};
+use hq_plugin_sdk::parameters::Parameters;
+
+use crate::backend::load_evaluator;
+use crate::cli::ComputeArgs;
+use crate::error::{ClientError, Result, damaged, file_error, mismatch};
+use crate::execution::{plan_digest, rows_per_block};
+use crate::keys::{read_bounded, read_evaluation_keys};
+use crate::loader::FileLoader;
+use crate::output::{self, Bar};
+use crate::program::{Program, compile_schema};
+use crate::result_file::{self, CertificateRecord, Cost, Header, ResultFile};
+
+use super::encrypt::MANIFEST_DIGEST;
+
+/// Largest manifest that is read, in bytes.
+const MAX_MANIFEST_BYTES: u64 = 16 << 20;
+
+/// Computes one query.
+pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
+    let evaluation_key = read_evaluation_keys(&args.eval_keys)?;
+    check_manifest(&args.data)?;
+    let folder = DatasetFolder::open(&args.data)?;
+    let manifest = folder.manifest();
+    let key = frame::open(&evaluation_key, Kind::EvaluationKey)
+        .map_err(|error| damaged(&args.eval_keys, error.to_string()))?
+        .key;
+    if key.to_string() != manifest.key_id {
+        let reason =
+            format!("is key {key}; {} was encrypted with key {}", args.data.display(), manifest.key_id);
+        return Err(mismatch(&args.eval_keys, reason));
+    }
+    let schema_path = args.data.join(hq_engine::dataset::SCHEMA);
+    let loader = FileLoader::beside(&args.file, &args.program.schema).with(
+        &manifest.dataset,
+        &schema_path.display().to_string(),
+        folder.schema(),
+    );
+    let mut program = Program::read(&args.file, &args.program.param, loader)?;
+    program.select(args.program.query.as_deref())?;
+    let query = only(&program)?;
+    let schema = compile_schema(&schema_path, folder.schema())?;
+    if query.dataset.to_string() != schema.to_string() {
+        let reason = format!(
+            "query `{}` reads `{}`, which is not the dataset in {}",
+            query.name,
+            query.dataset.name,
+            args.data.display()
+        );
+        return Err(mismatch(&args.file, reason));
+    }
+
+    let evaluator = load_evaluator(&manifest.backend)?;
+    let target = target(&manifest.parameters);
+    let compiled = program.plan(query, &evaluator, &folder.encodings(), &target)?;
+    let plan = &compiled.planned.plan;
+    if plan.parameters.as_ref() != Some(&manifest.parameters) {
+        return Err(mismatch(&args.data, "its parameters are not those of a plan of this program"));
+    }
+    let most_blocks = plan.rows.div_ceil(u64::from(rows_per_block(plan)).max(1)).max(1);
+    if manifest.blocks > most_blocks {
+        let reason = format!("has {} blocks where `rows <=` allows {most_blocks}", manifest.blocks);
+        return Err(mismatch(&args.data, reason));
+    }
+
+    let mut source = folder.blocks(plan)?;
+    let bar = Bar::new(&query.name);
+    let outcome = run(plan, &evaluator, &evaluation_key, &mut source, &mut |progress| {
+        bar.set(progress);
+        ControlFlow::Continue(())
+    })?;
+    drop(bar);
+    let capabilities = evaluator.capabilities();
+    let certificate = compiled.planned.certificate.as_ref().map(|certificate| CertificateRecord {
+        failure_log2: certificate.failure_log2,
+        release_distance_log2: certificate.release_distance_log2,
+        security_bits: certificate.security_bits,
+    });
+    let header = Header {
+        program_name: program.file.display().to_string(),
+        program: program.text.clone(),
+        modules: program.modules.clone(),
+        params: program.params.clone(),
+        query: query.name.clone(),
+        dataset: manifest.dataset.clone(),
+        backend: (capabilities.name.clone(), capabilities.version.clone()),
+        parameters: manifest.parameters.clone(),
+        columns: manifest.columns.clone(),
+        plan_blake3: plan_digest(plan),
+        certificate,
+        cost: Cost {
+            server_s: outcome.server_s,
+            server_cpu_s: outcome.server_cpu_s,
+            upload_bytes: outcome.bytes_read,
+            blocks: manifest.blocks,
+        },
+    };
+    let result = ResultFile { key, header, sums: outcome.sums };
+    let bytes = result_file::write(&result).map_err(|error| damaged(&args.output, error.to_string()))?;
+    write_whole(&args.output, &bytes)?;
+    output::out(&format!(
+        "{}: `{}` on {} block{}, {} bytes, {:.2} s ({:.2} s CPU)\n",
+        args.output.display(),
+        query.name,
+        manifest.blocks,
+        if manifest.blocks == 1 { "" } else { "s" },
+        hq_dsl::with_commas(u128::try_from(bytes.len()).unwrap_or(u128::MAX)),
+        outcome.server_s,
+        outcome.server_cpu_s
+    ));
+    Ok(())
+}
+
+/// The plan's target for keys that exist.
+pub(crate) fn target(parameters: &Parameters) -> Target {
+    match parameters {
+        Parameters::Rns(rns) => Target::Fixed(rns.clone()),
+        // Nothing to choose where there is no noise.
+        Parameters::Clear { .. } => Target::Cheapest { security_bits: 128 },
+    }
+}
+
+/// A result is of one query.
+fn only(program: &Program) -> Result<&Query> {
+    match program.queries.as_slice() {
+        [query] => Ok(query),
+        queries => Err(ClientError::SeveralQueries {
+            path: program.file.clone(),
+            known: queries.iter().map(|query| query.name.as_str()).collect::<Vec<_>>().join(", "),
+        }),
+    }
+}
+
+/// The manifest says what every other file means, so it has a digest beside it.
+fn check_manifest(folder: &Path) -> Result<()> {
+    let path = folder.join(MANIFEST);
+    let manifest = read_bounded(&path, MAX_MANIFEST_BYTES)?;
+    let digest_path = folder.join(MANIFEST_DIGEST);
+    let digest = fs::read_to_string(&digest_path).map_err(file_error(&digest_path))?;
+    if blake3::hash(&manifest).to_hex().as_str() != digest.trim() {
+        return Err(damaged(&path, format!("does not match {MANIFEST_DIGEST}: one of them was altered")));
+    }
+    Ok(())
+}
+
+/// Writes a file that is there as a whole or not at all.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let parent = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    let mut file = tempfile::NamedTempFile::new_in(parent).map_err(file_error(path))?;
+    file.write_all(bytes).map_err(file_error(path))?;
+    file.persist(path).map_err(|error| file_error(path)(error.error))?;
+    Ok(())
+}

@@ -1,0 +1,177 @@
+//! `hq keygen`: a key pair with parameters that serve a dataset's queries.
+
+use std::path::Path;
+
+use hq_dsl::{Dataset, Query};
+use hq_engine::compile::default_encodings;
+use hq_engine::planner::Target;
+use hq_plugin_sdk::parameters::{Parameters, RnsParameters, RnsRequest};
+
+use crate::backend::Backend;
+use crate::cli::KeygenArgs;
+use crate::error::{ClientError, Result, mismatch, refused};
+use crate::keys::{self, Protection, SECRET};
+use crate::loader::FileLoader;
+use crate::output;
+use crate::passphrase::{Purpose, passphrase};
+use crate::program::{Program, read_schema};
+use crate::workload;
+
+/// Makes and stores a key pair.
+pub(crate) fn keygen(args: &KeygenArgs) -> Result<()> {
+    let (dataset, schema) = read_schema(&args.dataset)?;
+    let backend = Backend::load(&args.backend)?;
+    let programs = programs(args, &dataset, &schema)?;
+    let parameters = common_parameters(&programs, &dataset, &backend, args.security)?;
+    let protection = if args.no_passphrase {
+        output::warn(&format!(
+            "the secret key is stored WITHOUT A PASSPHRASE: whoever reads {} reads all data",
+            args.output.join(SECRET).display()
+        ));
+        Protection::None
+    } else {
+        Protection::Passphrase(passphrase(&args.passphrase, Purpose::New)?)
+    };
+    if !backend.is_encrypted() {
+        output::warn(&format!("backend `{}` encrypts NOTHING: its keys protect nothing", backend.name));
+    }
+    let pair = backend.custody.keygen(&parameters, None).map_err(refused("key generation"))?;
+    let evaluation_bytes = pair.evaluation.len();
+    let described = (&dataset, schema);
+    let description = keys::write(&args.output, &backend.name, parameters, described, &pair, &protection)?;
+    output::out(&format!(
+        "{}: keys {} for `{}`\n  secret.key       keep it; nobody else may have it\n  evaluation.keys  \
+         {} bytes, for whoever computes\n",
+        args.output.display(),
+        description.key_id,
+        dataset.name,
+        hq_dsl::with_commas(u128::try_from(evaluation_bytes).unwrap_or(u128::MAX)),
+    ));
+    Ok(())
+}
+
+/// What the keys must serve: the programs named, or a typical one.
+fn programs(args: &KeygenArgs, dataset: &Dataset, schema: &str) -> Result<Vec<Program>> {
+    let with_schema =
+        |loader: FileLoader| loader.with(&dataset.name, &args.dataset.display().to_string(), schema);
+    if args.query.is_empty() {
+        let text = workload::text(dataset)
+            .map_err(|reason| ClientError::NoWorkload { dataset: dataset.name.clone(), reason })?;
+        let loader = with_schema(FileLoader::default());
+        return Ok(vec![Program::compile(Path::new("default workload"), text, &[], loader)?]);
+    }
+    let mut programs = Vec::with_capacity(args.query.len());
+    for file in &args.query {
+        let mut program = Program::read(file, &[], with_schema(FileLoader::beside(file, &args.schema)))?;
+        program.select(None)?;
+        for query in &program.queries {
+            if query.dataset.to_string() != dataset.to_string() {
+                let reason = format!("query `{}` reads another dataset than `{}`", query.name, dataset.name);
+                return Err(mismatch(file, reason));
+            }
+        }
+        programs.push(program);
+    }
+    Ok(programs)
+}
+
+/// The smallest parameters that certify every query.
+fn common_parameters(
+    programs: &[Program],
+    dataset: &Dataset,
+    backend: &Backend,
+    security_bits: u32,
+) -> Result<Parameters> {
+    let encodings = default_encodings(dataset);
+    let queries: Vec<(&Program, &Query)> = programs
+        .iter()
+        .flat_map(|program| program.queries.iter().map(move |query| (program, query)))
+        .collect();
+    let mut wanted: Vec<(RnsParameters, &Query)> = Vec::new();
+    for &(program, query) in &queries {
+        let target = Target::Cheapest { security_bits };
+        let compiled = program.plan(query, &backend.evaluator, &encodings, &target)?;
+        match compiled.planned.plan.parameters {
+            Some(Parameters::Rns(rns)) => wanted.push((rns, query)),
+            // Without noise, any plan's parameters are those of all.
+            Some(parameters @ Parameters::Clear { .. }) => return Ok(parameters),
+            None => return Err(mismatch(&program.file, "the plan has no parameters")),
+        }
+    }
+    let capabilities = backend.evaluator.capabilities();
+    let resolve = |request: &RnsRequest| backend.evaluator.resolve(request);
+    let refusal = |parameters: &RnsParameters| {
+        let target = Target::Fixed(parameters.clone());
+        queries.iter().find_map(|(_, query)| {
+            let planned =
+                hq_engine::compile::compile_query(query, &encodings, capabilities, &resolve, &target);
+            planned.err().map(|diagnostic| (query.name.clone(), diagnostic.to_string()))
+        })
+    };
+    let mut candidates: Vec<RnsParameters> = wanted.iter().map(|(rns, _)| rns.clone()).collect();
+    candidates.sort_by_key(size);
+    candidates.dedup();
+    let degrees: Vec<u32> = capabilities
+        .leveled
+        .iter()
+        .flat_map(|leveled| {
+            leveled
+                .security
+                .iter()
+                .filter(|limit| limit.security_bits == security_bits)
+                .map(|limit| limit.ring_degree)
+        })
+        .collect();
+    let joined: Vec<RnsParameters> = requests(&candidates, &degrees)
+        .iter()
+        .filter_map(|request| backend.evaluator.resolve(request).ok())
+        .collect();
+    let mut reason = None;
+    for candidate in candidates.into_iter().chain(joined) {
+        match refusal(&candidate) {
+            None => return Ok(Parameters::Rns(candidate)),
+            refused => reason = refused,
+        }
+    }
+    let (hardest, reason) = reason.unwrap_or_default();
+    let queries = queries.iter().map(|(_, query)| format!("`{}`", query.name)).collect::<Vec<_>>().join(", ");
+    Err(ClientError::NoCommonParameters { security: security_bits, queries, hardest, reason })
+}
+
+/// What orders parameters from cheap to dear.
+fn size(rns: &RnsParameters) -> (u32, usize, u64) {
+    (rns.ring_degree, rns.moduli.len() + rns.special_moduli.len(), rns.plaintext_modulus)
+}
+
+/// What holds the widest of everything: the plaintext modulus, and each prime of the chain, at each ring
+/// degree from the largest wanted on.
+fn requests(wanted: &[RnsParameters], degrees: &[u32]) -> Vec<RnsRequest> {
+    let bits = |prime: u64| u64::BITS - prime.leading_zeros();
+    let widest = |primes: fn(&RnsParameters) -> &Vec<u64>| {
+        let length = wanted.iter().map(|rns| primes(rns).len()).max().unwrap_or(0);
+        (0..length)
+            .map(|index| {
+                wanted.iter().filter_map(|rns| primes(rns).get(index)).map(|&prime| bits(prime)).max()
+            })
+            .map(Option::unwrap_or_default)
+            .collect::<Vec<u32>>()
+    };
+    let Some(largest) = wanted.iter().max_by_key(|rns| size(rns)) else { return Vec::new() };
+    let modulus = wanted.iter().map(|rns| rns.plaintext_modulus).max().unwrap_or(0);
+    let (modulus_bits, special_bits) = (widest(|rns| &rns.moduli), widest(|rns| &rns.special_moduli));
+    let mut degrees: Vec<u32> =
+        degrees.iter().copied().filter(|&degree| degree >= largest.ring_degree).collect();
+    degrees.sort_unstable();
+    degrees.dedup();
+    degrees
+        .into_iter()
+        .map(|ring_degree| RnsRequest {
+            ring_degree,
+            min_plaintext_modulus: modulus,
+            modulus_bits: modulus_bits.clone(),
+            special_bits: special_bits.clone(),
+            digit_limbs: wanted.iter().map(|rns| rns.digit_limbs).min().unwrap_or(1),
+            security_bits: largest.security_bits,
+        })
+        .collect()
+}

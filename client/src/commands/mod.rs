@@ -1,0 +1,27 @@
+//! The commands, one file each.
+
+mod check;
+mod compute;
+mod encrypt;
+mod explain;
+mod generate;
+mod keygen;
+mod open;
+mod run;
+
+use crate::cli::{Cli, Command};
+use crate::error::Result;
+
+/// Does what was asked for.
+pub(crate) fn run(cli: Cli) -> Result<()> {
+    match cli.command {
+        Command::Check(args) => check::check(&args),
+        Command::Explain(args) => explain::explain(&args),
+        Command::Run(args) => run::run(&args),
+        Command::Keygen(args) => keygen::keygen(&args),
+        Command::Encrypt(args) => encrypt::encrypt(&args),
+        Command::Compute(args) => compute::compute(&args),
+        Command::Open(args) => open::open(&args),
+        Command::Generate(args) => generate::generate(&args),
+    }
+}

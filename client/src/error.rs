@@ -1,0 +1,138 @@
+//! Why a command failed: each with the file or name concerned, the cause and what to do.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use hq_engine::open::OpenError;
+use hq_engine::run::{RunError, SourceError};
+use hq_plugin_sdk::backend::BackendError;
+use hq_plugin_sdk::host::LoadError;
+
+use crate::table::Offences;
+
+/// A failure of a command.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ClientError {
+    /// Diagnostics were drawn already.
+    #[error("{}: {errors} error{}", file.display(), if *errors == 1 { "" } else { "s" })]
+    Program { file: PathBuf, errors: usize },
+    /// A file cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    File { path: PathBuf, source: io::Error },
+    /// A file's content is not what it should be.
+    #[error("{}: {reason}", path.display())]
+    Damaged { path: PathBuf, reason: String },
+    /// A secret key stands where an evaluation key belongs.
+    #[error(
+        "{} holds a SECRET KEY. It was not used. Whoever computes must never have it: \
+         give them `evaluation.keys`, and make new keys if this file has left your hands",
+        path.display()
+    )]
+    SecretKey { path: PathBuf },
+    /// There is something already where a result belongs.
+    #[error("{} exists already. Remove it, or give another name", path.display())]
+    Exists { path: PathBuf },
+    /// The schema file holds no dataset.
+    #[error("{} declares no dataset. Write `dataset NAME {{ … }}`", path.display())]
+    NoDataset { path: PathBuf },
+    /// The program holds no query.
+    #[error("{} holds no query. Write `query NAME from … report …`", path.display())]
+    NoQuery { path: PathBuf },
+    /// The program holds no query of this name.
+    #[error("{} has no query `{name}`; it has {known}", path.display())]
+    UnknownQuery { path: PathBuf, name: String, known: String },
+    /// Several queries where one is needed.
+    #[error("{} holds several queries; choose one with `--query`: {known}", path.display())]
+    SeveralQueries { path: PathBuf, known: String },
+    /// No table was given for a dataset.
+    #[error("query `{query}` reads `{dataset}`; give its table with `--table {dataset}=FILE.csv`")]
+    NoTable { query: String, dataset: String },
+    /// A table was given for a dataset that no query reads.
+    #[error("no query reads a dataset `{name}`, for which `--table` gives a table; {known}")]
+    UnusedTable { name: String, known: String },
+    /// Columns of the schema are not in the table.
+    #[error("{}: no column {missing}; the table has {present}. Columns are found by their header", path.display())]
+    MissingColumns { path: PathBuf, missing: String, present: String },
+    /// The table is not well-formed.
+    #[error("{}: {source}", path.display())]
+    Csv { path: PathBuf, source: csv::Error },
+    /// Cells outside their domains (HQ070).
+    #[error("{0}")]
+    Cells(Offences),
+    /// The table is larger than the schema says.
+    #[error(
+        "{} has {rows} rows, `{dataset}` says `rows <= {limit}`: sums are proved to fit for that many. \
+         Raise it in the schema and make new keys", path.display()
+    )]
+    TooManyRows { path: PathBuf, rows: u64, dataset: String, limit: u64 },
+    /// No file of the plugin.
+    #[error(
+        "backend `{name}` is not found: no plugin of that name in {dirs}. Build it with \
+         `cargo build -p hq-plugin-{name}`, or name its folder in HQ_PLUGIN_DIR"
+    )]
+    NoPlugin { name: String, dirs: String },
+    /// The plugin cannot be used.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The backend refused something.
+    #[error("{place}: {source}")]
+    Backend { place: String, source: BackendError },
+    /// The run ended without a result.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The encrypted dataset cannot be read.
+    #[error(transparent)]
+    Dataset(#[from] SourceError),
+    /// Opened numbers are none of the plan.
+    #[error("{place}: {source}")]
+    Open { place: String, source: OpenError },
+    /// Keys, data and results do not belong together.
+    #[error("{}: {reason}", path.display())]
+    Mismatch { path: PathBuf, reason: String },
+    /// No parameters serve all queries.
+    #[error(
+        "no parameters at {security} bits serve all of: {queries}. The hardest is `{hardest}`: {reason} \
+         Make separate keys for it, or simplify it"
+    )]
+    NoCommonParameters { security: u32, queries: String, hardest: String, reason: String },
+    /// The default workload does not compile for this schema.
+    #[error("no default workload fits `{dataset}`: {reason}. Name queries with `--query FILE`")]
+    NoWorkload { dataset: String, reason: String },
+    /// No passphrase.
+    #[error("no passphrase for the secret key: {reason}. Give `--passphrase-file FILE` or set HQ_PASSPHRASE")]
+    NoPassphrase { reason: String },
+    /// The encrypted and the clear run differ.
+    #[error(
+        "NOT EQUAL: {differ} of {all} numbers differ between `{backend}` and the clear run; the first is \
+         {name}: {encrypted} instead of {clear}. Nothing is shown. Please report this"
+    )]
+    NotEqual { backend: String, differ: usize, all: usize, name: String, encrypted: i128, clear: i128 },
+    /// The encoder of results failed.
+    #[error("the result cannot be written as {format}: {reason}")]
+    Format { format: &'static str, reason: String },
+}
+
+/// [`Result`](std::result::Result) of a command.
+pub(crate) type Result<T> = std::result::Result<T, ClientError>;
+
+/// A failed read or write.
+pub(crate) fn file_error(path: &Path) -> impl FnOnce(io::Error) -> ClientError {
+    let path = path.to_owned();
+    move |source| ClientError::File { path, source }
+}
+
+/// Content that is not what it should be.
+pub(crate) fn damaged(path: &Path, reason: impl Into<String>) -> ClientError {
+    ClientError::Damaged { path: path.to_owned(), reason: reason.into() }
+}
+
+/// Things that do not belong together.
+pub(crate) fn mismatch(path: &Path, reason: impl Into<String>) -> ClientError {
+    ClientError::Mismatch { path: path.to_owned(), reason: reason.into() }
+}
+
+/// What a backend refused, and on what it was working.
+pub(crate) fn refused(place: impl Into<String>) -> impl FnOnce(BackendError) -> ClientError {
+    let place = place.into();
+    move |source| ClientError::Backend { place, source }
+}

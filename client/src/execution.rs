@@ -1,0 +1,163 @@
+//! One query from keys to exact aggregates, in one process.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::Instant;
+
+use hq_dsl::Query;
+use hq_engine::compile::{CompiledQuery, default_encodings};
+use hq_engine::open;
+use hq_engine::planner::Target;
+use hq_engine::run::run;
+use hq_plugin_sdk::frame;
+use hq_plugin_sdk::plan::Plan;
+use serde::{Deserialize, Serialize};
+
+use crate::backend::Backend;
+use crate::blocks::{Encoder, Encryption, columns_of};
+use crate::cli::Outside;
+use crate::error::{ClientError, Result, refused};
+use crate::output::{self, Bar};
+use crate::program::Program;
+use crate::table::Table;
+
+/// Wall-clock seconds of each step, and CPU seconds of the server; `None` where a step was not taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Timing {
+    /// Key generation.
+    pub(crate) keygen_s: Option<f64>,
+    /// Encryption, reading the table included.
+    pub(crate) encrypt_s: Option<f64>,
+    /// The service.
+    pub(crate) server_s: Option<f64>,
+    /// Decryption.
+    pub(crate) open_s: Option<f64>,
+    /// CPU of the service.
+    pub(crate) server_cpu_s: Option<f64>,
+}
+
+/// Bytes and counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Sizes {
+    /// Evaluation keys.
+    pub(crate) evaluation_keys_bytes: u64,
+    /// Ciphertexts that the query reads.
+    pub(crate) upload_bytes: u64,
+    /// Encrypted sums.
+    pub(crate) result_bytes: u64,
+    /// Rows of the table; `None` where only their encryption is known.
+    pub(crate) rows: Option<u64>,
+    /// Blocks of rows.
+    pub(crate) blocks: u64,
+    /// Rows that a block holds.
+    pub(crate) rows_per_block: u32,
+}
+
+/// What a query gave.
+#[derive(Clone, Debug)]
+pub(crate) struct Execution {
+    /// The plan with its certificate.
+    pub(crate) compiled: CompiledQuery,
+    /// Per group and aggregate, in the plan's order.
+    pub(crate) aggregates: Vec<i128>,
+    /// What it took.
+    pub(crate) timing: Timing,
+    /// How much it was.
+    pub(crate) sizes: Sizes,
+}
+
+/// Rows per block of a plan.
+pub(crate) fn rows_per_block(plan: &Plan) -> u32 {
+    plan.parameters.as_ref().map_or(1, hq_plugin_sdk::parameters::Parameters::rows_per_block)
+}
+
+/// Runs one query of a program on a table.
+pub(crate) fn execute(
+    program: &Program,
+    query: &Query,
+    backend: &Backend,
+    security_bits: u32,
+    csv: &Path,
+    outside: Outside,
+) -> Result<Execution> {
+    let encodings = default_encodings(&query.dataset);
+    let target = Target::Cheapest { security_bits };
+    let compiled = program.plan(query, &backend.evaluator, &encodings, &target)?;
+    let plan = &compiled.planned.plan;
+    let Some(parameters) = plan.parameters.clone() else {
+        return Err(crate::error::mismatch(&program.file, "the plan has no parameters"));
+    };
+    let table = Table::open(csv, &query.dataset, &columns_of(&plan.inputs), outside)?;
+    if table.made_missing() > 0 {
+        let count = hq_dsl::with_commas(table.made_missing().into());
+        output::note(&format!("{}: {count} cells outside their domains are taken as missing", csv.display()));
+    }
+
+    let start = Instant::now();
+    let keys = backend.custody.keygen(&parameters, None).map_err(refused("key generation"))?;
+    let key = backend.custody.load_key(&keys.secret).map_err(refused("the secret key"))?;
+    let keygen_s = start.elapsed().as_secs_f64();
+
+    let form = backend.evaluator.capabilities().inputs;
+    let encoder = Encoder::new(&plan.inputs, form, &table, &encodings)?;
+    let mut source = Encryption::new(&key, &table, encoder, rows_per_block(plan))?;
+    let bar = Bar::new(&query.name);
+    let outcome = run(plan, &backend.evaluator, &keys.evaluation, &mut source, &mut |progress| {
+        bar.set(progress);
+        ControlFlow::Continue(())
+    })?;
+    drop(bar);
+    let encrypt_s = source.seconds;
+
+    let start = Instant::now();
+    let opened = key.decrypt(&outcome.sums).map_err(refused("the encrypted sums"))?;
+    let aggregates = open::aggregates(plan, &opened)
+        .map_err(|source| ClientError::Open { place: format!("query `{}`", query.name), source })?;
+    let open_s = start.elapsed().as_secs_f64();
+
+    let sizes = Sizes {
+        evaluation_keys_bytes: keys.evaluation.len() as u64,
+        upload_bytes: outcome.bytes_read,
+        result_bytes: outcome.sums.len() as u64,
+        rows: Some(table.rows()),
+        blocks: table.blocks(rows_per_block(plan)),
+        rows_per_block: rows_per_block(plan),
+    };
+    let timing = Timing {
+        keygen_s: Some(keygen_s),
+        encrypt_s: Some(encrypt_s),
+        server_s: Some(outcome.server_s),
+        open_s: Some(open_s),
+        server_cpu_s: Some(outcome.server_cpu_s),
+    };
+    Ok(Execution { compiled, aggregates, timing, sizes })
+}
+
+/// The name of an aggregate of a plan, for messages: its group and its own.
+pub(crate) fn aggregate_name(query: &Query, index: usize) -> String {
+    let per_group = query.aggregates.len().max(1);
+    let name = query.aggregates.get(index % per_group).map_or("", |aggregate| aggregate.name.as_str());
+    let groups = hq_engine::lower::groups(query);
+    match groups.get(index / per_group) {
+        Some(codes) if !codes.is_empty() => format!("`{name}` of {}", group_label(query, codes)),
+        _ => format!("`{name}`"),
+    }
+}
+
+/// A group for the eye: the labels of its keys.
+pub(crate) fn group_label(query: &Query, codes: &[i64]) -> String {
+    let labels: Vec<String> = query.by.iter().zip(codes).map(|(key, &code)| key.labels.label(code)).collect();
+    labels.join(" / ")
+}
+
+/// The digest of a plan's text, BLAKE3 in hexadecimal.
+pub(crate) fn plan_digest(plan: &Plan) -> String {
+    blake3::hash(plan.to_string().as_bytes()).to_hex().to_string()
+}
+
+/// The key pair that a frame belongs to, in hexadecimal.
+pub(crate) fn key_id(evaluation: &[u8]) -> std::result::Result<String, frame::FrameError> {
+    frame::split(evaluation).map(|(frame, _)| frame.key.to_string())
+}

@@ -1,0 +1,46 @@
+//! The client: what owners, custodians and researchers run. Secret keys and plaintext tables exist here
+//! and nowhere else.
+//!
+//! | concept | file |
+//! |---|---|
+//! | what can be asked for | `cli`, `commands` |
+//! | programs and the files they use | `program`, `loader` |
+//! | plugins | `backend` |
+//! | tables, blocks of encrypted inputs | `table`, `blocks` |
+//! | keys at rest | `keys`, `passphrase` |
+//! | results on their way back | `result_file` |
+//! | what may be shown | `release` |
+//! | how it is shown | `report` |
+
+mod backend;
+mod blocks;
+mod cli;
+mod commands;
+mod error;
+mod execution;
+mod keys;
+mod loader;
+mod output;
+mod passphrase;
+mod program;
+mod release;
+mod report;
+pub mod result_file;
+mod table;
+mod workload;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Runs the program on the process's arguments: 0 for success, 1 for an error, 2 for wrong usage.
+#[must_use]
+pub fn main() -> ExitCode {
+    match commands::run(cli::Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! The result of a query as it is shown: the one value that all output formats are made from.
+
+mod csv;
+mod json;
+mod layout;
+mod number;
+mod table;
+
+use hq_dsl::{Group, Query, Value};
+use hq_engine::certificate::Certificate;
+use hq_plugin_sdk::parameters::Parameters;
+
+use crate::cli::{Format, Release};
+use crate::error::{ClientError, Result};
+use crate::execution::{Execution, Sizes, Timing, plan_digest};
+use crate::output;
+use crate::release::{self, Released};
+
+pub(crate) use json::Json;
+
+/// What a query gave, ready to be shown.
+#[derive(Debug)]
+pub(crate) struct Report<'a> {
+    query: &'a Query,
+    backend: &'a str,
+    /// Whether the backend saw ciphertexts only.
+    encrypted: bool,
+    rows: Vec<ReportRow>,
+    aggregates: Vec<ShownAggregate>,
+    /// What is hidden and why; empty where nothing is.
+    hidden: String,
+    certificate: Option<Certificate>,
+    parameters: Option<Parameters>,
+    plan_digest: String,
+    timing: Timing,
+    sizes: Sizes,
+    /// Whether all numbers were compared with a clear run.
+    verified: bool,
+}
+
+/// One row of the result.
+#[derive(Debug)]
+struct ReportRow {
+    by: Vec<(String, String)>,
+    report: Vec<(String, Value)>,
+    /// Names of report columns and aggregates that are hidden.
+    hidden: Vec<String>,
+}
+
+/// An exact number behind the report.
+#[derive(Debug)]
+struct ShownAggregate {
+    name: String,
+    by: Vec<(String, String)>,
+    value: i128,
+}
+
+impl<'a> Report<'a> {
+    /// Applies the release rules, if they are on, and finishes the report.
+    pub(crate) fn new(
+        query: &'a Query,
+        backend: &'a str,
+        encrypted: bool,
+        execution: &Execution,
+        rules: Release,
+        verified: bool,
+    ) -> Self {
+        let codes = hq_engine::lower::groups(query);
+        let per_group = query.aggregates.len();
+        let released = match rules {
+            Release::On => release::apply(query, &execution.aggregates),
+            Release::Off => Released::everything(query, codes.len()),
+        };
+        let value = |group: usize, index: usize| {
+            let value = execution.aggregates.get(group * per_group + index).copied();
+            value.filter(|_| released.reason(group, index).is_none())
+        };
+        let groups: Vec<Group> = codes
+            .iter()
+            .enumerate()
+            .map(|(group, by)| Group {
+                by: by.clone(),
+                aggregates: (0..per_group).map(|index| value(group, index)).collect(),
+            })
+            .collect();
+        let labels: Vec<Vec<(String, String)>> = codes.iter().map(|codes| labels(query, codes)).collect();
+        let rows = hq_dsl::finish(query, &groups)
+            .into_iter()
+            .map(|row| {
+                let group = labels.iter().position(|labels| *labels == row.by);
+                let mut hidden: Vec<String> = row
+                    .report
+                    .iter()
+                    .filter(|(_, value)| holds_hidden(value))
+                    .map(|(name, _)| name.clone())
+                    .collect();
+                for (index, aggregate) in query.aggregates.iter().enumerate() {
+                    let is_hidden = group.is_some_and(|group| released.reason(group, index).is_some());
+                    if is_hidden && !hidden.contains(&aggregate.name) {
+                        hidden.push(aggregate.name.clone());
+                    }
+                }
+                ReportRow { by: row.by, report: row.report, hidden }
+            })
+            .collect();
+        let mut aggregates = Vec::new();
+        for (group, by) in groups.iter().zip(labels) {
+            for (aggregate, value) in query.aggregates.iter().zip(&group.aggregates) {
+                let name = aggregate.name.clone();
+                aggregates.extend(value.map(|value| ShownAggregate { name, by: by.clone(), value }));
+            }
+        }
+        Self {
+            query,
+            backend,
+            encrypted,
+            rows,
+            aggregates,
+            hidden: if released.hides() { release::describe(query, &released) } else { String::new() },
+            certificate: execution.compiled.planned.certificate.clone(),
+            parameters: execution.compiled.planned.plan.parameters.clone(),
+            plan_digest: plan_digest(&execution.compiled.planned.plan),
+            timing: execution.timing,
+            sizes: execution.sizes,
+            verified,
+        }
+    }
+}
+
+/// Names of the keys with the labels of a group's codes.
+fn labels(query: &Query, codes: &[i64]) -> Vec<(String, String)> {
+    query.by.iter().zip(codes).map(|(key, &code)| (key.name.clone(), key.labels.label(code))).collect()
+}
+
+fn holds_hidden(value: &Value) -> bool {
+    match value {
+        Value::Hidden => true,
+        Value::List(items) => items.iter().any(holds_hidden),
+        Value::Record(fields) => fields.iter().any(|(_, value)| holds_hidden(value)),
+        Value::Number(_) | Value::Integer(_) | Value::Bool(_) | Value::Text(_) | Value::Undefined => false,
+    }
+}
+
+/// Writes reports to standard output; several are an array in JSON.
+pub(crate) fn print(reports: &[Report<'_>], format: Format) -> Result<()> {
+    match format {
+        Format::Table => {
+            let texts: Vec<String> = reports.iter().map(table::render).collect();
+            output::out(&texts.join("\n"));
+        }
+        Format::Json => {
+            let mut values: Vec<Json> = reports.iter().map(json::render).collect();
+            let value = if values.len() == 1 { values.pop() } else { None };
+            let text = serde_json::to_string_pretty(&value.unwrap_or(Json::List(values)))
+                .map_err(|error| ClientError::Format { format: "JSON", reason: error.to_string() })?;
+            output::out(&(text + "\n"));
+        }
+        Format::Csv => {
+            for (index, report) in reports.iter().enumerate() {
+                if index > 0 {
+                    output::out("\n");
+                }
+                let text = csv::render(report)
+                    .map_err(|error| ClientError::Format { format: "CSV", reason: error.to_string() })?;
+                output::out(&text);
+            }
+        }
+    }
+    if format != Format::Table {
+        for report in reports.iter().filter(|report| !report.hidden.is_empty()) {
+            output::note(report.hidden.trim_end());
+        }
+    }
+    Ok(())
+}
