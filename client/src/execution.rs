@@ -85,6 +85,7 @@ pub(crate) fn execute(
     let encodings = default_encodings(&query.dataset);
     let target = Target::Cheapest { security_bits };
     let compiled = program.plan(query, &backend.evaluator, &encodings, &target)?;
+    program.draw_notes(&compiled);
     let plan = &compiled.planned.plan;
     let Some(parameters) = plan.parameters.clone() else {
         return Err(crate::error::mismatch(&program.file, "the plan has no parameters"));

@@ -86,7 +86,12 @@ impl Program {
         Ok(())
     }
 
-    /// Plans one of the queries; what is wrong or worth knowing is drawn.
+    /// Draws what is worth knowing of a plan.
+    pub(crate) fn draw_notes(&self, compiled: &CompiledQuery) {
+        output::diagnostics(&compiled.notes, &self.sources);
+    }
+
+    /// Plans one of the queries; what is wrong is drawn.
     pub(crate) fn plan(
         &self,
         query: &Query,
@@ -96,10 +101,7 @@ impl Program {
     ) -> Result<CompiledQuery> {
         let resolve = |request: &_| evaluator.resolve(request);
         match compile_query(query, encodings, evaluator.capabilities(), &resolve, target) {
-            Ok(compiled) => {
-                output::diagnostics(&compiled.notes, &self.sources);
-                Ok(compiled)
-            }
+            Ok(compiled) => Ok(compiled),
             Err(diagnostic) => {
                 output::diagnostics(&[*diagnostic], &self.sources);
                 Err(ClientError::Program { file: self.file.clone(), errors: 1 })

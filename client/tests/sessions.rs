@@ -98,9 +98,10 @@ impl Session {
         errors
     }
 
-    /// Keys, an encrypted table and a result on the clear backend.
-    fn until_result(&self) {
-        self.ok("keygen --for clinic.hq --query control.hq --backend clear --no-passphrase -o keys");
+    /// Keys, an encrypted table and a result.
+    fn until_result(&self, backend: &str) {
+        let keygen = "keygen --for clinic.hq --query control.hq --no-passphrase -o keys --backend";
+        self.ok(&format!("{keygen} {backend}"));
         self.ok("encrypt clinic.hq --table clinic.csv --keys keys -o data");
         self.ok("compute control.hq --data data --eval-keys keys/evaluation.keys -o out.hqr");
     }
@@ -146,7 +147,7 @@ fn the_long_way_gives_the_numbers_of_run() {
         return;
     }
     let session = Session::new();
-    session.until_result();
+    session.until_result("clear");
     let opened = json(&session.ok("open out.hqr --keys keys --format json"));
     let run = json(&session.ok("run control.hq --table clinic=clinic.csv --backend clear --format json"));
     assert_eq!(opened["aggregates"], run["aggregates"]);
@@ -216,46 +217,68 @@ fn cells_outside_the_schema_stop_encryption() {
     assert!(left.is_empty(), "{left:?}");
 }
 
-/// Bits flipped and bytes cut in every kind of file: an error that names the file, and no panic.
+/// Bits flipped and bytes cut at some places of a file: an error that names it, and no panic.
+fn damage(session: &Session, file: &str, command: &str, places: usize) {
+    let path = session.path(file);
+    let name = Path::new(file).file_name().unwrap().to_string_lossy();
+    let good = fs::read(&path).unwrap();
+    for step in 0..places {
+        let mut bad = good.clone();
+        let at = (good.len() - 1) * step / (places - 1);
+        if step % 3 == 2 {
+            bad.truncate(at);
+        } else {
+            bad[at] ^= 1 << (step % 8);
+        }
+        fs::write(&path, &bad).unwrap();
+        let errors = session.fails(command);
+        assert!(errors.contains(&*name), "{file} at {at}: {errors}");
+    }
+    fs::write(&path, &good).unwrap();
+    session.ok(command);
+}
+
+const COMPUTE: &str = "compute control.hq --data data --eval-keys keys/evaluation.keys -o again.hqr";
+const OPEN: &str = "open out.hqr --keys keys";
+
 #[test]
 fn damaged_files_are_refused_by_name() {
     if !has_plugin("clear") {
         return;
     }
     let session = Session::new();
-    session.until_result();
-    let compute = "compute control.hq --data data --eval-keys keys/evaluation.keys -o again.hqr";
-    let open = "open out.hqr --keys keys";
+    session.until_result("clear");
+    for file in ["keys/evaluation.keys", "data/manifest.json", "data/schema.hq", "data/age.hqc"] {
+        damage(&session, file, COMPUTE, 12);
+    }
+    for file in ["out.hqr", "keys/secret.key", "keys/keys.json"] {
+        damage(&session, file, OPEN, 12);
+    }
+}
+
+/// The same with ciphertexts, and the numbers of the clear run.
+#[test]
+fn the_long_way_on_ciphertexts() {
+    if !has_plugin("bgv") || !has_plugin("clear") {
+        return;
+    }
+    let session = Session::new();
+    session.until_result("bgv");
+    let opened = json(&session.ok(&format!("{OPEN} --format json")));
+    let run =
+        json(&session.ok("run control.hq --table clinic=clinic.csv --backend bgv --verify --format json"));
+    assert_eq!(run["equal_to_clear_run"], true);
+    assert_eq!(opened["aggregates"], run["aggregates"]);
+    assert_eq!(opened["certificate"]["encrypted"], true);
+    assert!(opened["certificate"]["failure_log2"].as_f64().unwrap() <= -128.0);
     for (file, command) in [
-        ("keys/evaluation.keys", compute),
-        ("data/manifest.json", compute),
-        ("data/schema.hq", compute),
-        ("data/age.hqc", compute),
-        ("out.hqr", open),
-        ("keys/secret.key", open),
-        ("keys/keys.json", open),
+        ("keys/evaluation.keys", COMPUTE),
+        ("data/sbp.known.hqc", COMPUTE),
+        ("data/sex.bit0.hqc", COMPUTE),
+        ("out.hqr", OPEN),
+        ("keys/secret.key", OPEN),
     ] {
-        let path = session.path(file);
-        let good = fs::read(&path).unwrap();
-        for step in 0..12 {
-            let mut bad = good.clone();
-            let at = (good.len() - 1) * step / 11;
-            if step % 3 == 2 {
-                bad.truncate(at);
-            } else {
-                bad[at] ^= 1 << (step % 8);
-            }
-            if bad == good {
-                continue;
-            }
-            fs::write(&path, &bad).unwrap();
-            let errors = session.fails(command);
-            let name = Path::new(file).file_name().unwrap().to_string_lossy();
-            // A damaged column is named as the part that it is.
-            assert!(errors.contains(&*name) || errors.contains("input age"), "{file} at {at}: {errors}");
-        }
-        fs::write(&path, &good).unwrap();
-        session.ok(command);
+        damage(&session, file, command, 4);
     }
 }
 

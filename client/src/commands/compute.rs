@@ -6,11 +6,12 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use hq_dsl::Query;
-use hq_engine::dataset::{DatasetFolder, MANIFEST};
+use hq_engine::dataset::{DatasetFolder, MANIFEST, Manifest};
 use hq_engine::planner::Target;
 use hq_engine::run::run;
 use hq_plugin_sdk::frame::{self, Kind};
 use hq_plugin_sdk::parameters::Parameters;
+use hq_plugin_sdk::plan::Plan;
 
 use crate::backend::load_evaluator;
 use crate::cli::ComputeArgs;
@@ -64,6 +65,7 @@ pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
     let evaluator = load_evaluator(&manifest.backend)?;
     let target = target(&manifest.parameters);
     let compiled = program.plan(query, &evaluator, &folder.encodings(), &target)?;
+    program.draw_notes(&compiled);
     let plan = &compiled.planned.plan;
     if plan.parameters.as_ref() != Some(&manifest.parameters) {
         return Err(mismatch(&args.data, "its parameters are not those of a plan of this program"));
@@ -79,7 +81,8 @@ pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
     let outcome = run(plan, &evaluator, &evaluation_key, &mut source, &mut |progress| {
         bar.set(progress);
         ControlFlow::Continue(())
-    })?;
+    })
+    .map_err(|error| damaged_part(&args.data, manifest, plan).unwrap_or_else(|| error.into()))?;
     drop(bar);
     let capabilities = evaluator.capabilities();
     let certificate = compiled.planned.certificate.as_ref().map(|certificate| CertificateRecord {
@@ -120,6 +123,25 @@ pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
         outcome.server_cpu_s
     ));
     Ok(())
+}
+
+/// After a failed run: the first file of the plan's parts that is not intact, by name.
+fn damaged_part(folder: &Path, manifest: &Manifest, plan: &Plan) -> Option<ClientError> {
+    plan.inputs.iter().filter_map(|input| manifest.parts.get(&input.name)).find_map(|part| {
+        let path = folder.join(&part.file);
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(source) => return Some(ClientError::File { path, source }),
+        };
+        let mut rest = bytes.as_slice();
+        for block in 0..manifest.blocks {
+            match frame::split(rest) {
+                Ok((_, behind)) => rest = behind,
+                Err(error) => return Some(damaged(&path, format!("block {block}: {error}"))),
+            }
+        }
+        None
+    })
 }
 
 /// The plan's target for keys that exist.

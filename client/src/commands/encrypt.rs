@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, OpenOptions};
 use std::io::Write;
-use std::ops::ControlFlow;
 use std::path::Path;
 
 use hq_dsl::Dataset;
@@ -52,7 +51,7 @@ pub(crate) fn encrypt(args: &EncryptArgs) -> Result<()> {
         for (input, frame) in inputs.iter().zip(&frames) {
             append(staged.path(), &input.name, frame, &mut parts)?;
         }
-        let _: ControlFlow<()> = ControlFlow::Continue(bar.set(Progress { done: block + 1, blocks }));
+        bar.set(Progress { done: block + 1, blocks });
     }
     drop(bar);
     let manifest = Manifest {

@@ -17,6 +17,7 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<()> {
         let encodings = default_encodings(&query.dataset);
         let target = Target::Cheapest { security_bits: args.security };
         let compiled = program.plan(query, &evaluator, &encodings, &target)?;
+        program.draw_notes(&compiled);
         output::out(&hq_engine::explain::explain(query, &compiled, evaluator.capabilities(), args.passes));
     }
     Ok(())

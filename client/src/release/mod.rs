@@ -217,25 +217,27 @@ pub(crate) fn describe(query: &Query, released: &Released) -> String {
             continue;
         }
         let few = match aggregate.kind {
-            AggregateKind::Count => format!("1 to {} rows", min_cell.saturating_sub(1)),
+            AggregateKind::Count => format!("1..{}", min_cell.saturating_sub(1)),
             AggregateKind::Sum => "a sum over too few rows".to_owned(),
         };
-        let mut line = format!("  `{}`", aggregate.name);
-        if !query.by.is_empty() {
-            let hidden = small.len() + complement.len();
-            line += &format!(": {hidden} of {} groups", groups.len());
-        }
         let mut reasons = Vec::new();
-        if !small.is_empty() {
-            reasons.push(if query.by.is_empty() { few } else { format!("{} ({few})", list(&small)) });
-        }
-        if !complement.is_empty() {
-            let why = "it would give away a hidden number by subtraction";
-            reasons.push(if query.by.is_empty() {
-                why.to_owned()
+        let mut line = format!("  `{}` is hidden", aggregate.name);
+        if query.by.is_empty() {
+            reasons.push(if small.is_empty() {
+                "it would give away a hidden number by subtraction".to_owned()
             } else {
-                format!("{} (they would give away hidden numbers by subtraction)", list(&complement))
+                format!("it is {few}")
             });
+        } else {
+            line += &format!(" in {} of {} groups", small.len() + complement.len(), groups.len());
+            if !small.is_empty() {
+                let has = if small.len() == 1 { "has" } else { "have" };
+                reasons.push(format!("{} {has} {few}", list(&small)));
+            }
+            if !complement.is_empty() {
+                let hides = if complement.len() == 1 { "hides" } else { "hide" };
+                reasons.push(format!("{} {hides} what could be found by subtraction", list(&complement)));
+            }
         }
         line += &format!(": {}", reasons.join("; "));
         lines.push(line);
@@ -244,7 +246,7 @@ pub(crate) fn describe(query: &Query, released: &Released) -> String {
         return String::new();
     }
     format!(
-        "{}: numbers are hidden (`{}` has min_cell {min_cell}).\n{}\n",
+        "{}: small counts, and what would give them away, are hidden (min_cell {min_cell} of `{}`).\n{}\n",
         hq_dsl::Code::HiddenCells,
         query.dataset.name,
         lines.join("\n")

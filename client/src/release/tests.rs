@@ -52,7 +52,7 @@ fn one_small_cell_hides_a_second() {
     let query = query(report);
     let text = describe(&query, &apply(&query, &rows.concat()));
     assert!(text.starts_with("HQ080"), "{text}");
-    assert!(text.contains("`readmitted`: 2 of 10 groups: 0 (1 to 10 rows); 1 (they would"), "{text}");
+    assert!(text.contains("`readmitted` is hidden in 2 of 10 groups: 0 has 1..10; 1 hides what"), "{text}");
 }
 
 #[test]
