@@ -83,7 +83,7 @@ def install_peer():
 
 
 def build():
-    run(["cargo", "build", "--release", "--workspace"], cwd=ROOT, check=True)
+    run(["cargo", "build", "--release"], cwd=ROOT, check=True)
     return TARGET / "release" / "hq"
 
 
