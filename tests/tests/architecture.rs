@@ -176,7 +176,10 @@ fn unsafe_code_stands_in_named_files() {
                 .any(|form| line.contains(form))
         };
         if code.iter().any(keyword) {
-            assert!(UNSAFE_FILES.contains(&file.as_str()), "{file} holds unsafe code and is not named for it");
+            assert!(
+                UNSAFE_FILES.contains(&file.as_str()),
+                "{file} holds unsafe code and is not named for it"
+            );
             if file != UNSAFE_TYPES {
                 assert!(text.contains("expect(unsafe_code"), "{file} waives the lint without a reason");
             }
