@@ -6,7 +6,7 @@ use hq_engine::certificate::Certificate;
 use hq_engine::open;
 use hq_engine::planner::{PlanError, Planned, Target, plan};
 use hq_plugin_bgv::backend::Bgv;
-use hq_plugin_sdk::backend::{Custody, Evaluator, Measurement, Session};
+use hq_plugin_sdk::backend::{Custody, Evaluator, Measurement};
 use hq_plugin_sdk::interpret::interpret;
 use hq_plugin_sdk::parameters::{Parameters, RnsParameters, RnsRequest};
 use hq_tests::random::{Case, Size, case};
