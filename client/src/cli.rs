@@ -4,9 +4,32 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+const AFTER_HELP: &str = "\
+One's own table, all in one process, each number compared with a run in the clear:
+  hq run query.hq --table clinic=clinic.csv --verify
+
+Between a custodian, who holds the keys, and a service, which computes:
+  hq keygen --for clinic.hq --query query.hq -o keys
+  hq encrypt clinic.hq --table clinic.csv --keys keys -o data
+  hq compute query.hq --data data --eval-keys keys/evaluation.keys -o result.hqr
+  hq open result.hqr --keys keys
+
+Results go to standard output, all else to standard error. Exit status: 0 success, 1 error, 2 wrong usage.
+Environment: HQ_PLUGIN_DIR, folders with plugins of backends; HQ_PASSPHRASE, of the secret key; NO_COLOR.";
+
+const AFTER_RUN: &str = "\
+Nothing leaves this process, so `run` is for trying a query out and for measuring it. NAME is that of the
+dataset in the program. Columns are found by the table's header, which may have more of them.
+
+  hq run query.hq --table clinic=clinic.csv --query control --param age_min=40 --format json";
+
+const AFTER_KEYGEN: &str = "\
+The keys serve the named programs and whatever needs no more than they do; without any, a typical query.
+The passphrase is asked for, or taken from --passphrase-file or HQ_PASSPHRASE.";
+
 /// Encrypted analytics for health data: counts, means and survival curves over rows nobody else can read.
 #[derive(Debug, Parser)]
-#[command(name = "hq", version, about)]
+#[command(name = "hq", version, after_help = AFTER_HELP)]
 pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -15,7 +38,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Check programs and schemas; exit 1 on an error
+    /// Check programs and schemas, and plan the queries
     Check(CheckArgs),
     /// Show how a query runs: stages, circuit, plan, noise, cost, and what will be decrypted
     Explain(ExplainArgs),
@@ -87,6 +110,12 @@ pub(crate) struct CheckArgs {
     /// Value of a public parameter; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     pub(crate) param: Vec<(String, String)>,
+    /// Backend to plan for, if its plugin is found
+    #[arg(long, value_name = "NAME", default_value = "bgv")]
+    pub(crate) backend: String,
+    /// Security of the keys in bits: 128, 192 or 256
+    #[arg(long, value_name = "BITS", default_value_t = 128, value_parser = security)]
+    pub(crate) security: u32,
 }
 
 #[derive(Debug, Args)]
@@ -96,17 +125,18 @@ pub(crate) struct ExplainArgs {
     #[command(flatten)]
     pub(crate) program: ProgramArgs,
     /// Backend to plan for
-    #[arg(long, default_value = "bgv")]
+    #[arg(long, value_name = "NAME", default_value = "bgv")]
     pub(crate) backend: String,
     /// Show the plan after every pass
     #[arg(long)]
     pub(crate) passes: bool,
-    /// Security of the keys in bits
-    #[arg(long, default_value_t = 128, value_parser = security)]
+    /// Security of the keys in bits: 128, 192 or 256
+    #[arg(long, value_name = "BITS", default_value_t = 128, value_parser = security)]
     pub(crate) security: u32,
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = AFTER_RUN)]
 pub(crate) struct RunArgs {
     /// The program
     pub(crate) file: PathBuf,
@@ -116,7 +146,7 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) program: ProgramArgs,
     /// Backend that computes
-    #[arg(long, default_value = "bgv")]
+    #[arg(long, value_name = "NAME", default_value = "bgv")]
     pub(crate) backend: String,
     /// How the result is shown
     #[arg(long, value_enum, default_value = "table")]
@@ -130,8 +160,8 @@ pub(crate) struct RunArgs {
     /// What becomes of cells outside their domain
     #[arg(long, value_enum, default_value = "refuse")]
     pub(crate) outside: Outside,
-    /// Security of the keys in bits
-    #[arg(long, default_value_t = 128, value_parser = security)]
+    /// Security of the keys in bits: 128, 192 or 256
+    #[arg(long, value_name = "BITS", default_value_t = 128, value_parser = security)]
     pub(crate) security: u32,
 }
 
@@ -144,6 +174,7 @@ pub(crate) struct PassphraseArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = AFTER_KEYGEN)]
 pub(crate) struct KeygenArgs {
     /// Schema of the dataset
     #[arg(long = "for", value_name = "DATASET.hq")]
@@ -154,11 +185,11 @@ pub(crate) struct KeygenArgs {
     /// Folder with schemas and modules that `use` finds; may be repeated
     #[arg(long, value_name = "DIR")]
     pub(crate) schema: Vec<PathBuf>,
-    /// Security of the keys in bits
-    #[arg(long, default_value_t = 128, value_parser = security)]
+    /// Security of the keys in bits: 128, 192 or 256
+    #[arg(long, value_name = "BITS", default_value_t = 128, value_parser = security)]
     pub(crate) security: u32,
     /// Backend that the keys are for
-    #[arg(long, default_value = "bgv")]
+    #[arg(long, value_name = "NAME", default_value = "bgv")]
     pub(crate) backend: String,
     /// Folder to write
     #[arg(short, long, value_name = "DIR")]

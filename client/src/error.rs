@@ -8,6 +8,7 @@ use hq_engine::run::{RunError, SourceError};
 use hq_plugin_sdk::backend::BackendError;
 use hq_plugin_sdk::host::LoadError;
 
+use crate::header::Malformed;
 use crate::table::Offences;
 
 /// A failure of a command.
@@ -50,12 +51,9 @@ pub(crate) enum ClientError {
     /// A table was given for a dataset that no query reads.
     #[error("no query reads a dataset `{name}`, for which `--table` gives a table; {known}")]
     UnusedTable { name: String, known: String },
-    /// Columns of the schema are not in the table.
-    #[error("{}: no column {missing}; the table has {present}. Columns are found by their header", path.display())]
-    MissingColumns { path: PathBuf, missing: String, present: String },
-    /// The table is not well-formed.
+    /// A file is no table with the wanted columns.
     #[error("{}: {source}", path.display())]
-    Csv { path: PathBuf, source: csv::Error },
+    Table { path: PathBuf, source: Malformed },
     /// Cells outside their domains (HQ070).
     #[error("{0}")]
     Cells(Offences),

@@ -9,6 +9,7 @@ use hq_engine::compile::{CompiledQuery, default_encodings};
 use hq_engine::open;
 use hq_engine::planner::Target;
 use hq_engine::run::run;
+use hq_engine::sizes::aggregates_per_group;
 use hq_plugin_sdk::frame;
 use hq_plugin_sdk::plan::Plan;
 use serde::{Deserialize, Serialize};
@@ -17,7 +18,7 @@ use crate::backend::Backend;
 use crate::blocks::{Encoder, Encryption, columns_of};
 use crate::cli::Outside;
 use crate::error::{ClientError, Result, refused};
-use crate::output::{self, Bar};
+use crate::output::Bar;
 use crate::program::Program;
 use crate::table::Table;
 
@@ -91,10 +92,7 @@ pub(crate) fn execute(
         return Err(crate::error::mismatch(&program.file, "the plan has no parameters"));
     };
     let table = Table::open(csv, &query.dataset, &columns_of(&plan.inputs), outside)?;
-    if table.made_missing() > 0 {
-        let count = hq_dsl::with_commas(table.made_missing().into());
-        output::note(&format!("{}: {count} cells outside their domains are taken as missing", csv.display()));
-    }
+    table.note();
 
     let start = Instant::now();
     let keys = backend.custody.keygen(&parameters, None).map_err(refused("key generation"))?;
@@ -136,10 +134,11 @@ pub(crate) fn execute(
     Ok(Execution { compiled, aggregates, timing, sizes })
 }
 
-/// The name of an aggregate of a plan, for messages: its group and its own.
+/// The name of a number of a plan, for messages: its group and its own.
 pub(crate) fn aggregate_name(query: &Query, index: usize) -> String {
-    let per_group = query.aggregates.len().max(1);
-    let name = query.aggregates.get(index % per_group).map_or("", |aggregate| aggregate.name.as_str());
+    let per_group = aggregates_per_group(query).max(1);
+    let aggregate = query.aggregates.get(index % per_group);
+    let name = aggregate.map_or("rows of a sum", |aggregate| aggregate.name.as_str());
     let groups = hq_engine::lower::groups(query);
     match groups.get(index / per_group) {
         Some(codes) if !codes.is_empty() => format!("`{name}` of {}", group_label(query, codes)),

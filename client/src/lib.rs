@@ -6,7 +6,7 @@
 //! | what can be asked for | `cli`, `commands` |
 //! | programs and the files they use | `program`, `loader` |
 //! | plugins | `backend` |
-//! | tables, blocks of encrypted inputs | `table`, `blocks` |
+//! | tables, blocks of encrypted inputs | `table`, `header`, `blocks` |
 //! | keys at rest | `keys`, `passphrase` |
 //! | results on their way back | `result_file` |
 //! | what may be shown | `release` |
@@ -18,6 +18,7 @@ mod cli;
 mod commands;
 mod error;
 mod execution;
+mod header;
 mod keys;
 mod loader;
 mod output;

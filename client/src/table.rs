@@ -10,6 +10,8 @@ use hq_dsl::{Code, Column, Dataset, Domain};
 
 use crate::cli::Outside;
 use crate::error::{ClientError, Result, file_error};
+use crate::header::{Header, Malformed};
+use crate::output;
 
 /// Offending cells that are shown; all are counted.
 const SHOWN_OFFENCES: usize = 10;
@@ -87,6 +89,15 @@ enum Parsed {
 }
 
 impl TableColumn {
+    /// The text of a cell. Other columns may hold anything.
+    fn cell<'a>(&self, record: &'a csv::ByteRecord) -> std::result::Result<&'a str, Malformed> {
+        let cell = record.get(self.index).unwrap_or_default();
+        std::str::from_utf8(cell).map(str::trim).map_err(|_| {
+            let line = record.position().map_or(0, csv::Position::line);
+            Malformed::NotUtf8 { place: format!("line {line}: `{}`", self.column.name) }
+        })
+    }
+
     fn parse(&self, cell: &str, outside: Outside) -> Parsed {
         if cell.is_empty() || cell == "NA" && self.column.domain.parse(cell).is_none() {
             return if self.column.optional { Parsed::Cell(None) } else { Parsed::Offends };
@@ -108,21 +119,19 @@ impl Table {
         outside: Outside,
     ) -> Result<Self> {
         let mut reader = csv_reader(path)?;
-        let header = reader.headers().map_err(csv_error(path))?.clone();
-        let (mut columns, mut missing) = (Vec::new(), Vec::new());
-        for column in dataset.columns.iter().filter(|column| wanted.contains(&column.name)) {
-            match header.iter().position(|name| name == column.name) {
-                Some(index) => columns.push(TableColumn { column: column.clone(), index }),
-                None => missing.push(format!("`{}`", column.name)),
-            }
-        }
-        if !missing.is_empty() {
-            let present = header.iter().collect::<Vec<_>>().join(", ");
-            let (path, missing) = (path.to_owned(), missing.join(", "));
-            return Err(ClientError::MissingColumns { path, missing, present });
-        }
+        let header =
+            reader.byte_headers().map_err(Malformed::from).and_then(Header::of).map_err(malformed(path))?;
+        let declared: Vec<&Column> =
+            dataset.columns.iter().filter(|column| wanted.contains(&column.name)).collect();
+        let names: Vec<&str> = declared.iter().map(|column| column.name.as_str()).collect();
+        let positions = header.positions(&names).map_err(malformed(path))?;
+        let columns = declared
+            .into_iter()
+            .zip(positions)
+            .map(|(column, index)| TableColumn { column: column.clone(), index })
+            .collect();
         let known = |name: &&str| !dataset.columns.iter().any(|column| column.name == *name);
-        let ignored = header.iter().filter(known).map(str::to_owned).collect();
+        let ignored = header.names().filter(known).map(str::to_owned).collect();
         let mut table = Self { path: path.to_owned(), columns, outside, rows: 0, made_missing: 0, ignored };
         table.check(&mut reader)?;
         if table.rows > dataset.rows {
@@ -134,13 +143,13 @@ impl Table {
 
     /// Counts rows and offending cells.
     fn check(&mut self, reader: &mut csv::Reader<File>) -> Result<()> {
-        let mut record = csv::StringRecord::new();
+        let mut record = csv::ByteRecord::new();
         let mut offences =
             Offences { path: self.path.clone(), count: 0, shown: Vec::new(), could_be_missing: false };
-        while reader.read_record(&mut record).map_err(csv_error(&self.path))? {
+        while reader.read_byte_record(&mut record).map_err(csv_error(&self.path))? {
             self.rows += 1;
             for column in &self.columns {
-                let cell = record.get(column.index).unwrap_or_default();
+                let cell = column.cell(&record).map_err(malformed(&self.path))?;
                 match column.parse(cell, self.outside) {
                     Parsed::Cell(_) => {}
                     Parsed::MadeMissing => self.made_missing += 1,
@@ -167,9 +176,16 @@ impl Table {
         self.rows
     }
 
-    /// Cells outside their domains that became missing.
-    pub(crate) fn made_missing(&self) -> u64 {
-        self.made_missing
+    /// Tells what is odd about it, but no mistake.
+    pub(crate) fn note(&self) {
+        let path = self.path.display();
+        if self.rows == 0 {
+            output::note(&format!("{path}: the table has no rows"));
+        }
+        if self.made_missing > 0 {
+            let count = hq_dsl::with_commas(self.made_missing.into());
+            output::note(&format!("{path}: {count} cells outside their domains are taken as missing"));
+        }
     }
 
     /// Columns of the table that the schema does not name.
@@ -194,7 +210,7 @@ impl Table {
             path: self.path.clone(),
             columns: self.columns.clone(),
             outside: self.outside,
-            record: csv::StringRecord::new(),
+            record: csv::ByteRecord::new(),
         })
     }
 }
@@ -206,7 +222,7 @@ pub(crate) struct TableReader {
     path: PathBuf,
     columns: Vec<TableColumn>,
     outside: Outside,
-    record: csv::StringRecord,
+    record: csv::ByteRecord,
 }
 
 impl TableReader {
@@ -215,12 +231,12 @@ impl TableReader {
         let mut cells: Cells = vec![Vec::new(); self.columns.len()];
         let mut rows = 0;
         for _ in 0..most {
-            if !self.reader.read_record(&mut self.record).map_err(csv_error(&self.path))? {
+            if !self.reader.read_byte_record(&mut self.record).map_err(csv_error(&self.path))? {
                 break;
             }
             rows += 1;
             for (column, values) in self.columns.iter().zip(&mut cells) {
-                let cell = self.record.get(column.index).unwrap_or_default();
+                let cell = column.cell(&self.record).map_err(malformed(&self.path))?;
                 match column.parse(cell, self.outside) {
                     Parsed::Cell(code) => values.push(code),
                     Parsed::MadeMissing => values.push(None),
@@ -241,6 +257,11 @@ fn csv_reader(path: &Path) -> Result<csv::Reader<File>> {
 }
 
 fn csv_error(path: &Path) -> impl FnOnce(csv::Error) -> ClientError {
+    let malformed = malformed(path);
+    move |source| malformed(source.into())
+}
+
+fn malformed(path: &Path) -> impl FnOnce(Malformed) -> ClientError {
     let path = path.to_owned();
-    move |source| ClientError::Csv { path, source }
+    move |source| ClientError::Table { path, source }
 }

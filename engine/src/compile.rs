@@ -1,7 +1,9 @@
 //! The planner applied to a checked query: the one entry that `check`, `explain`, `run`, `compute` and
 //! `open` share. Operational details become a researcher's diagnostics here.
 
-use hq_dsl::{Code, Dataset, Diagnostic, Query, Severity, Span};
+use std::collections::BTreeMap;
+
+use hq_dsl::{Aggregate, Code, Dataset, Diagnostic, Query, Severity, Span};
 use hq_plugin_sdk::capabilities::Capabilities;
 use hq_plugin_sdk::plan::Plan;
 
@@ -9,6 +11,7 @@ use crate::encoding::Encoding;
 use crate::lower::lower;
 use crate::passes::Encodings;
 use crate::planner::{self, PlanError, Planned, Resolve, Target};
+use crate::sizes::aggregates_per_group;
 
 /// A query with its circuit and plan.
 #[derive(Clone, Debug)]
@@ -45,9 +48,10 @@ pub fn compile_query(
     Ok(CompiledQuery { circuit, planned, notes })
 }
 
-/// The span that an aggregate of the plan was written at. Aggregates come group by group.
+/// The span that an aggregate of the plan was written at. Aggregates come group by group; a size was not
+/// written.
 fn aggregate_span(query: &Query, aggregate: usize) -> Span {
-    let within = aggregate.checked_rem(query.aggregates.len()).unwrap_or(0);
+    let within = aggregate.checked_rem(aggregates_per_group(query)).unwrap_or(0);
     query.aggregates.get(within).map_or(query.dataset.span, |aggregate| aggregate.span)
 }
 
@@ -76,30 +80,38 @@ fn diagnose(query: &Query, capabilities: &Capabilities, error: PlanError) -> Dia
     }
 }
 
-/// HQ051: sums that one plaintext does not hold.
+/// HQ051: sums that one plaintext does not hold; one note for all that a place of the program gives.
 fn limb_notes(query: &Query, planned: &Planned) -> Vec<Diagnostic> {
-    let mut noted = std::collections::BTreeSet::new();
-    let mut notes = Vec::new();
+    let per_group = aggregates_per_group(query);
+    let mut wide: BTreeMap<usize, usize> = BTreeMap::new();
     for (index, aggregate) in planned.plan.aggregates.iter().enumerate() {
-        let limbs = aggregate.terms.len();
-        let within = index.checked_rem(query.aggregates.len()).unwrap_or(0);
-        if limbs < 2 || !noted.insert(within) {
-            continue;
-        }
-        let Some(source) = query.aggregates.get(within) else { continue };
-        let (_, hi) = query.rows.get(source.value).range;
-        let most = i128::from(hi) * i128::from(query.dataset.rows);
-        notes.push(Diagnostic::new(
-            Code::WideSum,
-            Severity::Note,
-            source.span,
-            format!(
-                "`{}` can reach {}, more than one plaintext holds.",
-                source.name,
-                hq_dsl::with_commas(most.unsigned_abs())
-            ),
-            format!("It is carried in {limbs} limbs and put together exactly after opening."),
-        ));
+        let limbs = wide.entry(index.checked_rem(per_group).unwrap_or(0)).or_default();
+        *limbs = aggregate.terms.len().max(*limbs);
     }
-    notes
+    let mut places: Vec<(&Aggregate, usize, usize)> = Vec::new();
+    for (within, limbs) in wide.into_iter().filter(|&(_, limbs)| limbs > 1) {
+        let Some(aggregate) = query.aggregates.get(within) else { continue };
+        match places.iter_mut().find(|(first, _, _)| first.span == aggregate.span) {
+            Some((_, most_limbs, more)) => (*most_limbs, *more) = (limbs.max(*most_limbs), *more + 1),
+            None => places.push((aggregate, limbs, 0)),
+        }
+    }
+    places.into_iter().map(|(aggregate, limbs, more)| limb_note(query, aggregate, limbs, more)).collect()
+}
+
+fn limb_note(query: &Query, aggregate: &Aggregate, limbs: usize, more: usize) -> Diagnostic {
+    let (lo, hi) = query.rows.get(aggregate.value).range;
+    let most = lo.unsigned_abs().max(hi.unsigned_abs());
+    let most = hq_dsl::with_commas(u128::from(most) * u128::from(query.dataset.rows));
+    let also = match more {
+        0 => String::new(),
+        _ => format!(" So can {more} more that are written here."),
+    };
+    Diagnostic::new(
+        Code::WideSum,
+        Severity::Note,
+        aggregate.span,
+        format!("`{}` can reach {most}, more than one plaintext holds.{also}", aggregate.name),
+        format!("It is carried in {limbs} limbs and put together exactly after opening."),
+    )
 }

@@ -16,6 +16,7 @@ use crate::compile::CompiledQuery;
 use crate::lower::groups;
 use crate::noise::NoiseParameters;
 use crate::passes::Depths;
+use crate::sizes::{aggregates_per_group, sizes};
 
 /// Plans of at most this many nodes are printed in full.
 const MAX_LISTED_NODES: usize = 80;
@@ -59,10 +60,14 @@ fn section(out: &mut String, title: &str) {
 fn stages(out: &mut String, query: &Query) {
     let _ = writeln!(out, "{} \u{201c}{}\u{201d}", query.name, query.purpose);
     section(out, "Stages");
+    let sizes = match sizes(query).len() {
+        0 => String::new(),
+        count => format!(" + {count} size(s), not shown"),
+    };
     let _ = writeln!(
         out,
         "per row, encrypted    where, derive, by, and what stands inside count() and sum()\n\
-         per group, opened     {} aggregates\n\
+         per group, opened     {} aggregates{sizes}\n\
          in the clear          {} results computed from them",
         query.aggregates.len(),
         query.report.len()
@@ -72,14 +77,18 @@ fn stages(out: &mut String, query: &Query) {
 fn decrypted(out: &mut String, query: &Query, plan: &Plan) {
     section(out, "What will be decrypted, and nothing else");
     let groups = groups(query).len();
-    let numbers = groups * query.aggregates.len();
+    let numbers = groups * aggregates_per_group(query);
+    let sizes = sizes(query);
+    let per_group = match sizes.len() {
+        0 => format!("{} aggregate(s)", query.aggregates.len()),
+        count => format!("({} aggregate(s) + {count} size(s))", query.aggregates.len()),
+    };
     let keys: Vec<String> =
         query.by.iter().map(|key| format!("{} ({})", key.name, key.labels.size())).collect();
     let by = if keys.is_empty() { String::new() } else { format!(" by {}", keys.join(" x ")) };
     let _ = writeln!(
         out,
-        "{groups} group(s){by} x {} aggregate(s) = {numbers} numbers, as {} distinct sums over at most {} rows",
-        query.aggregates.len(),
+        "{groups} group(s){by} x {per_group} = {numbers} numbers, as {} distinct sums over at most {} rows",
         plan.sums.len(),
         plan.rows
     );
@@ -88,6 +97,23 @@ fn decrypted(out: &mut String, query: &Query, plan: &Plan) {
     }
     if query.aggregates.len() > 12 {
         let _ = writeln!(out, "  … and {} more", query.aggregates.len() - 12);
+    }
+    match sizes.as_slice() {
+        [] => {}
+        [rows] => {
+            let which = if rows.is_empty() { "its size" } else { "how many rows a sum is over" };
+            let _ = writeln!(
+                out,
+                "One more number per group: {which}, for the small-cell rule; opened, not shown."
+            );
+        }
+        _ => {
+            let _ = writeln!(
+                out,
+                "{} more numbers per group: how many rows sums are over, for the small-cell rule; opened, not shown.",
+                sizes.len()
+            );
+        }
     }
     let _ = writeln!(
         out,

@@ -2,7 +2,7 @@
 //!
 //! | stage | file | from -> to |
 //! |---|---|---|
-//! | lower | `lower` | query -> circuit |
+//! | lower | `lower`, `sizes` | query -> circuit |
 //! | encode, shape, place | `passes` | circuit -> placed plan |
 //! | choose parameters | `planner` | placed plan -> plan of one backend |
 //! | certify | `noise`, `certificate` | plan -> certificate |
@@ -23,3 +23,4 @@ pub mod open;
 pub mod passes;
 pub mod planner;
 pub mod run;
+pub mod sizes;

@@ -13,6 +13,7 @@ use hq_plugin_sdk::plan::{Aggregate, Builder, Input, NodeId, Op, Plan};
 use hq_plugin_sdk::range::{Range, RangeSet};
 
 use crate::algebra::{Algebra, Result};
+use crate::sizes::sizes;
 
 /// Name of the input that is 1 for every row of the table and 0 for padding.
 pub const PRESENT: &str = "rows.present";
@@ -24,7 +25,7 @@ pub fn known_input(column: &str) -> String {
 }
 
 /// The circuit of a query. Its aggregates come group by group (the first key varies slowest), and within
-/// a group in the query's order.
+/// a group in the query's order, followed by the counts of rows that the release rules need ([`sizes`]).
 ///
 /// # Errors
 /// A value leaves 62 bits.
@@ -37,12 +38,20 @@ pub fn lower(query: &Query) -> Result<Plan> {
         distributions: HashMap::new(),
         supports: Vec::new(),
     };
+    let sizes = sizes(query);
     let filter = lowering.condition(query.filter)?;
     for group in groups(query) {
         let mut mask = vec![filter];
         for (key, code) in query.by.iter().zip(&group) {
-            let set = RangeSet::from_ranges([Range::single(*code)]);
-            mask.push(lowering.member(key.value, &set)?);
+            // The checker has reduced most keys to conditions on columns.
+            let condition = key.labels.codes().position(|own| own == *code);
+            match condition.and_then(|index| key.conditions.get(index)) {
+                Some(&condition) => mask.push(lowering.condition(condition)?),
+                None => {
+                    let set = RangeSet::from_ranges([Range::single(*code)]);
+                    mask.push(lowering.member(key.value, &set)?);
+                }
+            }
         }
         let mask = lowering.conjunction(mask)?;
         for aggregate in &query.aggregates {
@@ -56,8 +65,15 @@ pub fn lower(query: &Query) -> Result<Plan> {
                     lowering.algebra.mul(mask, value)?
                 }
             };
-            let sum = lowering.algebra.sum(term);
-            lowering.algebra.plan_mut().aggregates.push(Aggregate { terms: vec![(1, sum)] });
+            lowering.release(term);
+        }
+        for size in &sizes {
+            let mut factors = vec![mask];
+            for &condition in size {
+                factors.push(lowering.condition(condition)?);
+            }
+            let term = lowering.conjunction(factors)?;
+            lowering.release(term);
         }
     }
     if lowering.algebra.plan().inputs.is_empty() {
@@ -122,6 +138,12 @@ impl Support {
 }
 
 impl Lowering<'_> {
+    /// The sum of a node over all rows becomes the next aggregate.
+    fn release(&mut self, term: NodeId) {
+        let sum = self.algebra.sum(term);
+        self.algebra.plan_mut().aggregates.push(Aggregate { terms: vec![(1, sum)] });
+    }
+
     /// The value of a row expression.
     fn value(&mut self, row: RowId) -> Result<NodeId> {
         if let Some(&node) = self.values.get(&row) {

@@ -1,7 +1,14 @@
-//! `hq check`: diagnostics of programs and schemas.
+//! `hq check`: diagnostics of programs and schemas, and those of the plan where the backend is at hand.
 
 use std::path::Path;
 
+use hq_dsl::Query;
+use hq_engine::compile::default_encodings;
+use hq_engine::planner::Target;
+use hq_engine::sizes::sizes;
+use hq_plugin_sdk::host::EvaluatorPlugin;
+
+use crate::backend::load_evaluator;
 use crate::cli::CheckArgs;
 use crate::error::{ClientError, Result};
 use crate::loader::FileLoader;
@@ -10,9 +17,10 @@ use crate::program::Program;
 
 /// Checks every file, also after an error in one.
 pub(crate) fn check(args: &CheckArgs) -> Result<()> {
+    let mut backend = Planning::Untried;
     let mut first_error: Option<ClientError> = None;
     for file in &args.files {
-        match check_file(file, args) {
+        match check_file(file, args, &mut backend) {
             Ok(summary) => output::out(&format!("{}: {summary}\n", file.display())),
             Err(error) => {
                 if let Some(earlier) = first_error.take() {
@@ -25,16 +33,66 @@ pub(crate) fn check(args: &CheckArgs) -> Result<()> {
     first_error.map_or(Ok(()), Err)
 }
 
-fn check_file(file: &Path, args: &CheckArgs) -> Result<String> {
+/// The backend that is planned for, loaded for the first query.
+enum Planning {
+    Untried,
+    Ready(EvaluatorPlugin),
+    /// The plugin is not there: told once.
+    Without,
+}
+
+impl Planning {
+    fn evaluator(&mut self, name: &str) -> Option<&EvaluatorPlugin> {
+        if matches!(self, Self::Untried) {
+            *self = match load_evaluator(name) {
+                Ok(evaluator) => Self::Ready(evaluator),
+                Err(error) => {
+                    output::note(&format!("queries are checked, but not planned: {error}"));
+                    Self::Without
+                }
+            };
+        }
+        match self {
+            Self::Ready(evaluator) => Some(evaluator),
+            Self::Untried | Self::Without => None,
+        }
+    }
+}
+
+fn check_file(file: &Path, args: &CheckArgs, backend: &mut Planning) -> Result<String> {
     let program = Program::read(file, &args.param, FileLoader::beside(file, &args.schema))?;
     if program.queries.is_empty() {
         // A file with a schema alone; one that is neither has been refused.
         return Ok("no errors, no query".to_owned());
     }
-    let counts = program.queries.iter().map(|query| {
-        let numbers = query.group_count().saturating_mul(query.aggregates.len() as u64);
-        let s = if numbers == 1 { "" } else { "s" };
-        format!("{} ({} number{s} decrypted)", query.name, hq_dsl::with_commas(numbers.into()))
-    });
-    Ok(format!("no errors: {}", counts.collect::<Vec<_>>().join(", ")))
+    if let Some(evaluator) = backend.evaluator(&args.backend) {
+        plan(&program, evaluator, args.security)?;
+    }
+    let counts: Vec<String> = program.queries.iter().map(decrypted).collect();
+    Ok(format!("no errors: {}", counts.join(", ")))
+}
+
+/// Plans every query, also after one without a plan.
+fn plan(program: &Program, evaluator: &EvaluatorPlugin, security_bits: u32) -> Result<()> {
+    let mut errors = 0;
+    for query in &program.queries {
+        let target = Target::Cheapest { security_bits };
+        match program.plan(query, evaluator, &default_encodings(&query.dataset), &target) {
+            Ok(compiled) => program.draw_notes(&compiled),
+            Err(ClientError::Program { errors: more, .. }) => errors += more,
+            Err(error) => return Err(error),
+        }
+    }
+    if errors == 0 { Ok(()) } else { Err(ClientError::Program { file: program.file.clone(), errors }) }
+}
+
+fn decrypted(query: &Query) -> String {
+    let numbers = |per_group: usize| query.group_count().saturating_mul(per_group as u64);
+    let shown = numbers(query.aggregates.len());
+    let s = if shown == 1 { "" } else { "s" };
+    let sizes = match numbers(sizes(query).len()) {
+        0 => String::new(),
+        sizes => format!(", and {} for the small-cell rule", hq_dsl::with_commas(sizes.into())),
+    };
+    format!("{} ({} number{s} decrypted{sizes})", query.name, hq_dsl::with_commas(shown.into()))
 }

@@ -1,37 +1,29 @@
 //! `hq compute`: a query on an encrypted dataset. It needs, takes and touches no secret key.
 
-use std::fs;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
 
 use hq_dsl::Query;
-use hq_engine::dataset::{DatasetFolder, MANIFEST, Manifest};
+use hq_engine::dataset::DatasetFolder;
 use hq_engine::planner::Target;
 use hq_engine::run::run;
 use hq_plugin_sdk::frame::{self, Kind};
 use hq_plugin_sdk::parameters::Parameters;
-use hq_plugin_sdk::plan::Plan;
 
 use crate::backend::load_evaluator;
 use crate::cli::ComputeArgs;
 use crate::error::{ClientError, Result, damaged, file_error, mismatch};
 use crate::execution::{plan_digest, rows_per_block};
-use crate::keys::{read_bounded, read_evaluation_keys};
+use crate::keys::read_evaluation_keys;
 use crate::loader::FileLoader;
 use crate::output::{self, Bar};
 use crate::program::{Program, compile_schema};
 use crate::result_file::{self, CertificateRecord, Cost, Header, ResultFile};
 
-use super::encrypt::MANIFEST_DIGEST;
-
-/// Largest manifest that is read, in bytes.
-const MAX_MANIFEST_BYTES: u64 = 16 << 20;
-
 /// Computes one query.
 pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
     let evaluation_key = read_evaluation_keys(&args.eval_keys)?;
-    check_manifest(&args.data)?;
     let folder = DatasetFolder::open(&args.data)?;
     let manifest = folder.manifest();
     let key = frame::open(&evaluation_key, Kind::EvaluationKey)
@@ -81,8 +73,7 @@ pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
     let outcome = run(plan, &evaluator, &evaluation_key, &mut source, &mut |progress| {
         bar.set(progress);
         ControlFlow::Continue(())
-    })
-    .map_err(|error| damaged_part(&args.data, manifest, plan).unwrap_or_else(|| error.into()))?;
+    })?;
     drop(bar);
     let capabilities = evaluator.capabilities();
     let certificate = compiled.planned.certificate.as_ref().map(|certificate| CertificateRecord {
@@ -125,25 +116,6 @@ pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
     Ok(())
 }
 
-/// After a failed run: the first file of the plan's parts that is not intact, by name.
-fn damaged_part(folder: &Path, manifest: &Manifest, plan: &Plan) -> Option<ClientError> {
-    plan.inputs.iter().filter_map(|input| manifest.parts.get(&input.name)).find_map(|part| {
-        let path = folder.join(&part.file);
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(source) => return Some(ClientError::File { path, source }),
-        };
-        let mut rest = bytes.as_slice();
-        for block in 0..manifest.blocks {
-            match frame::split(rest) {
-                Ok((_, behind)) => rest = behind,
-                Err(error) => return Some(damaged(&path, format!("block {block}: {error}"))),
-            }
-        }
-        None
-    })
-}
-
 /// The plan's target for keys that exist.
 pub(crate) fn target(parameters: &Parameters) -> Target {
     match parameters {
@@ -162,18 +134,6 @@ fn only(program: &Program) -> Result<&Query> {
             known: queries.iter().map(|query| query.name.as_str()).collect::<Vec<_>>().join(", "),
         }),
     }
-}
-
-/// The manifest says what every other file means, so it has a digest beside it.
-fn check_manifest(folder: &Path) -> Result<()> {
-    let path = folder.join(MANIFEST);
-    let manifest = read_bounded(&path, MAX_MANIFEST_BYTES)?;
-    let digest_path = folder.join(MANIFEST_DIGEST);
-    let digest = fs::read_to_string(&digest_path).map_err(file_error(&digest_path))?;
-    if blake3::hash(&manifest).to_hex().as_str() != digest.trim() {
-        return Err(damaged(&path, format!("does not match {MANIFEST_DIGEST}: one of them was altered")));
-    }
-    Ok(())
 }
 
 /// Writes a file that is there as a whole or not at all.

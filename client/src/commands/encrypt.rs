@@ -1,13 +1,13 @@
 //! `hq encrypt`: a table as an encrypted dataset folder. Nothing is written unless every cell is sound.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, OpenOptions};
+use std::collections::BTreeSet;
+use std::fs::OpenOptions;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hq_dsl::Dataset;
 use hq_engine::compile::default_encodings;
-use hq_engine::dataset::{MANIFEST, Manifest, PartFile, SCHEMA, VERSION, part_file_name};
+use hq_engine::dataset::{Manifest, PartFile, VERSION, hex_digest, part_file_name, write_manifest};
 use hq_engine::lower::{known_input, present_input};
 use hq_engine::passes::Encodings;
 use hq_engine::run::Progress;
@@ -18,14 +18,11 @@ use hq_plugin_sdk::range::Range;
 use crate::backend::Backend;
 use crate::blocks::{Encoder, Encryption};
 use crate::cli::EncryptArgs;
-use crate::error::{ClientError, Result, file_error};
+use crate::error::{Result, file_error};
 use crate::keys::{KeyFolder, Staged};
 use crate::output::{self, Bar};
 use crate::program::read_schema;
 use crate::table::Table;
-
-/// File with the digest of the manifest.
-pub(crate) const MANIFEST_DIGEST: &str = "manifest.b3";
 
 /// Encrypts a table.
 pub(crate) fn encrypt(args: &EncryptArgs) -> Result<()> {
@@ -44,12 +41,15 @@ pub(crate) fn encrypt(args: &EncryptArgs) -> Result<()> {
     let encoder = Encoder::new(&inputs, form, &table, &encodings)?;
     let mut encryption = Encryption::new(&key, &table, encoder, parameters.rows_per_block())?;
     let blocks = table.blocks(parameters.rows_per_block());
-    let mut parts: BTreeMap<String, PartFile> = BTreeMap::new();
+    let mut parts = inputs
+        .iter()
+        .map(|input| PartWriter::create(staged.path(), &input.name))
+        .collect::<Result<Vec<_>>>()?;
     let bar = Bar::new("encrypting");
     for block in 0..blocks {
         let frames = encryption.next_block()?;
-        for (input, frame) in inputs.iter().zip(&frames) {
-            append(staged.path(), &input.name, frame, &mut parts)?;
+        for (part, frame) in parts.iter_mut().zip(&frames) {
+            part.append(frame)?;
         }
         bar.set(Progress { done: block + 1, blocks });
     }
@@ -61,9 +61,9 @@ pub(crate) fn encrypt(args: &EncryptArgs) -> Result<()> {
         key_id: keys.description.key_id.clone(),
         parameters,
         blocks,
-        schema_digest: blake3::hash(schema.as_bytes()).to_hex().to_string(),
+        schema_digest: hex_digest(schema.as_bytes()),
         columns: encodings.into_iter().collect(),
-        parts,
+        parts: inputs.iter().zip(parts).map(|(input, part)| (input.name.clone(), part.finish())).collect(),
     };
     write_manifest(staged.path(), &manifest, &schema)?;
     staged.publish()?;
@@ -87,13 +87,7 @@ fn read_table(args: &EncryptArgs, dataset: &Dataset) -> Result<Table> {
         let ignored = table.ignored().join(", ");
         output::note(&format!("{}: not in the schema and left out: {ignored}", args.table.display()));
     }
-    if table.made_missing() > 0 {
-        let count = hq_dsl::with_commas(table.made_missing().into());
-        output::note(&format!(
-            "{}: {count} cells outside their domains became missing",
-            args.table.display()
-        ));
-    }
+    table.note();
     Ok(table)
 }
 
@@ -121,27 +115,34 @@ fn all_inputs(dataset: &Dataset, backend: &Backend, encodings: &Encodings) -> Ve
     inputs
 }
 
-/// Adds a block to a part's file. Files are not kept open: there may be more parts than open files.
-fn append(folder: &Path, part: &str, frame: &[u8], parts: &mut BTreeMap<String, PartFile>) -> Result<()> {
-    let file = part_file_name(part)?;
-    let path = folder.join(&file);
-    OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(&path)
-        .and_then(|mut stream| stream.write_all(frame))
-        .map_err(file_error(&path))?;
-    parts.entry(part.to_owned()).or_insert(PartFile { file, bytes: 0 }).bytes += frame.len() as u64;
-    Ok(())
+/// A part's file in the making. It is not kept open: there may be more parts than open files.
+struct PartWriter {
+    path: PathBuf,
+    file: String,
+    bytes: u64,
+    hasher: blake3::Hasher,
 }
 
-fn write_manifest(folder: &Path, manifest: &Manifest, schema: &str) -> Result<()> {
-    let text = serde_json::to_string_pretty(manifest)
-        .map_err(|error| ClientError::Format { format: "JSON", reason: error.to_string() })?;
-    let digest = blake3::hash(text.as_bytes()).to_hex().to_string();
-    for (name, text) in [(MANIFEST, text.as_str()), (SCHEMA, schema), (MANIFEST_DIGEST, &digest)] {
-        let path = folder.join(name);
-        fs::write(&path, text).map_err(file_error(&path))?;
+impl PartWriter {
+    fn create(folder: &Path, part: &str) -> Result<Self> {
+        let file = part_file_name(part)?;
+        Ok(Self { path: folder.join(&file), file, bytes: 0, hasher: blake3::Hasher::new() })
     }
-    Ok(())
+
+    /// Adds a block.
+    fn append(&mut self, frame: &[u8]) -> Result<()> {
+        OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&self.path)
+            .and_then(|mut stream| stream.write_all(frame))
+            .map_err(file_error(&self.path))?;
+        self.bytes += frame.len() as u64;
+        self.hasher.update(frame);
+        Ok(())
+    }
+
+    fn finish(self) -> PartFile {
+        PartFile { file: self.file, bytes: self.bytes, digest: self.hasher.finalize().to_hex().to_string() }
+    }
 }

@@ -1,17 +1,14 @@
 //! What the conditions of a query's aggregates say about each other: which implies which, which make up
 //! which. Everything here follows from the text of the query alone.
 
-use std::collections::BTreeSet;
+use hq_dsl::{Query, RowId, RowOp, Rows};
+use hq_engine::sizes::{Conjunction, is_count, rows_behind, sizes};
 
-use hq_dsl::{AggregateKind, Query, RowId, RowOp, Rows};
-
-/// A conjunction of row conditions; empty for all rows.
-type Conjunction = BTreeSet<RowId>;
-
-/// The conditions of a query's aggregates.
+/// The conditions of the numbers that a query's plan releases per group: of its aggregates, then of the sizes
+/// that the engine adds. A size is taken as no less public than the sums over its rows.
 #[derive(Clone, Debug)]
 pub(crate) struct Conditions {
-    /// Per aggregate: the rows it counts, or those over which it sums.
+    /// Per number: the rows it counts, or those over which it sums.
     masks: Vec<Conjunction>,
     counts: Vec<usize>,
     sums: Vec<usize>,
@@ -33,17 +30,14 @@ impl Conditions {
             sums_over: Vec::new(),
         };
         for (index, aggregate) in query.aggregates.iter().enumerate() {
-            // A sum of flags is a count.
-            let flag = rows.get(aggregate.value).range;
-            let counts = aggregate.kind == AggregateKind::Count || flag.0 >= 0 && flag.1 <= 1;
-            let mask = if counts {
-                conditions.counts.push(index);
-                conjunction(rows, aggregate.value)
-            } else {
-                conditions.sums.push(index);
-                mask(rows, aggregate.value)
-            };
-            conditions.masks.push(mask);
+            let numbers =
+                if is_count(query, aggregate) { &mut conditions.counts } else { &mut conditions.sums };
+            numbers.push(index);
+            conditions.masks.push(rows_behind(query, aggregate));
+        }
+        for size in sizes(query) {
+            conditions.counts.push(conditions.masks.len());
+            conditions.masks.push(size);
         }
         conditions.relate(rows);
         conditions
@@ -178,40 +172,4 @@ fn condition_implies(rows: &Rows, given: RowId, wanted: RowId) -> bool {
         && inner
             .iter()
             .all(|&(lo, hi)| outer.iter().any(|&(outer_lo, outer_hi)| outer_lo <= lo && hi <= outer_hi))
-}
-
-/// The conditions that all hold where `row` does.
-fn conjunction(rows: &Rows, row: RowId) -> Conjunction {
-    let mut found = Conjunction::new();
-    let mut pending = vec![row];
-    while let Some(row) = pending.pop() {
-        if let RowOp::And(left, right) = rows.get(row).op {
-            pending.extend([left, right]);
-        } else if rows.get(row).op != RowOp::Const(1) {
-            found.insert(row);
-        }
-    }
-    found
-}
-
-/// The rows where a value is not zero, as far as its form shows: `flag * x`, `case { flag -> x else 0 }`.
-fn mask(rows: &Rows, row: RowId) -> Conjunction {
-    let op = &rows.get(row).op;
-    if let RowOp::Mul(left, right) = op {
-        let mut all = Conjunction::new();
-        for &factor in [left, right] {
-            let (lo, hi) = rows.get(factor).range;
-            all.extend(if lo >= 0 && hi <= 1 { conjunction(rows, factor) } else { mask(rows, factor) });
-        }
-        return all;
-    }
-    if let RowOp::Case { arms, otherwise } = op
-        && let [(condition, value)] = arms.as_slice()
-        && rows.get(*otherwise).op == RowOp::Const(0)
-    {
-        let mut all = conjunction(rows, *condition);
-        all.extend(mask(rows, *value));
-        return all;
-    }
-    Conjunction::new()
 }

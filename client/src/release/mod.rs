@@ -11,11 +11,15 @@
 //! | line | the smallest other cell where exactly one cell of a line along a key is hidden |
 //! | sum | a sum over the rows of a hidden count |
 //!
+//! The counts behind sums that a query does not ask for are released to the custodian for these rules
+//! ([`hq_engine::sizes`]); they are themselves never shown.
+//!
 //! The line rule takes every total as known: other queries may ask for it.
 
 mod conditions;
 
 use hq_dsl::{AggregateKind, Query};
+use hq_engine::sizes::aggregates_per_group;
 
 use crate::execution::group_label;
 use conditions::Conditions;
@@ -29,7 +33,7 @@ pub(crate) enum Reason {
     Complement,
 }
 
-/// Which numbers are hidden: per group, per aggregate of the query.
+/// Which numbers are hidden: per group, per number of the plan, so the query's aggregates come first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Released {
     /// `None` where the number may be shown.
@@ -39,7 +43,7 @@ pub(crate) struct Released {
 impl Released {
     /// Nothing is hidden.
     pub(crate) fn everything(query: &Query, groups: usize) -> Self {
-        Self { hidden: vec![vec![None; query.aggregates.len()]; groups] }
+        Self { hidden: vec![vec![None; aggregates_per_group(query)]; groups] }
     }
 
     /// Whether anything is hidden.
@@ -55,7 +59,7 @@ impl Released {
 
 /// Applies the rules of the query's dataset. `aggregates` come group by group, as the plan has them.
 pub(crate) fn apply(query: &Query, aggregates: &[i128]) -> Released {
-    let per_group = query.aggregates.len().max(1);
+    let per_group = aggregates_per_group(query).max(1);
     let groups = aggregates.len() / per_group;
     let min_cell = i128::from(query.dataset.release.min_cell);
     let mut rules = Rules {

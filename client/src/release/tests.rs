@@ -22,10 +22,10 @@ fn query(report: &str) -> Query {
 fn hidden(report: &str, aggregates: &[i128]) -> Vec<(usize, String)> {
     let query = query(report);
     let released = apply(&query, aggregates);
-    let per_group = query.aggregates.len();
+    let per_group = aggregates_per_group(&query);
     assert_eq!(aggregates.len() % per_group, 0);
     (0..aggregates.len() / per_group)
-        .flat_map(|group| (0..per_group).map(move |index| (group, index)))
+        .flat_map(|group| (0..query.aggregates.len()).map(move |index| (group, index)))
         .filter(|&(group, index)| released.reason(group, index).is_some())
         .map(|(group, index)| (group, query.aggregates[index].name.clone()))
         .collect()
@@ -105,5 +105,26 @@ fn sums_over_few_rows_are_hidden() {
     // The smaller group hides the larger: the total is taken as known.
     assert_eq!(found.len(), 4, "{found:?}");
     let masked = "report n = count(flag) total = sum(x * flag) all = sum(x)";
-    assert_eq!(hidden(masked, &[3, 200, 5000]), [(0, "n".to_owned()), (0, "total".to_owned())]);
+    // The last number is the size of the group, which `all` calls for.
+    assert_eq!(hidden(masked, &[3, 200, 5000, 100]), [(0, "n".to_owned()), (0, "total".to_owned())]);
+}
+
+#[test]
+fn sums_over_few_rows_are_hidden_where_no_count_is_asked_for() {
+    // Each sum is followed by its size.
+    assert_eq!(hidden("report total = sum(x)", &[120, 3]), [(0, "total".to_owned())]);
+    assert_eq!(hidden("report total = sum(x)", &[120, 11]), []);
+    assert_eq!(hidden("report total = sum(x)", &[0, 0]), []);
+    let sites = "by site report total = sum(x)";
+    let both = [(1, "total".to_owned()), (2, "total".to_owned())];
+    assert_eq!(hidden(sites, &[5000, 100, 120, 3, 900, 20]), both);
+    // All rows but three: the difference of the sums would be a sum over three.
+    let without = "report all = sum(x) masked = sum(x * flag)";
+    assert_eq!(hidden(without, &[5000, 4800, 100, 97]), [(0, "masked".to_owned())]);
+    assert_eq!(hidden(without, &[5000, 2400, 100, 50]), []);
+    let text = describe(&query(sites), &apply(&query(sites), &[5000, 100, 120, 3, 900, 20]));
+    assert!(
+        text.contains("`total` is hidden in 2 of 3 groups: b has a sum over too few rows; c hides"),
+        "{text}"
+    );
 }

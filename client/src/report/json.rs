@@ -1,6 +1,7 @@
 //! The JSON form of a report. Integers are exact whatever their size.
 
 use hq_dsl::Value;
+use hq_engine::sizes::aggregates_per_group;
 use hq_plugin_sdk::parameters::Parameters;
 use serde::{Serialize, Serializer};
 
@@ -137,7 +138,7 @@ fn certificate(report: &Report<'_>) -> Json {
         ("plan_blake3", Json::text(&report.plan_digest)),
         (
             "released_numbers",
-            Json::count((report.query.aggregates.len() as u64) * report.query.group_count()),
+            Json::count((aggregates_per_group(report.query) as u64) * report.query.group_count()),
         ),
     ];
     if let Some(certificate) = &report.certificate {

@@ -8,6 +8,7 @@ mod table;
 
 use hq_dsl::{Group, Query, Value};
 use hq_engine::certificate::Certificate;
+use hq_engine::sizes::aggregates_per_group;
 use hq_plugin_sdk::parameters::Parameters;
 
 use crate::cli::{Format, Release};
@@ -66,7 +67,7 @@ impl<'a> Report<'a> {
         verified: bool,
     ) -> Self {
         let codes = hq_engine::lower::groups(query);
-        let per_group = query.aggregates.len();
+        let per_group = aggregates_per_group(query);
         let released = match rules {
             Release::On => release::apply(query, &execution.aggregates),
             Release::Off => Released::everything(query, codes.len()),
@@ -80,7 +81,7 @@ impl<'a> Report<'a> {
             .enumerate()
             .map(|(group, by)| Group {
                 by: by.clone(),
-                aggregates: (0..per_group).map(|index| value(group, index)).collect(),
+                aggregates: (0..query.aggregates.len()).map(|index| value(group, index)).collect(),
             })
             .collect();
         let labels: Vec<Vec<(String, String)>> = codes.iter().map(|codes| labels(query, codes)).collect();

@@ -16,6 +16,10 @@ type Pieces = Vec<(i64, NodeId)>;
 /// A sum that cannot be split so far, in particular where the table has more rows than the modulus.
 pub fn limbs(plan: &Plan, plaintext_modulus: u64) -> Result<Plan> {
     let width = plaintext_modulus.saturating_sub(1) / plan.rows.max(1);
+    if width == 0 && !plan.sums.is_empty() {
+        // Not even a flag could be split off.
+        return Err(too_many_rows());
+    }
     rebuild_sums(
         plan,
         |algebra: &mut Algebra, _, op| algebra.apply(op),

@@ -2,114 +2,13 @@
 //! puts it and in `HQ_PLUGIN_DIR`; without it the tests say so and pass.
 #![expect(clippy::unwrap_used, reason = "a failing test may panic")]
 
+mod session;
+mod tables;
+
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
 
-use serde_json::Value;
-
-const SCHEMA: &str = "dataset clinic \"a clinic\" {
-  rows <= 1_000, one per person
-  release { min_cell 3 max_cells 100 }
-  sex: {female, male}
-  age: 18..90 \"years\"
-  sbp: 60..250 ? \"mmHg\"
-  smoker: bool
-}
-";
-const QUERY: &str = "use clinic
-query control \"a test\"
-  from clinic
-  where known(sbp)
-  by sex
-  report
-    n = count()
-    high = count(sbp >= 140)
-    mean_age = sum(age) / n
-";
-
-struct Session {
-    folder: tempfile::TempDir,
-}
-
-fn plugin_dirs() -> Vec<PathBuf> {
-    let program = Path::new(env!("CARGO_BIN_EXE_hq"));
-    let mut dirs: Vec<PathBuf> = program.parent().map(Path::to_owned).into_iter().collect();
-    dirs.extend(std::env::split_paths(&std::env::var_os("HQ_PLUGIN_DIR").unwrap_or_default()));
-    dirs
-}
-
-fn has_plugin(name: &str) -> bool {
-    let file = format!("{}hq_plugin_{name}{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
-    let found = plugin_dirs().iter().any(|dir| dir.join(&file).is_file());
-    if !found {
-        eprintln!("skipped: plugin {name} is not built");
-    }
-    found
-}
-
-impl Session {
-    fn new() -> Self {
-        let session = Self { folder: tempfile::tempdir().unwrap() };
-        session.write("clinic.hq", SCHEMA);
-        session.write("control.hq", QUERY);
-        let mut table = "id,sex,age,sbp,smoker\n".to_owned();
-        for row in 0..100 {
-            let sex = if row % 2 == 0 { "female" } else { "male" };
-            let sbp = if row % 5 == 0 { String::new() } else { (100 + row).to_string() };
-            table += &format!("{row},{sex},{},{sbp},{}\n", 18 + row % 70, row % 3 / 2);
-        }
-        session.write("clinic.csv", &table);
-        session
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        fs::write(self.path(name), text).unwrap();
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn hq(&self, words: &str) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_hq"))
-            .args(words.split(' '))
-            .current_dir(self.folder.path())
-            .env("HQ_PLUGIN_DIR", std::env::join_paths(plugin_dirs()).unwrap())
-            .env("HQ_PASSPHRASE", "correct horse")
-            .output()
-            .unwrap()
-    }
-
-    /// Standard output of a command that succeeds.
-    fn ok(&self, words: &str) -> String {
-        let output = self.hq(words);
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "hq {words}: {errors}");
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    /// Standard error of a command that ends with code 1.
-    fn fails(&self, words: &str) -> String {
-        let output = self.hq(words);
-        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(1), "hq {words}: {errors}");
-        assert!(!errors.contains("panicked"), "hq {words}: {errors}");
-        errors
-    }
-
-    /// Keys, an encrypted table and a result.
-    fn until_result(&self, backend: &str) {
-        let keygen = "keygen --for clinic.hq --query control.hq --no-passphrase -o keys --backend";
-        self.ok(&format!("{keygen} {backend}"));
-        self.ok("encrypt clinic.hq --table clinic.csv --keys keys -o data");
-        self.ok("compute control.hq --data data --eval-keys keys/evaluation.keys -o out.hqr");
-    }
-}
-
-fn json(text: &str) -> Value {
-    serde_json::from_str(text).unwrap()
-}
+use session::{SCHEMA, Session, has_plugin, json};
 
 #[test]
 fn run_gives_exact_numbers_in_every_format() {
@@ -179,42 +78,6 @@ fn a_secret_key_is_locked_and_never_taken_for_evaluation_keys() {
     assert!(!session.path("out.hqr").exists());
     let again = session.fails("keygen --for clinic.hq --backend clear --no-passphrase -o bare");
     assert!(again.contains("exists"), "{again}");
-}
-
-#[test]
-fn cells_outside_the_schema_stop_encryption() {
-    if !has_plugin("clear") {
-        return;
-    }
-    let session = Session::new();
-    session.ok("keygen --for clinic.hq --query control.hq --backend clear --no-passphrase -o keys");
-    session.write("bad.csv", "sex,age,sbp,smoker\nfemale,20,1180,0\nFemale,20,,1\nmale,,100,1\n");
-    let encrypt = "encrypt clinic.hq --keys keys -o data --table";
-    let errors = session.fails(&format!("{encrypt} bad.csv"));
-    for part in [
-        "HQ070",
-        "row 1, `sbp` = 1180 is outside 60..250",
-        "row 2, `sex` = Female",
-        "row 3, `age` is missing",
-        "--outside missing",
-    ] {
-        assert!(errors.contains(part), "{part}: {errors}");
-    }
-    assert!(!session.path("data").exists());
-    session.write("bad.csv", "sex,age,sbp,smoker\nfemale,20,1180,0\n");
-    session.ok("encrypt clinic.hq --keys keys -o data --table bad.csv --outside missing");
-    session.write("bad.csv", "sex,age,smoker\nfemale,20,0\n");
-    let missing = session.fails("encrypt clinic.hq --keys keys -o data2 --table bad.csv");
-    assert!(missing.contains("no column `sbp`; the table has sex, age, smoker"), "{missing}");
-    let mut long = "sex,age,sbp,smoker\n".to_owned();
-    long += &"female,20,,0\n".repeat(1001);
-    session.write("bad.csv", &long);
-    assert!(session.fails("encrypt clinic.hq --keys keys -o data2 --table bad.csv").contains("rows <= 1000"));
-    let left: Vec<_> = fs::read_dir(session.folder.path())
-        .unwrap()
-        .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with(".hq-"))
-        .collect();
-    assert!(left.is_empty(), "{left:?}");
 }
 
 /// Bits flipped and bytes cut at some places of a file: an error that names it, and no panic.
@@ -301,6 +164,85 @@ fn small_counts_are_hidden_from_what_is_opened() {
     assert!(result["aggregates"].as_array().unwrap().iter().all(|aggregate| aggregate["name"] != "n"));
     let all = json(&session.ok(&format!("{run} --release off")));
     assert_eq!(all["groups"][0]["report"]["n"], 1);
+}
+
+#[test]
+fn sums_over_few_rows_are_hidden_without_a_count() {
+    if !has_plugin("clear") {
+        return;
+    }
+    let session = Session::new();
+    let total = "use clinic\nquery total from clinic by smoker report total = sum(age)\n";
+    session.write("total.hq", total);
+    let mut table = "sex,age,sbp,smoker\nmale,40,,1\nmale,50,,1\n".to_owned();
+    table += &"female,30,,0\n".repeat(10);
+    session.write("clinic.csv", &table);
+    let backends = ["clear", "bgv"].into_iter().filter(|backend| has_plugin(backend));
+    for backend in backends {
+        let run = format!("run total.hq --table clinic=clinic.csv --backend {backend} --format json");
+        let output = session.hq(&run);
+        let result = json(&String::from_utf8(output.stdout).unwrap());
+        assert_eq!(result["groups"][1]["report"]["total"], "hidden");
+        assert_eq!(result["aggregates"], json("[]"));
+        // Two groups, a sum and its rows.
+        assert_eq!(result["certificate"]["released_numbers"], 4);
+        assert!(String::from_utf8_lossy(&output.stderr).contains("a sum over too few rows"));
+        let shown = json(&session.ok(&format!("{run} --release off")));
+        assert_eq!(shown["groups"][1]["report"]["total"], 90);
+        assert_eq!(shown["aggregates"].as_array().unwrap().len(), 2);
+        let explained = session.ok(&format!("explain total.hq --backend {backend}"));
+        assert!(explained.contains("One more number per group: its size, for the small-cell rule"));
+        assert!(explained.contains("x (1 aggregate(s) + 1 size(s)) = 4 numbers"), "{explained}");
+    }
+    // Enough of both.
+    session.write("clinic.csv", &(table + "male,60,,1\n"));
+    let run = "run total.hq --table clinic=clinic.csv --backend clear --verify --format json";
+    assert_eq!(json(&session.ok(run))["groups"][1]["report"]["total"], 150);
+    assert!(
+        session.ok("check total.hq").contains("total (2 numbers decrypted, and 2 for the small-cell rule)")
+    );
+}
+
+#[test]
+fn exchanged_parts_are_refused_by_name() {
+    if !has_plugin("clear") {
+        return;
+    }
+    let session = Session::new();
+    session.until_result("clear");
+    let (one, other) = (session.path("data/age.hqc"), session.path("data/sbp.hqc"));
+    let (first, second) = (fs::read(&one).unwrap(), fs::read(&other).unwrap());
+    fs::write(&one, second).unwrap();
+    fs::write(&other, first).unwrap();
+    let errors = session.fails(COMPUTE);
+    assert!(errors.contains(".hqc") && !session.path("again.hqr").exists(), "{errors}");
+}
+
+#[test]
+fn check_plans_where_it_can() {
+    let session = Session::new();
+    session.write("wide.hq", "use clinic\nquery wide from clinic report n = count() s = sum(sbp * sbp)\n");
+    session.write("clinic.hq", &SCHEMA.replace("60..250 ?", "60..250").replace("1_000,", "1_000_000,"));
+    let unplanned = session.hq("check wide.hq control.hq --backend nothing");
+    let errors = String::from_utf8_lossy(&unplanned.stderr);
+    assert_eq!(
+        errors.matches("checked, but not planned: backend `nothing` is not found").count(),
+        1,
+        "{errors}"
+    );
+    assert!(String::from_utf8_lossy(&unplanned.stdout).contains("wide.hq: no errors"), "{errors}");
+    if has_plugin("bgv") {
+        let planned = session.hq("check wide.hq");
+        let errors = String::from_utf8_lossy(&planned.stderr);
+        assert!(planned.status.success() && errors.contains("HQ051"), "{errors}");
+        // More rows than any plaintext modulus counts.
+        session.write(
+            "clinic.hq",
+            &SCHEMA.replace("60..250 ?", "60..250").replace("1_000,", "1_000_000_000_000,"),
+        );
+        let errors = session.fails("check wide.hq");
+        assert!(errors.contains("more rows than the plaintext modulus can count"), "{errors}");
+    }
 }
 
 #[test]

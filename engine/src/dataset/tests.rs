@@ -1,0 +1,143 @@
+#![expect(clippy::unwrap_used, reason = "a failing test may panic")]
+
+use super::*;
+use hq_plugin_sdk::frame::KeyId;
+use hq_plugin_sdk::plan::{Builder, Input};
+use hq_plugin_sdk::range::Range;
+
+const SCHEMA_TEXT: &str = "dataset d { rows <= 10  a: bool  b: bool }\n";
+
+/// Two parts of three blocks.
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        let folder = Self(tempfile::tempdir().unwrap());
+        let parts = ["a", "b"].map(|part| {
+            let file = part_file_name(part).unwrap();
+            let bytes: Vec<u8> = (0..3_u8)
+                .flat_map(|block| frame::seal(Kind::Ciphertext, KeyId([1; 16]), &[part.as_bytes()[0], block]))
+                .collect();
+            fs::write(folder.path(&file), &bytes).unwrap();
+            let part_file = PartFile { file, bytes: bytes.len() as u64, digest: hex_digest(&bytes) };
+            (part.to_owned(), part_file)
+        });
+        let manifest = Manifest {
+            version: VERSION,
+            dataset: "d".to_owned(),
+            backend: "clear".to_owned(),
+            key_id: "01".repeat(16),
+            parameters: Parameters::Clear { rows_per_block: 4 },
+            blocks: 3,
+            schema_digest: hex_digest(SCHEMA_TEXT.as_bytes()),
+            columns: BTreeMap::new(),
+            parts: parts.into_iter().collect(),
+        };
+        write_manifest(folder.0.path(), &manifest, SCHEMA_TEXT).unwrap();
+        folder
+    }
+
+    fn path(&self, file: &str) -> PathBuf {
+        self.0.path().join(file)
+    }
+
+    fn bytes(&self, file: &str) -> Vec<u8> {
+        fs::read(self.path(file)).unwrap()
+    }
+
+    /// Alters the manifest, with a digest that fits.
+    fn alter(&self, change: impl FnOnce(&mut Manifest)) {
+        let mut manifest: Manifest = serde_json::from_slice(&self.bytes(MANIFEST)).unwrap();
+        change(&mut manifest);
+        write_manifest(self.0.path(), &manifest, SCHEMA_TEXT).unwrap();
+    }
+
+    /// All blocks of both parts.
+    fn read(&self) -> Result<Vec<Vec<Vec<u8>>>, SourceError> {
+        let mut plan = Builder::new(10);
+        for name in ["a", "b"] {
+            plan.declare(Input { name: name.to_owned(), range: Range::BOOL, one_of: None });
+        }
+        let mut source = DatasetFolder::open(self.0.path())?.blocks(&plan.finish())?;
+        (0..source.blocks()).map(|block| source.block(block)).collect()
+    }
+
+    /// Why it cannot be read.
+    fn refusal(&self) -> String {
+        self.read().unwrap_err().to_string()
+    }
+}
+
+#[test]
+fn blocks_come_back_in_order() {
+    let folder = Folder::new();
+    let blocks = folder.read().unwrap();
+    assert_eq!(blocks.len(), 3);
+    for (index, block) in (0_u8..).zip(&blocks) {
+        let payload = |part: usize| frame::open(&block[part], Kind::Ciphertext).unwrap().payload.to_vec();
+        assert_eq!((payload(0), payload(1)), (vec![b'a', index], vec![b'b', index]));
+    }
+}
+
+#[test]
+fn exchanged_files_and_blocks_are_noticed() {
+    let folder = Folder::new();
+    let (a, b) = (folder.bytes("a.hqc"), folder.bytes("b.hqc"));
+    fs::write(folder.path("a.hqc"), &b).unwrap();
+    fs::write(folder.path("b.hqc"), &a).unwrap();
+    let refusal = folder.refusal();
+    assert!(refusal.contains("a.hqc: is not the file that the manifest names"), "{refusal}");
+
+    let folder = Folder::new();
+    let frame = a.len() / 3;
+    let turned = [&a[frame..2 * frame], &a[..frame], &a[2 * frame..]].concat();
+    fs::write(folder.path("a.hqc"), turned).unwrap();
+    assert!(folder.refusal().contains("a.hqc: is not the file"));
+}
+
+#[test]
+fn any_flipped_bit_names_file_and_block() {
+    let folder = Folder::new();
+    let good = folder.bytes("b.hqc");
+    let frame = good.len() / 3;
+    for at in 0..good.len() {
+        let mut bad = good.clone();
+        bad[at] ^= 1 << (at % 8);
+        fs::write(folder.path("b.hqc"), &bad).unwrap();
+        let refusal = folder.refusal();
+        assert!(refusal.contains(&format!("b.hqc: block {}: ", at / frame)), "{at}: {refusal}");
+    }
+}
+
+#[test]
+fn bytes_too_few_and_too_many_are_noticed() {
+    let folder = Folder::new();
+    let good = folder.bytes("a.hqc");
+    fs::write(folder.path("a.hqc"), &good[..good.len() - 1]).unwrap();
+    assert!(folder.refusal().contains("a.hqc: is 197 bytes long, the manifest says 198"));
+    // Also where the manifest is altered in the same way.
+    let shorter = |manifest: &mut Manifest, bytes: u64| {
+        manifest.parts.entry("a".to_owned()).and_modify(|part| part.bytes = bytes);
+    };
+    folder.alter(|manifest| shorter(manifest, 197));
+    assert!(folder.refusal().contains("a.hqc: block 2: it is cut short"));
+    fs::write(folder.path("a.hqc"), [good.as_slice(), b"more"].concat()).unwrap();
+    folder.alter(|manifest| shorter(manifest, 202));
+    assert!(folder.refusal().contains("a.hqc: goes on after its last block"));
+    folder.alter(|manifest| manifest.blocks = 0);
+    assert!(folder.refusal().contains("manifest.json: says that there are no blocks"));
+}
+
+#[test]
+fn manifest_and_schema_are_held_by_digests() {
+    let folder = Folder::new();
+    let text = String::from_utf8(folder.bytes(MANIFEST)).unwrap();
+    fs::write(folder.path(MANIFEST), text.replace("\"blocks\": 3", "\"blocks\": 2")).unwrap();
+    assert!(folder.refusal().contains("manifest.json: does not match manifest.b3"));
+    let folder = Folder::new();
+    fs::write(folder.path(SCHEMA), SCHEMA_TEXT.replace("10", "11")).unwrap();
+    assert!(folder.refusal().contains("schema.hq: is not the schema"));
+    let folder = Folder::new();
+    fs::remove_file(folder.path(MANIFEST_DIGEST)).unwrap();
+    assert!(folder.refusal().contains("manifest.b3"));
+}
