@@ -214,7 +214,7 @@ impl Algebra {
             if left == right {
                 return Ok(left);
             }
-            if self.not(left)? == right {
+            if self.negates(left, right) || self.negates(right, left) {
                 return self.constant(0);
             }
             if let (Some(Op::Member { arg, set }), Some(Op::Member { arg: other, set: second })) =
@@ -233,6 +233,12 @@ impl Algebra {
 
     fn are_booleans(&self, left: NodeId, right: NodeId) -> bool {
         [left, right].into_iter().all(|node| self.range(node) == Range::BOOL)
+    }
+
+    /// Whether `node` is `1 - other`.
+    fn negates(&self, node: NodeId, other: NodeId) -> bool {
+        let Some(Op::Linear(linear)) = self.builder.op(node) else { return false };
+        linear.constant() == 1 && linear.terms() == [(-1, other)]
     }
 
     /// The mark of an input that excludes others.

@@ -143,31 +143,16 @@ impl Noise {
     }
 
     /// Hybrid key switching at `level` adds `t sum over digits of |d_j| |e_j| / P` and one rounding. A digit
-    /// d_j is a lift of residues modulo Q_j by fast base conversion, so its coefficients lie within k Q_j
-    /// for k primes and need not be centred: `|d_j| <= k Q_j (2N/pi + D sqrt(N/12))`, the first term being
-    /// the norm of a constant vector of coefficients.
+    /// d_j is lifted exactly and centred, so its coefficients are uniform within Q_j/2:
+    /// `|d_j| <= D sqrt(N/12) Q_j`.
     #[must_use]
     pub fn key_switch(&self, level: usize) -> f64 {
-        let limbs = self.digit_limbs(level);
-        let spread =
-            log2_add(self.log2_n() + (2.0 / std::f64::consts::PI).log2(), self.random(-12_f64.log2() / 2.0));
-        let digits = limbs
-            .into_iter()
-            .fold(f64::NEG_INFINITY, |sum, (count, log2_q)| log2_add(sum, count.log2() + log2_q + spread));
+        let primes = self.parameters.log2_moduli.get(..=level).unwrap_or(&self.parameters.log2_moduli);
+        let digits = primes.chunks(self.parameters.digit_limbs).fold(f64::NEG_INFINITY, |sum, digit| {
+            log2_add(sum, digit.iter().sum::<f64>() + self.random(-12_f64.log2() / 2.0))
+        });
         let inner = self.parameters.log2_t + digits + self.error() - self.parameters.log2_p;
         log2_add(inner, self.rounding(2))
-    }
-
-    /// For each digit at a level: number of primes and log2 of their product.
-    fn digit_limbs(&self, level: usize) -> Vec<(f64, f64)> {
-        let primes: Vec<f64> = self.parameters.log2_moduli.iter().take(level + 1).copied().collect();
-        primes
-            .chunks(self.parameters.digit_limbs)
-            .map(|digit| {
-                let count = u32::try_from(digit.len()).map_or(f64::MAX, f64::from);
-                (count, digit.iter().sum())
-            })
-            .collect()
     }
 
     /// Modulus switching from `level`: `v / q_level` and one rounding.
