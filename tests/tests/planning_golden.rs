@@ -1,0 +1,98 @@
+//! What the planner tells a researcher: HQ050, HQ051 and the explanation of Q-COHORT, as golden files in
+//! `tests/golden`. `HQ_BLESS=1` writes them anew.
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::fs;
+use std::path::Path;
+
+use hq_dsl::{Loader, compile, render};
+use hq_engine::compile::{compile_query, default_encodings};
+use hq_engine::explain::explain;
+use hq_engine::planner::Target;
+use hq_plugin_bgv::backend::Bgv;
+use hq_plugin_sdk::backend::Evaluator;
+use hq_plugin_sdk::parameters::RnsRequest;
+
+struct Schemas;
+
+impl Loader for Schemas {
+    fn load(&self, module: &str) -> Option<(String, String)> {
+        let file = format!("{module}.hq");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas").join(&file);
+        fs::read_to_string(path).ok().map(|text| (file, text))
+    }
+}
+
+/// Drawn notes and errors of the planner, then the explanation if there is a plan.
+fn planned(name: &str, text: &str, target: &Target, explained: bool) -> String {
+    let compiled = compile(name, text, &[], &Schemas);
+    let query = &compiled.queries[0];
+    let backend = Bgv::capabilities();
+    let resolve = |request: &RnsRequest| Bgv::resolve(request);
+    match compile_query(query, &default_encodings(&query.dataset), &backend, &resolve, target) {
+        Ok(plan) => {
+            let mut out: String =
+                plan.notes.iter().map(|note| render(note, &compiled.sources, false)).collect();
+            if explained {
+                out.push_str(&explain(query, &plan, &backend, false));
+            }
+            out
+        }
+        Err(diagnostic) => render(&diagnostic, &compiled.sources, false),
+    }
+}
+
+fn check(golden: &str, made: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(golden);
+    if std::env::var_os("HQ_BLESS").is_some() {
+        fs::write(&file, made).unwrap();
+    } else {
+        assert_eq!(made, fs::read_to_string(&file).unwrap_or_default(), "{golden}");
+    }
+}
+
+fn cheapest() -> Target {
+    Target::Cheapest { security_bits: 128 }
+}
+
+#[test]
+fn q_cohort_is_explained() {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("queries/cohort.hq")).unwrap();
+    let made = planned("cohort.hq", &text, &cheapest(), true);
+    assert!(made.lines().count() < 200, "a screen or two, and the plan");
+    check("explain_cohort.txt", &made);
+}
+
+#[test]
+fn hq050_names_the_deepest_number() {
+    let shallow = Bgv::resolve(&RnsRequest {
+        ring_degree: 16_384,
+        min_plaintext_modulus: 65_537,
+        modulus_bits: vec![46, 46, 40],
+        special_bits: vec![49],
+        digit_limbs: 1,
+        security_bits: 128,
+    })
+    .unwrap();
+    let text = "use cohort\nquery deep\n  from cohort\n  where age >= 65 and hba1c_x10 >= 70\n  report n = count()\n";
+    let made = planned("deep.hq", text, &Target::Fixed(shallow), false);
+    assert!(made.contains("HQ050"), "{made}");
+    check("HQ050.txt", &made);
+}
+
+#[test]
+fn hq051_says_how_many_limbs() {
+    let narrow = Bgv::resolve(&RnsRequest {
+        ring_degree: 16_384,
+        min_plaintext_modulus: 65_537,
+        modulus_bits: vec![46, 46, 40, 40],
+        special_bits: vec![49],
+        digit_limbs: 1,
+        security_bits: 128,
+    })
+    .unwrap();
+    let text = "use cohort\nquery wide\n  from cohort\n  where dx_diabetes\n  report s = sum(sbp)\n";
+    let made = planned("wide.hq", text, &Target::Fixed(narrow), false);
+    assert!(made.contains("HQ051"), "{made}");
+    check("HQ051.txt", &made);
+}
