@@ -34,10 +34,8 @@ fn run(query: &str, dataset: &str, table: &Path, backend: &str) -> Vec<Value> {
         .output()
         .unwrap();
     assert!(output.status.success(), "{query}: {}", String::from_utf8_lossy(&output.stderr));
-    match serde_json::from_slice(&output.stdout).unwrap() {
-        Value::Array(results) => results,
-        one => vec![one],
-    }
+    let results: Value = serde_json::from_slice(&output.stdout).unwrap();
+    results.as_array().cloned().unwrap_or_else(|| vec![results])
 }
 
 /// Values of the aggregates by group (labels joined by commas) and name.
@@ -61,21 +59,18 @@ fn oracle(shared: &Path, file: &str) -> Vec<(String, String, i64)> {
     let oracle: Value = serde_json::from_str(&text).unwrap();
     let mut wanted = Vec::new();
     for (group, values) in oracle["exact"].as_object().unwrap() {
-        match values {
-            Value::Object(values) => {
-                for (name, value) in values {
-                    match value {
-                        Value::Array(list) => {
-                            for (index, value) in list.iter().enumerate() {
-                                let name = format!("{name}[{}]", index + 1);
-                                wanted.push((group.clone(), name, value.as_i64().unwrap()));
-                            }
-                        }
-                        value => wanted.push((group.clone(), name.clone(), value.as_i64().unwrap())),
-                    }
-                }
+        let Some(values) = values.as_object() else {
+            wanted.push((String::new(), group.clone(), values.as_i64().unwrap()));
+            continue;
+        };
+        for (name, value) in values {
+            let Some(list) = value.as_array() else {
+                wanted.push((group.clone(), name.clone(), value.as_i64().unwrap()));
+                continue;
+            };
+            for (index, value) in list.iter().enumerate() {
+                wanted.push((group.clone(), format!("{name}[{}]", index + 1), value.as_i64().unwrap()));
             }
-            value => wanted.push((String::new(), group.clone(), value.as_i64().unwrap())),
         }
     }
     wanted
