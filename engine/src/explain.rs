@@ -19,7 +19,7 @@ use crate::passes::Depths;
 use crate::sizes::{aggregates_per_group, sizes};
 
 /// Plans of at most this many nodes are printed in full.
-const MAX_LISTED_NODES: usize = 80;
+const MAX_LISTED_NODES: usize = 120;
 
 /// The explanation as text. With `passes`, the plan after each pass, in full.
 #[must_use]
