@@ -1,8 +1,8 @@
 //! From a circuit to a certified plan for one backend: the cheapest parameters that certify, found from
 //! the backend's description alone.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use hq_plugin_sdk::backend::BackendError;
 use hq_plugin_sdk::capabilities::{Capabilities, InputForm, Leveled, OpCost, OpKind, SecurityLimit};
@@ -135,9 +135,23 @@ struct Search<'a> {
 /// A pass with its name.
 type Pass = (&'static str, fn(&Plan) -> Rebuilt<Plan>);
 
-/// The passes between encoding and placement, for one plaintext modulus.
+/// The passes between limbs and placement.
 const SHAPING: [Pass; 3] =
     [("balance", passes::balance), ("presence", passes::presence), ("prune", passes::prune)];
+
+/// A plan with levels, for parameters that are not chosen yet.
+struct Placement {
+    plan: Plan,
+    pipeline: Pipeline,
+    shapes: Vec<Shape>,
+}
+
+impl Placement {
+    /// Primes in the chain that it needs.
+    fn levels(&self) -> usize {
+        levels(&self.plan)
+    }
+}
 
 impl Search<'_> {
     fn run(&self, target: &Target) -> Result<Planned, PlanError> {
@@ -147,77 +161,83 @@ impl Search<'_> {
         }
     }
 
-    /// Limbs for a plaintext modulus, then shape and place.
-    fn place(&self, modulus: u64) -> Result<(Plan, Pipeline), PlanError> {
-        let mut pipeline = self.pipeline.clone();
-        let mut plan = pipeline.pass("limbs", &self.encoded, |plan| passes::limbs(plan, modulus))?;
-        for (name, pass) in SHAPING {
-            plan = pipeline.pass(name, &plan, pass)?;
+    /// Limbs for a plaintext modulus, then shape and place: as it is, and with factors distributed where
+    /// that changes something.
+    fn place(&self, modulus: u64) -> Result<Vec<Placement>, PlanError> {
+        let mut whole = self.pipeline.clone();
+        let plan = whole.pass("limbs", &self.encoded, |plan| passes::limbs(plan, modulus))?;
+        let mut distributed = whole.clone();
+        let other = distributed.pass("distribute", &plan, passes::distribute)?;
+        let mut placements = Vec::with_capacity(2);
+        if other != plan {
+            placements.push(shape_and_place(distributed, other)?);
         }
-        let plan = pipeline.pass("place", &plan, |plan| passes::place(plan, RELEASE_LEVEL))?;
-        Ok((plan, pipeline))
+        placements.push(shape_and_place(whole, plan)?);
+        Ok(placements)
     }
 
     fn fixed(&self, parameters: &RnsParameters) -> Result<Planned, PlanError> {
-        let (placed, pipeline) = self.place(parameters.plaintext_modulus)?;
-        let levels = levels(&placed);
-        if levels > parameters.moduli.len() {
-            return Err(too_deep(&placed, levels, parameters.moduli.len()));
+        let ring = Ring::of(parameters);
+        let mut placements = self.place(parameters.plaintext_modulus)?;
+        let cost = |placement: &Placement| cost_ns(&placement.plan, &placement.shapes, self.leveled, ring);
+        placements.sort_by(|a, b| cost(a).total_cmp(&cost(b)));
+        let allowed = parameters.moduli.len();
+        match placements.iter().find(|placement| placement.levels() <= allowed) {
+            Some(placement) => self.certified(placement, parameters),
+            None => Err(too_deep(placements.iter(), allowed)),
         }
-        self.certified(&placed, pipeline, parameters)
     }
 
-    fn certified(
-        &self,
-        placed: &Plan,
-        pipeline: Pipeline,
-        parameters: &RnsParameters,
-    ) -> Result<Planned, PlanError> {
-        let mut plan = placed.clone();
+    fn certified(&self, placement: &Placement, parameters: &RnsParameters) -> Result<Planned, PlanError> {
+        let mut plan = placement.plan.clone();
         plan.parameters = Some(Parameters::Rns(parameters.clone()));
         plan.release = Some(Release { level: RELEASE_LEVEL, flood_bits: 0 });
         let invalid = |source| PlanError::Pass { pass: "certify", source };
         let flood_bits = certificate::flood_bits(&plan, parameters, self.leveled).map_err(invalid)?;
         plan.release = Some(Release { level: RELEASE_LEVEL, flood_bits });
         let certificate = certify(&plan, self.leveled)?;
-        let shapes = verify::shapes(&plan).map_err(invalid)?;
-        let cost_ns = cost_ns(&plan, &shapes, self.leveled, Ring::of(parameters));
-        Ok(Planned { passes: pipeline.trail, plan, certificate: Some(certificate), cost_ns })
+        let cost_ns = cost_ns(&plan, &placement.shapes, self.leveled, Ring::of(parameters));
+        let passes = placement.pipeline.trail.clone();
+        Ok(Planned { passes, plan, certificate: Some(certificate), cost_ns })
     }
 
     /// Every ring degree, plaintext modulus and key-switching shape, by estimated cost; the first that
     /// certifies.
     fn cheapest(&self, security_bits: u32) -> Result<Planned, PlanError> {
-        let mut placed_for: HashMap<u64, (Plan, Pipeline)> = HashMap::new();
-        let mut candidates: Vec<(f64, u64, RnsRequest)> = Vec::new();
-        for limit in self.leveled.security.iter().filter(|limit| limit.security_bits == security_bits) {
+        let mut placed_for: BTreeMap<u64, Vec<Placement>> = BTreeMap::new();
+        let limits = || self.leveled.security.iter().filter(|limit| limit.security_bits == security_bits);
+        for modulus in limits().flat_map(|limit| self.plaintext_moduli(limit.ring_degree)) {
+            if let Entry::Vacant(entry) = placed_for.entry(modulus) {
+                // A modulus too small for the rows has no plan; a larger one may.
+                entry.insert(self.place(modulus).unwrap_or_default());
+            }
+        }
+        let mut candidates: Vec<(f64, &Placement, RnsRequest)> = Vec::new();
+        for limit in limits() {
             for modulus in self.plaintext_moduli(limit.ring_degree) {
-                if let Entry::Vacant(entry) = placed_for.entry(modulus) {
-                    // A modulus too small for the rows has no plan; a larger one may.
-                    let Ok(placed) = self.place(modulus) else { continue };
-                    entry.insert(placed);
+                for placement in placed_for.get(&modulus).into_iter().flatten() {
+                    let requests = self.requests(placement, modulus, limit);
+                    candidates.extend(requests.map(|(cost, request)| (cost, placement, request)));
                 }
-                let Some((placed, _)) = placed_for.get(&modulus) else { continue };
-                candidates.extend(
-                    self.requests(placed, modulus, limit).map(|(cost, request)| (cost, modulus, request)),
-                );
             }
         }
         candidates.sort_by(|a, b| a.0.total_cmp(&b.0));
-        for (_, modulus, request) in candidates {
-            let Some((placed, pipeline)) = placed_for.get(&modulus) else { continue };
+        for (_, placement, request) in candidates {
             // A backend may lack primes of this size, or the certificate a bit: another shape may do.
             let Ok(parameters) = (self.resolve)(&request) else { continue };
-            if let Ok(planned) = self.certified(placed, pipeline.clone(), &parameters) {
+            if let Ok(planned) = self.certified(placement, &parameters) {
                 return Ok(planned);
             }
         }
         // Say why the largest modulus had none.
-        let (placed, _) = match placed_for.into_iter().max_by_key(|&(modulus, _)| modulus) {
-            Some((_, placed)) => placed,
-            None => self.place(1 << self.leveled.max_plaintext_bits.min(62))?,
-        };
-        Err(too_deep(&placed, levels(&placed), self.most_levels(security_bits)))
+        let allowed = self.most_levels(security_bits);
+        match placed_for.values().rev().find(|placements| !placements.is_empty()) {
+            Some(placements) => Err(too_deep(placements.iter(), allowed)),
+            None => {
+                let placements = self.place(1 << self.leveled.max_plaintext_bits.min(62))?;
+                Err(too_deep(placements.iter(), allowed))
+            }
+        }
     }
 
     /// Primes of the widest chain that the security table has room for.
@@ -255,29 +275,30 @@ impl Search<'_> {
     /// What could be asked for a placed plan at one ring degree, with the estimated cost.
     fn requests(
         &self,
-        placed: &Plan,
+        placement: &Placement,
         modulus: u64,
         limit: &SecurityLimit,
     ) -> impl Iterator<Item = (f64, RnsRequest)> {
         (1..=4_u32)
             .flat_map(|digit_limbs| (1..=digit_limbs.min(3)).map(move |specials| (digit_limbs, specials)))
             .filter_map(move |(digit_limbs, specials)| {
-                let request = self.request(placed, modulus, limit, digit_limbs, specials)?;
-                Some((request_cost(placed, &request, self.leveled), request))
+                let request = self.request(placement, modulus, limit, digit_limbs, specials)?;
+                let ring = Ring { degree: limit.ring_degree, digit_limbs, specials };
+                Some((cost_ns(&placement.plan, &placement.shapes, self.leveled, ring), request))
             })
     }
 
     /// Bits per prime from the noise gap of its level, or `None` where they cannot fit.
     fn request(
         &self,
-        placed: &Plan,
+        placement: &Placement,
         modulus: u64,
         limit: &SecurityLimit,
         digit_limbs: u32,
         specials: u32,
     ) -> Option<RnsRequest> {
         let widest = f64::from(self.leveled.max_modulus_bits);
-        let count = levels(placed);
+        let count = placement.levels();
         let ring_degree = f64::from(limit.ring_degree);
         let special_bits = vec![self.leveled.max_modulus_bits; usize::try_from(specials).ok()?];
         let mut parameters = NoiseParameters {
@@ -292,7 +313,7 @@ impl Search<'_> {
         // A prime is 1 modulo 2 N t: it has at least so many bits, and a few more to be a prime.
         let least = 1.0 + (2.0 * ring_degree).log2() + parameters.log2_t;
         for _ in 0..4 {
-            let bits = self.prime_bits(placed, &parameters, limit)?;
+            let bits = prime_bits(placement, &parameters, limit)?;
             parameters.log2_moduli = bits.iter().map(|&bits| bits.max(least).min(widest)).collect();
         }
         let modulus_bits: Vec<u32> = parameters.log2_moduli.iter().map(|&bits| ceil(bits)).collect();
@@ -311,50 +332,58 @@ impl Search<'_> {
             security_bits: limit.security_bits,
         })
     }
+}
 
-    /// The noise gap of each level: what a switch there should divide by.
-    fn prime_bits(
-        &self,
-        placed: &Plan,
-        parameters: &NoiseParameters,
-        limit: &SecurityLimit,
-    ) -> Option<Vec<f64>> {
-        let count = parameters.log2_moduli.len();
-        let shapes = shapes_of(placed, count)?;
-        let blocks = u32::try_from(blocks(placed, limit.ring_degree)).map_or(f64::MAX, f64::from);
-        let noise: Noise = certificate::model(parameters.clone(), placed, blocks);
-        let bounds = noise.bounds(placed, &shapes);
-        let release = usize::from(RELEASE_LEVEL.0);
-        let mut gaps = vec![0.0_f64; count];
-        let mut raise = |level: usize, gap: f64| {
-            if let Some(known) = gaps.get_mut(level) {
-                *known = known.max(gap);
-            }
-        };
-        for (node, op) in placed.iter() {
-            if let Op::ModSwitch { arg } = op {
-                let (bits, shape) = (bounds.get(arg.index())?, shapes.get(arg.index())?);
-                let parts = shapes.get(node.index())?.parts;
-                raise(usize::from(shape.level.0), bits - noise.rounding(parts));
-            }
+/// The noise gap of each level: what a switch there should divide by.
+fn prime_bits(
+    placement: &Placement,
+    parameters: &NoiseParameters,
+    limit: &SecurityLimit,
+) -> Option<Vec<f64>> {
+    let count = parameters.log2_moduli.len();
+    let (placed, shapes) = (&placement.plan, &placement.shapes);
+    let blocks = u32::try_from(blocks(placed, limit.ring_degree)).map_or(f64::MAX, f64::from);
+    let noise: Noise = certificate::model(parameters.clone(), placed, blocks);
+    let bounds = noise.bounds(placed, shapes);
+    let release = usize::from(RELEASE_LEVEL.0);
+    let mut gaps = vec![0.0_f64; count];
+    let mut raise = |level: usize, gap: f64| {
+        if let Some(known) = gaps.get_mut(level) {
+            *known = known.max(gap);
         }
-        let mut opened = 0.0_f64;
-        for sum in &placed.sums {
-            let (bits, &shape) = (bounds.get(sum.node.index())?, shapes.get(sum.node.index())?);
-            let level = usize::from(shape.level.0);
-            if level > release {
-                raise(level, bits + blocks.log2() - noise.rounding(2));
-            }
-            opened = opened.max(noise.released(*bits, blocks, shape, release));
+    };
+    for (node, op) in placed.iter() {
+        if let Op::ModSwitch { arg } = op {
+            let (bits, shape) = (bounds.get(arg.index())?, shapes.get(arg.index())?);
+            let parts = shapes.get(node.index())?.parts;
+            raise(usize::from(shape.level.0), bits - noise.rounding(parts));
         }
-        // The primes of the release level share what is opened, flooding included, and a bit of sign.
-        let base = opened + f64::from(FLOODING_BITS) + 3.0;
-        let share = base / f64::from(RELEASE_LEVEL.0 + 1);
-        for level in 0..=release {
-            raise(level, share);
-        }
-        Some(gaps.into_iter().map(|gap| gap + 0.5).collect())
     }
+    let mut opened = 0.0_f64;
+    for sum in &placed.sums {
+        let (bits, &shape) = (bounds.get(sum.node.index())?, shapes.get(sum.node.index())?);
+        let level = usize::from(shape.level.0);
+        if level > release {
+            raise(level, bits + blocks.log2() - noise.rounding(2));
+        }
+        opened = opened.max(noise.released(*bits, blocks, shape, release));
+    }
+    // The primes of the release level share what is opened, flooding included, and a bit of sign.
+    let base = opened + f64::from(FLOODING_BITS) + 3.0;
+    let share = base / f64::from(RELEASE_LEVEL.0 + 1);
+    for level in 0..=release {
+        raise(level, share);
+    }
+    Some(gaps.into_iter().map(|gap| gap + 0.5).collect())
+}
+
+fn shape_and_place(mut pipeline: Pipeline, mut plan: Plan) -> Result<Placement, PlanError> {
+    for (name, pass) in SHAPING {
+        plan = pipeline.pass(name, &plan, pass)?;
+    }
+    let plan = pipeline.pass("place", &plan, |plan| passes::place(plan, RELEASE_LEVEL))?;
+    let shapes = shapes_of(&plan).map_err(|source| PlanError::Pass { pass: "place", source })?;
+    Ok(Placement { plan, pipeline, shapes })
 }
 
 /// Primes in the chain that a placed plan needs.
@@ -370,24 +399,17 @@ fn levels(placed: &Plan) -> usize {
 }
 
 /// Shapes of a plan whose parameters are not chosen yet.
-fn shapes_of(placed: &Plan, count: usize) -> Option<Vec<Shape>> {
+fn shapes_of(placed: &Plan) -> Result<Vec<Shape>, Invalid> {
     let mut plan = placed.clone();
     plan.parameters = Some(Parameters::Rns(RnsParameters {
         ring_degree: 0,
         plaintext_modulus: 0,
-        moduli: vec![0; count],
+        moduli: vec![0; levels(placed)],
         special_moduli: Vec::new(),
         digit_limbs: 1,
         security_bits: 0,
     }));
-    verify::shapes(&plan).ok()
-}
-
-fn request_cost(placed: &Plan, request: &RnsRequest, leveled: &Leveled) -> f64 {
-    let specials = u32::try_from(request.special_bits.len()).unwrap_or(u32::MAX);
-    let ring = Ring { degree: request.ring_degree, digit_limbs: request.digit_limbs, specials };
-    shapes_of(placed, request.modulus_bits.len())
-        .map_or(f64::INFINITY, |shapes| cost_ns(placed, &shapes, leveled, ring))
+    verify::shapes(&plan)
 }
 
 /// What the price of an operation depends on besides its level.
@@ -438,7 +460,13 @@ fn cost_ns(plan: &Plan, shapes: &[Shape], leveled: &Leveled, ring: Ring) -> f64 
     per_slot * blocks * f64::from(ring.degree)
 }
 
-fn too_deep(placed: &Plan, needed: usize, allowed: usize) -> PlanError {
+/// Of the placement that needs fewest levels, the number that needs most.
+fn too_deep<'a>(placements: impl Iterator<Item = &'a Placement>, allowed: usize) -> PlanError {
+    let shallowest = placements.min_by_key(|placement| placement.levels());
+    let Some(placement) = shallowest else {
+        return PlanError::TooDeep { depth: 0, allowed: 0, aggregate: 0 };
+    };
+    let (placed, needed) = (&placement.plan, placement.levels());
     let mut depths = Depths::default();
     let deepest = (0..placed.aggregates.len())
         .map(|index| {

@@ -42,7 +42,7 @@ pub fn balance(plan: &Plan) -> Result<Plan> {
 }
 
 /// Products that only one other product reads.
-fn inner_products(plan: &Plan) -> HashSet<NodeId> {
+pub(super) fn inner_products(plan: &Plan) -> HashSet<NodeId> {
     let live = live_nodes(plan);
     let mut readers: HashMap<NodeId, (usize, bool)> = HashMap::new();
     for (_, op) in plan.iter().filter(|(node, _)| live.get(node.index()).copied().unwrap_or(false)) {

@@ -3,6 +3,7 @@
 
 mod balance;
 mod comparator;
+mod distribute;
 mod encode;
 mod limbs;
 mod number;
@@ -11,6 +12,7 @@ mod presence;
 mod prune;
 
 pub use balance::{Depths, balance};
+pub use distribute::distribute;
 pub use encode::{Encodings, encode};
 pub use limbs::{limbs, span};
 pub use place::place;
