@@ -8,7 +8,7 @@ use hq_plugin_sdk::range::Range;
 use hq_plugin_sdk::verify::{self, Invalid, Shape};
 use serde::{Deserialize, Serialize};
 
-use crate::noise::{FAILURE_BITS, FLOODING_BITS, Noise, NoiseParameters};
+use crate::noise::{FAILURE_BITS, FLOODING_BITS, Noise, NoiseParameters, ceil};
 use crate::passes::span;
 
 /// Proves what a placed plan promises. Recomputed from the plan whenever it is needed.
@@ -124,16 +124,7 @@ pub fn flood_bits(plan: &Plan, rns: &RnsParameters, leveled: &Leveled) -> Result
     let log2_t = analysis.noise.parameters().log2_t;
     let most =
         (0..plan.sums.len()).map(|sum| analysis.released(plan, sum, level) - log2_t).fold(0.0_f64, f64::max);
-    Ok(ceil(most) + FLOODING_BITS)
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "clamped to what 32 bits hold; float to integer has no checked conversion"
-)]
-fn ceil(bits: f64) -> u32 {
-    bits.ceil().clamp(0.0, 4096.0) as u32
+    Ok(ceil(most, 0..=4096) + FLOODING_BITS)
 }
 
 struct Analysis {

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | lower | `lower`, `sizes` | query -> circuit |
 //! | encode, shape, place | `passes` | circuit -> placed plan |
-//! | choose parameters | `planner` | placed plan -> plan of one backend |
+//! | choose parameters | `planner`, `cost` | placed plan -> plan of one backend |
 //! | certify | `noise`, `certificate` | plan -> certificate |
 //! | run | `run`, `dataset` | plan x blocks -> encrypted sums |
 //! | open | `open` | opened sums -> exact aggregates |
@@ -14,6 +14,7 @@
 pub mod algebra;
 pub mod certificate;
 pub mod compile;
+pub mod cost;
 pub mod dataset;
 pub mod encoding;
 pub mod explain;

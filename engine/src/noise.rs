@@ -84,6 +84,17 @@ pub fn log2_add(a: f64, b: f64) -> f64 {
     }
 }
 
+/// The next whole number of bits within `range`.
+#[must_use]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped to what 32 bits hold; float to integer has no checked conversion"
+)]
+pub fn ceil(bits: f64, range: std::ops::RangeInclusive<u32>) -> u32 {
+    bits.ceil().clamp(f64::from(*range.start()), f64::from(*range.end())) as u32
+}
+
 /// The model at given parameters and tail.
 #[derive(Clone, Debug)]
 pub struct Noise {

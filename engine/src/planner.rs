@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use hq_plugin_sdk::backend::BackendError;
-use hq_plugin_sdk::capabilities::{Capabilities, InputForm, Leveled, OpCost, OpKind, SecurityLimit};
+use hq_plugin_sdk::capabilities::{Capabilities, InputForm, Leveled, SecurityLimit};
 use hq_plugin_sdk::parameters::{Parameters, RnsParameters, RnsRequest};
 use hq_plugin_sdk::plan::{Level, Op, Plan, Release};
 use hq_plugin_sdk::verify::{self, Invalid, Shape};
 
 use crate::algebra::Result as Rebuilt;
 use crate::certificate::{self, Certificate, Uncertified, blocks, certify};
-use crate::noise::{FLOODING_BITS, Noise, NoiseParameters, secret_bound};
+use crate::cost::{self, Ring};
+use crate::noise::{FLOODING_BITS, Noise, NoiseParameters, ceil, secret_bound};
 use crate::passes::{self, Depths, Encodings};
 
 /// Results are opened at this level: two primes hold a number, its noise and the flooding.
@@ -179,7 +180,7 @@ impl Search<'_> {
     fn fixed(&self, parameters: &RnsParameters) -> Result<Planned, PlanError> {
         let ring = Ring::of(parameters);
         let mut placements = self.place(parameters.plaintext_modulus)?;
-        let cost = |placement: &Placement| cost_ns(&placement.plan, &placement.shapes, self.leveled, ring);
+        let cost = |placement: &Placement| self.cost_ns(placement, ring);
         placements.sort_by(|a, b| cost(a).total_cmp(&cost(b)));
         let allowed = parameters.moduli.len();
         match placements.iter().find(|placement| placement.levels() <= allowed) {
@@ -196,9 +197,13 @@ impl Search<'_> {
         let flood_bits = certificate::flood_bits(&plan, parameters, self.leveled).map_err(invalid)?;
         plan.release = Some(Release { level: RELEASE_LEVEL, flood_bits });
         let certificate = certify(&plan, self.leveled)?;
-        let cost_ns = cost_ns(&plan, &placement.shapes, self.leveled, Ring::of(parameters));
+        let cost_ns = self.cost_ns(placement, Ring::of(parameters));
         let passes = placement.pipeline.trail.clone();
         Ok(Planned { passes, plan, certificate: Some(certificate), cost_ns })
+    }
+
+    fn cost_ns(&self, placement: &Placement, ring: Ring) -> f64 {
+        cost::nanoseconds(&placement.plan, &placement.shapes, self.leveled, ring, RELEASE_LEVEL)
     }
 
     /// Every ring degree, plaintext modulus and key-switching shape, by estimated cost; the first that
@@ -284,7 +289,7 @@ impl Search<'_> {
             .filter_map(move |(digit_limbs, specials)| {
                 let request = self.request(placement, modulus, limit, digit_limbs, specials)?;
                 let ring = Ring { degree: limit.ring_degree, digit_limbs, specials };
-                Some((cost_ns(&placement.plan, &placement.shapes, self.leveled, ring), request))
+                Some((self.cost_ns(placement, ring), request))
             })
     }
 
@@ -316,7 +321,7 @@ impl Search<'_> {
             let bits = prime_bits(placement, &parameters, limit)?;
             parameters.log2_moduli = bits.iter().map(|&bits| bits.max(least).min(widest)).collect();
         }
-        let modulus_bits: Vec<u32> = parameters.log2_moduli.iter().map(|&bits| ceil(bits)).collect();
+        let modulus_bits: Vec<u32> = parameters.log2_moduli.iter().map(|&bits| ceil(bits, 1..=64)).collect();
         let total: u32 = modulus_bits.iter().sum::<u32>() + special_bits.iter().sum::<u32>();
         // Primes lie up to a bit below their size in bits; the certificate checks the exact product.
         let slack = u32::try_from(count).ok()? + specials;
@@ -412,54 +417,6 @@ fn shapes_of(placed: &Plan) -> Result<Vec<Shape>, Invalid> {
     verify::shapes(&plan)
 }
 
-/// What the price of an operation depends on besides its level.
-#[derive(Clone, Copy, Debug)]
-struct Ring {
-    degree: u32,
-    digit_limbs: u32,
-    specials: u32,
-}
-
-impl Ring {
-    fn of(parameters: &RnsParameters) -> Self {
-        Self {
-            degree: parameters.ring_degree,
-            digit_limbs: parameters.digit_limbs,
-            specials: u32::try_from(parameters.special_moduli.len()).unwrap_or(u32::MAX),
-        }
-    }
-
-    /// Limb transforms and limb products of an operation at so many limbs. Key switching transforms each
-    /// digit to all primes, divides two polynomials by P, and multiplies each digit with two keys.
-    fn steps(self, kind: OpKind, limbs: f64) -> (f64, f64) {
-        if kind != OpKind::Relinearize {
-            return (limbs, limbs * limbs);
-        }
-        let (specials, width) = (f64::from(self.specials), f64::from(self.digit_limbs));
-        let digits = (limbs / width).ceil();
-        let transforms = limbs + digits * (limbs + specials) - limbs + 2.0 * (limbs + specials);
-        (transforms, 2.0 * digits * (limbs + specials))
-    }
-}
-
-/// Estimated CPU nanoseconds of all blocks, from the backend's cost table.
-fn cost_ns(plan: &Plan, shapes: &[Shape], leveled: &Leveled, ring: Ring) -> f64 {
-    let blocks = float(blocks(plan, ring.degree));
-    let per_slot: f64 = plan
-        .iter()
-        .map(|(node, op)| {
-            let limbs = shapes.get(node.index()).map_or(0, |shape| shape.level.limbs());
-            let limbs = u32::try_from(limbs).map_or(f64::MAX, f64::from);
-            let cost: Option<&OpCost> = leveled.costs.iter().find(|cost| cost.op == op.kind());
-            let terms = if let Op::Linear(linear) = op { linear.terms().len().max(1) } else { 1 };
-            let terms = u32::try_from(terms).map_or(f64::MAX, f64::from);
-            let (linear, quadratic) = ring.steps(op.kind(), limbs);
-            cost.map_or(0.0, |cost| (cost.per_slot_limb * linear + cost.per_slot_limb2 * quadratic) * terms)
-        })
-        .sum();
-    per_slot * blocks * f64::from(ring.degree)
-}
-
 /// Of the placement that needs fewest levels, the number that needs most.
 fn too_deep<'a>(placements: impl Iterator<Item = &'a Placement>, allowed: usize) -> PlanError {
     let shallowest = placements.min_by_key(|placement| placement.levels());
@@ -487,13 +444,4 @@ fn too_deep<'a>(placements: impl Iterator<Item = &'a Placement>, allowed: usize)
 #[expect(clippy::cast_precision_loss, reason = "estimates need no more than a double holds")]
 fn float(value: u64) -> f64 {
     value as f64
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "clamped to a few bits; float to integer has no checked conversion"
-)]
-fn ceil(bits: f64) -> u32 {
-    bits.ceil().clamp(1.0, 64.0) as u32
 }

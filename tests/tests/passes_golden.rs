@@ -29,6 +29,7 @@ fn run(source: &str) -> Plan {
             passes::encode(&plan, &encodings)
         }
         ["limbs"] => passes::limbs(&plan, settings(source, "modulus")[0].parse().unwrap()),
+        ["distribute"] => passes::distribute(&plan),
         ["balance"] => passes::balance(&plan),
         ["presence"] => passes::presence(&plan),
         ["place"] => passes::place(&plan, Level(settings(source, "release")[0].parse().unwrap())),
@@ -58,5 +59,5 @@ fn every_pass_makes_what_its_examples_say() {
             assert_eq!(made, expected, "{}", file.display());
         }
     }
-    assert_eq!(passes_seen.len(), 6, "every pass has an example: {passes_seen:?}");
+    assert_eq!(passes_seen.len(), 7, "every pass has an example: {passes_seen:?}");
 }

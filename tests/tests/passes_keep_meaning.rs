@@ -41,6 +41,9 @@ fn check(seed: u64) -> Result<()> {
     for sum in &limbed.sums {
         assert!(passes::span(sum.range) * limbed.rows <= 12 * 40, "{sum:?}\n{encoded}\n{limbed}");
     }
+    let distributed = passes::distribute(&limbed)?;
+    assert_eq!(aggregates(&case, &distributed, 0), expected, "distribute\n{limbed}\n{distributed}");
+    assert_eq!(aggregates(&case, &passes::balance(&distributed)?, 0), expected, "balance\n{distributed}");
     let balanced = passes::balance(&limbed)?;
     assert_eq!(aggregates(&case, &balanced, 0), expected, "balance\n{limbed}\n{balanced}");
     let present = passes::presence(&balanced)?;

@@ -40,7 +40,8 @@ fn plan(
     build: impl Fn(&mut Builder, &[Level], &dyn Fn(&mut Builder, usize, Level) -> NodeId) -> Vec<NodeId>,
 ) -> Plan {
     let Parameters::Rns(rns) = parameters else { return Plan::default() };
-    let mut builder = Builder::new(1 << 16);
+    // Blocks are run again and again.
+    let mut builder = Builder::new(1 << 24);
     builder.plan_mut().parameters = Some(parameters.clone());
     builder.plan_mut().release = Some(Release { level: Level(1), flood_bits: 45 });
     let ids: Vec<_> = (0..inputs)

@@ -1,6 +1,6 @@
 //! The backend as data: what the planner works from.
 
-use hq_plugin_sdk::capabilities::{Capabilities, InputForm, Leveled, OpCost, OpKind};
+use hq_plugin_sdk::capabilities::{Capabilities, InputForm, KernelCosts, Leveled, OpKind};
 
 use crate::key::SECRET_NORM_FACTOR;
 use crate::modular::MAX_BITS;
@@ -36,17 +36,25 @@ pub fn capabilities() -> Capabilities {
     }
 }
 
-/// CPU costs on one core with AVX-512 IFMA, measured with `examples/operations.rs` at N = 8192 and 16384.
-fn costs() -> Vec<OpCost> {
-    [
-        (OpKind::Input, 4.0, 0.0),
-        (OpKind::Linear, 0.5, 0.0),
-        (OpKind::Mul, 1.3, 0.0),
-        (OpKind::Relinearize, 3.0, 0.7),
-        (OpKind::ModSwitch, 6.0, 0.0),
-        (OpKind::Drop, 0.0, 0.0),
+/// CPU costs on one core with AVX-512 IFMA, read off `examples/kernels.rs` and, for `release`,
+/// `examples/operations.rs`.
+fn costs() -> Vec<KernelCosts> {
+    let costs = |ring_degree, [load, transform, key_product, conversion, tensor, linear_term]: [f64; 6]| {
+        KernelCosts {
+            ring_degree,
+            load,
+            transform,
+            key_product,
+            conversion,
+            tensor,
+            linear_term,
+            release: 45.0,
+        }
+    };
+    vec![
+        costs(1 << 12, [4.3, 2.8, 0.55, 0.55, 2.0, 0.40]),
+        costs(1 << 13, [4.3, 2.9, 0.57, 0.60, 2.2, 0.42]),
+        costs(1 << 14, [4.3, 3.0, 0.63, 0.63, 2.4, 0.44]),
+        costs(1 << 15, [4.3, 3.3, 0.78, 0.80, 3.0, 0.47]),
     ]
-    .into_iter()
-    .map(|(op, per_slot_limb, per_slot_limb2)| OpCost { op, per_slot_limb, per_slot_limb2 })
-    .collect()
 }

@@ -92,6 +92,14 @@ pub enum WireError {
         /// Key in use.
         wanted: KeyId,
     },
+    /// An evaluation key under another's name.
+    #[error("it names itself {named}, but its content is that of {found}")]
+    Digest {
+        /// Digest of the content.
+        found: KeyId,
+        /// Key it names.
+        named: KeyId,
+    },
 }
 
 /// Any failure of this crate.
@@ -137,6 +145,12 @@ pub enum Error {
         found: usize,
         /// Inputs declared.
         wanted: usize,
+    },
+    /// More blocks than the plan's rows fill: its sums would not be proved exact.
+    #[error("the plan is for at most {allowed} blocks")]
+    TooManyBlocks {
+        /// Blocks that the plan's rows fill.
+        allowed: u64,
     },
     /// More values than slots.
     #[error("{found} values do not fit a block of {slots} rows")]
@@ -186,6 +200,7 @@ impl From<Error> for BackendError {
             Error::Input { .. }
             | Error::Sums(_)
             | Error::InputCount { .. }
+            | Error::TooManyBlocks { .. }
             | Error::TooManyValues { .. }
             | Error::ValueTooLarge { .. } => Fault::Input,
             Error::Plan(_) | Error::PlanParams | Error::Flooding { .. } => Fault::Plan,

@@ -64,6 +64,9 @@ pub struct Session {
     schedule: Schedule,
     names: Vec<String>,
     release: Release,
+    /// Blocks that the plan's rows fill, and those computed.
+    allowed: u64,
+    done: u64,
     tables: Tables,
     sums: Vec<Accumulator>,
     pool: Pool,
@@ -93,7 +96,9 @@ impl Session {
         let sums = schedule.sums.iter().map(accumulator).collect();
         let names = plan.inputs.iter().map(|input| input.name.clone()).collect();
         let values = Values(std::iter::repeat_with(|| None).take(plan.nodes().len()).collect());
-        Ok(Self { key, schedule, names, release, tables, sums, pool, values })
+        let slots = u64::try_from(params.degree()).unwrap_or(u64::MAX);
+        let allowed = plan.rows.div_ceil(slots).max(1);
+        Ok(Self { key, schedule, names, release, allowed, done: 0, tables, sums, pool, values })
     }
 
     /// The key.
@@ -117,7 +122,7 @@ impl Session {
     /// Computes one block; all inputs are checked before any is used.
     ///
     /// # Errors
-    /// An input that does not conform; the sums are then as before.
+    /// An input that does not conform, or a block too many; the sums are then as before.
     pub fn block(&mut self, inputs: &[&[u8]]) -> Result<(), Error> {
         self.block_observed(inputs, &mut |_, _| {})
     }
@@ -131,7 +136,11 @@ impl Session {
         inputs: &[&[u8]],
         observe: &mut dyn FnMut(usize, &Ciphertext),
     ) -> Result<(), Error> {
+        if self.done >= self.allowed {
+            return Err(Error::TooManyBlocks { allowed: self.allowed });
+        }
         let sealed = self.check_inputs(inputs)?;
+        self.done += 1;
         let schedule = std::mem::take(&mut self.schedule.steps);
         let outcome = schedule.iter().try_for_each(|step| self.run(step, &sealed, observe));
         self.schedule.steps = schedule;

@@ -256,6 +256,10 @@ impl EvaluationKey {
     /// The bytes or the parameters do not conform.
     pub fn from_frame(bytes: &[u8]) -> Result<Self, Error> {
         let (id, mut reader) = Reader::open(bytes, Kind::EvaluationKey).map_err(Error::Key)?;
+        let found = key_id(reader.payload());
+        if found != id {
+            return Err(Error::Key(WireError::Digest { found, named: id }));
+        }
         let params = Params::new(&reader.parameters().map_err(Error::Key)?).map_err(Error::KeyParams)?;
         let seed = reader.array().map_err(Error::Key)?;
         let (chain, all) = (params.chain(), params.rings().len());

@@ -6,9 +6,9 @@
 //! P d modulo the ciphertext modulus, at whatever level, and 0 modulo P.
 
 use crate::key::{EvaluationKey, digit_range, digits, special_product};
-use crate::modular::{self, Factor, Modulus, Source};
+use crate::modular::{self, Factor, Scaled, Source};
 use crate::params::Params;
-use crate::poly::{Limb, Poly, Pool};
+use crate::poly::{Limb, Poly, Pool, Reals};
 
 /// What key switching of ciphertexts with a given number of primes needs.
 #[derive(Debug)]
@@ -28,6 +28,17 @@ struct Digit {
     weights: Vec<Factor>,
     /// For each ring of the result outside the digit: Q_j/q for each q, and Q_j.
     lifts: Vec<Option<(Vec<Factor>, Factor)>>,
+}
+
+impl Digit {
+    /// How often Q_j goes into what its weighted residues lift to.
+    fn quotients(&self, params: &Params, pool: &mut Pool, coefficients: &[Limb]) -> Reals {
+        let source = |prime: usize| (&*coefficients[prime], params.rings()[prime].q.reciprocal());
+        let sources: Vec<(&[u64], f64)> = self.primes.clone().map(source).collect();
+        let mut out = pool.reals();
+        modular::quotients(&sources, &mut out);
+        out
+    }
 }
 
 impl KeySwitch {
@@ -80,19 +91,20 @@ impl KeySwitch {
     ) -> (Poly, Poly) {
         let params = key.params();
         let coefficients = self.decompose(params, pool, d2);
+        let quotients: Vec<Reals> =
+            self.digits.iter().map(|digit| digit.quotients(params, pool, &coefficients)).collect();
         let mut lifted = pool.poly(self.digits.len());
         let (mut out0, mut out1) = (Poly::new(), Poly::new());
         for (position, &index) in self.rings.iter().enumerate() {
             let ring = &params.rings()[index];
-            for (digit, out) in self.digits.iter().zip(&mut lifted) {
+            for ((digit, quotients), out) in self.digits.iter().zip(&quotients).zip(&mut lifted) {
                 if let Some((factors, whole)) = &digit.lifts[position] {
                     let source = |(prime, &factor): (usize, &Factor)| Source {
                         residues: &coefficients[prime],
-                        reciprocal: params.rings()[prime].q.reciprocal(),
                         factor,
                     };
                     let sources: Vec<Source<'_>> = digit.primes.clone().zip(factors).map(source).collect();
-                    modular::convert(ring.q, &sources, *whole, out);
+                    modular::convert(ring.q, &sources, quotients, *whole, out);
                     ring.transform.forward(out);
                 }
             }
@@ -103,24 +115,22 @@ impl KeySwitch {
             }
             let keys = key.relinearization().iter().take(values.len());
             let keys: Vec<(&[u64], &[u64])> = keys.map(|(k0, k1)| (&*k0[index], &*k1[index])).collect();
+            let starts = [self.start(position, first), self.start(position, Some(second))];
             let (mut acc0, mut acc1) = (pool.limb(), pool.limb());
-            self.start(ring.q, position, first, &mut acc0);
-            self.start(ring.q, position, Some(second), &mut acc1);
-            modular::inner_products(ring.q, &values, &keys, (&mut acc0, &mut acc1));
+            modular::inner_products(ring.q, &values, &keys, starts, (&mut acc0, &mut acc1));
             out0.push(acc0);
             out1.push(acc1);
         }
         pool.recycle(coefficients);
         pool.recycle(lifted);
+        pool.recycle_reals(quotients);
         (out0, out1)
     }
 
     /// P times a part: zero modulo the special primes.
-    fn start(&self, q: Modulus, position: usize, part: Option<&[Limb]>, out: &mut [u64]) {
-        match part.and_then(|part| part.get(position)).zip(self.special.get(position)) {
-            Some((limb, &factor)) => modular::scale_into(q, limb, factor, out),
-            None => out.fill(0),
-        }
+    fn start<'a>(&self, position: usize, part: Option<&'a [Limb]>) -> Scaled<'a> {
+        let limb = part.and_then(|part| part.get(position));
+        limb.zip(self.special.get(position)).map(|(limb, &factor)| (&**limb, factor))
     }
 
     /// The coefficients of d2 modulo each prime, weighted for the lift of their digit.

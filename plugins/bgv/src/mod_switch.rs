@@ -91,20 +91,24 @@ impl Division {
             ring.transform.inverse(limb);
             modular::scale_assign(ring.q, limb, source.transformed_weight);
         }
+        let residues = dropped.iter().zip(&self.dropped).map(|(limb, source)| (&**limb, source.reciprocal));
+        let mut quotients = pool.reals();
+        modular::quotients(&residues.collect::<Vec<_>>(), &mut quotients);
         let mut sources = Vec::with_capacity(dropped.len());
         let mut out = Poly::with_capacity(kept.len());
         for ((target, ring), limb) in self.kept.iter().zip(rings).zip(kept) {
             sources.clear();
-            sources.extend(dropped.iter().zip(&self.dropped).zip(&target.factors).map(
-                |((residues, source), &factor)| Source { residues, reciprocal: source.reciprocal, factor },
-            ));
+            sources.extend(
+                dropped.iter().zip(&target.factors).map(|(residues, &factor)| Source { residues, factor }),
+            );
             let mut remainder = pool.limb();
-            modular::convert(ring.q, &sources, target.whole, &mut remainder);
+            modular::convert(ring.q, &sources, &quotients, target.whole, &mut remainder);
             ring.transform.forward(&mut remainder);
             modular::scale_sub_into(ring.q, limb, target.inverse_factor, &mut remainder);
             out.push(remainder);
         }
         pool.recycle(dropped);
+        pool.recycle_reals([quotients]);
         out
     }
 

@@ -8,6 +8,9 @@ pub type Limb = ABox<[u64]>;
 /// A polynomial modulo the first primes of the chain: `limbs[i]` holds its residues modulo q_i.
 pub type Poly = Vec<Limb>;
 
+/// N doubles.
+pub type Reals = ABox<[f64]>;
+
 /// A limb of zeros.
 #[must_use]
 pub fn zero_limb(degree: usize) -> Limb {
@@ -19,13 +22,14 @@ pub fn zero_limb(degree: usize) -> Limb {
 pub struct Pool {
     degree: usize,
     free: Vec<Limb>,
+    free_reals: Vec<Reals>,
 }
 
 impl Pool {
     /// An empty pool of limbs of N residues.
     #[must_use]
     pub fn new(degree: usize) -> Self {
-        Self { degree, free: Vec::new() }
+        Self { degree, free: Vec::new(), free_reals: Vec::new() }
     }
 
     /// A limb of any content.
@@ -48,5 +52,16 @@ impl Pool {
     /// Takes limbs back.
     pub fn recycle(&mut self, poly: impl IntoIterator<Item = Limb>) {
         self.free.extend(poly);
+    }
+
+    /// N doubles of any content.
+    pub fn reals(&mut self) -> Reals {
+        let make = || AVec::from_iter(aligned_vec::CACHELINE_ALIGN, std::iter::repeat_n(0.0, self.degree));
+        self.free_reals.pop().unwrap_or_else(|| make().into_boxed_slice())
+    }
+
+    /// Takes doubles back.
+    pub fn recycle_reals(&mut self, reals: impl IntoIterator<Item = Reals>) {
+        self.free_reals.extend(reals);
     }
 }

@@ -16,6 +16,7 @@ const MAX_PARAMETERS: usize = 1 << 14;
 /// Reads a payload front to back.
 #[derive(Debug)]
 pub struct Reader<'a> {
+    payload: &'a [u8],
     rest: &'a [u8],
 }
 
@@ -26,11 +27,17 @@ impl<'a> Reader<'a> {
     /// What is wrong with either.
     pub fn open(bytes: &'a [u8], kind: Kind) -> Result<(KeyId, Self), WireError> {
         let Frame { key, payload, .. } = frame::open(bytes, kind)?;
-        let mut reader = Self { rest: payload };
+        let mut reader = Self { payload, rest: payload };
         match reader.u8()? {
             VERSION => Ok((key, reader)),
             other => Err(WireError::Version(other)),
         }
+    }
+
+    /// All that is read, from its first byte.
+    #[must_use]
+    pub fn payload(&self) -> &'a [u8] {
+        self.payload
     }
 
     /// The next `count` bytes.

@@ -72,8 +72,8 @@ pub struct Leveled {
     pub error_stddev: f64,
     /// Certified bound of the secret's canonical norm, in units of sqrt(2N/3); key generation enforces it.
     pub secret_norm_factor: f64,
-    /// CPU costs by operation.
-    pub costs: Vec<OpCost>,
+    /// CPU costs, by ring degree.
+    pub costs: Vec<KernelCosts>,
 }
 
 /// One row of a security table.
@@ -88,16 +88,25 @@ pub struct SecurityLimit {
     pub max_log2_qp: u32,
 }
 
-/// CPU nanoseconds of an operation: `N (per_slot_limb * a + per_slot_limb2 * b)`, with a = limbs and
-/// b = limbs^2; for relinearization a is the number of limb transforms and b that of limb products with
-/// key-switching keys.
+/// CPU nanoseconds per slot of the kernels that operations consist of, each over one limb (N residues modulo
+/// one prime). The planner counts the kernels of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct OpCost {
-    /// The operation.
-    pub op: OpKind,
-    /// Nanoseconds per slot and step of the first kind.
-    pub per_slot_limb: f64,
-    /// Nanoseconds per slot and step of the second kind.
-    pub per_slot_limb2: f64,
+pub struct KernelCosts {
+    /// N at which this was measured; the planner takes the nearest.
+    pub ring_degree: u32,
+    /// Reading a ciphertext's two parts from a file's bytes.
+    pub load: f64,
+    /// A forward or inverse transform.
+    pub transform: f64,
+    /// A product of a digit with a key, added to a sum.
+    pub key_product: f64,
+    /// One source limb of a base conversion to one target.
+    pub conversion: f64,
+    /// The tensor product of two ciphertexts.
+    pub tensor: f64,
+    /// One term of a linear combination of one part.
+    pub linear_term: f64,
+    /// Flooding and writing a released sample.
+    pub release: f64,
 }

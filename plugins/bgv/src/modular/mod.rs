@@ -7,12 +7,13 @@
 //! compiled once per instruction set and chosen at run time.
 
 mod combine;
+mod lanes;
 mod pointwise;
 
-pub use combine::{Source, convert, inner_products, linear, linear_accumulate};
+pub use combine::{Scaled, Source, convert, inner_products, linear, linear_accumulate, quotients};
 pub use pointwise::{
     Pair, add_assign, count_bounds, lift, mul_accumulate, mul_assign, reduce_words, scale_add_assign,
-    scale_assign, scale_into, scale_sub_into, sub_assign, sum, tensor, tensor_accumulate, unpack_row,
+    scale_assign, scale_sub_into, sub_assign, sum, tensor, tensor_accumulate, unpack_row,
 };
 
 /// 2^52: adding it moves an integer into the low bits of a double.
@@ -28,6 +29,12 @@ pub const MAX_BITS: u32 = 50;
 #[inline(always)]
 fn vectorized<R>(body: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(body)
+}
+
+/// Runs a kernel with the best vectors of this machine.
+#[inline(always)]
+fn dispatch<K: pulp::WithSimd>(kernel: K) -> K::Output {
+    pulp::Arch::new().dispatch(kernel)
 }
 
 /// An integer below 2^52 as a double.
@@ -238,19 +245,16 @@ mod tests {
             let y0 = sources[0].mul(sources[0].residue(x), sources[0].invert(sources[0].residue(p1)));
             let y1 = sources[1].mul(sources[1].residue(x), sources[1].invert(sources[1].residue(p0)));
             let list = [
-                Source {
-                    residues: &[y0; 64],
-                    reciprocal: sources[0].reciprocal(),
-                    factor: target.factor(target.residue(p1)),
-                },
-                Source {
-                    residues: &[y1; 64],
-                    reciprocal: sources[1].reciprocal(),
-                    factor: target.factor(target.residue(p0)),
-                },
+                Source { residues: &[y0; 64], factor: target.factor(target.residue(p1)) },
+                Source { residues: &[y1; 64], factor: target.factor(target.residue(p0)) },
             ];
+            let mut quotient = [0.0; 64];
+            quotients(
+                &[(&[y0; 64], sources[0].reciprocal()), (&[y1; 64], sources[1].reciprocal())],
+                &mut quotient,
+            );
             let mut out = [0; 64];
-            convert(target, &list, target.factor(target.residue(whole)), &mut out);
+            convert(target, &list, &quotient, target.factor(target.residue(whole)), &mut out);
             assert_eq!(out, [target.residue(x); 64], "{x}");
         }
     }

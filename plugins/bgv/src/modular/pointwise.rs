@@ -1,6 +1,9 @@
 //! Slot-by-slot operations on limbs, fused as their users need them.
 
-use super::{Factor, Modulus, to_float, vectorized};
+use pulp::{Simd, WithSimd};
+
+use super::lanes::{Lanes, vectors, vectors_mut};
+use super::{Factor, Modulus, dispatch, to_float, vectorized};
 
 /// `accumulator += x`.
 pub fn add_assign(q: Modulus, accumulator: &mut [u64], x: &[u64]) {
@@ -66,28 +69,32 @@ pub fn mul_accumulate(q: Modulus, accumulator: &mut [u64], x: &[u64], y: &[u64])
 pub type Pair<'a> = (&'a [u64], &'a [u64]);
 
 /// The tensor product `(a0 b0, a0 b1 + a1 b0, a1 b1)` of one limb.
-pub fn tensor(
+pub fn tensor(q: Modulus, a: Pair<'_>, b: Pair<'_>, d0: &mut [u64], (d1, d2): (&mut [u64], &mut [u64])) {
+    dispatch(Tensor { q, factors: [a.0, a.1, b.0, b.1], out: [d0, d1, d2] });
+}
+
+struct Tensor<'a> {
     q: Modulus,
-    (a0, a1): Pair<'_>,
-    (b0, b1): Pair<'_>,
-    d0: &mut [u64],
-    (d1, d2): (&mut [u64], &mut [u64]),
-) {
-    let n = a0.len();
-    let (a1, b0, b1) = (&a1[..n], &b0[..n], &b1[..n]);
-    let (d0, d1, d2) = (&mut d0[..n], &mut d1[..n], &mut d2[..n]);
-    vectorized(
-        #[inline(always)]
-        || {
-            for i in 0..n {
-                let (x0, x1) = (to_float(a0[i]), to_float(a1[i]));
-                let (y0, y1) = (to_float(b0[i]), to_float(b1[i]));
-                d0[i] = q.canonical(q.product(x0, y0));
-                d1[i] = q.reduce(q.product(x0, y1) + q.product(x1, y0));
-                d2[i] = q.canonical(q.product(x1, y1));
-            }
-        },
-    );
+    factors: [&'a [u64]; 4],
+    out: [&'a mut [u64]; 3],
+}
+
+impl WithSimd for Tensor<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let lanes = Lanes::new(simd, self.q);
+        let [a0, a1, b0, b1] = self.factors.map(vectors::<S>);
+        let [d0, d1, d2] = self.out.map(vectors_mut::<S>);
+        for at in 0..d0.len() {
+            let (x0, x1) = (lanes.to_float(a0[at]), lanes.to_float(a1[at]));
+            let (y0, y1) = (lanes.to_float(b0[at]), lanes.to_float(b1[at]));
+            d0[at] = lanes.canonical(lanes.product(x0, y0));
+            d1[at] = lanes.reduce(lanes.add(lanes.product(x0, y1), lanes.product(x1, y0)));
+            d2[at] = lanes.canonical(lanes.product(x1, y1));
+        }
+    }
 }
 
 /// How many residues below 2^50 a 64-bit sum holds.
@@ -97,33 +104,45 @@ const SUM_CHUNK: usize = 1 << 13;
 /// other two parts to the accumulators and returns that sum mod q.
 pub fn tensor_accumulate(
     q: Modulus,
-    (a0, a1): Pair<'_>,
-    (b0, b1): Pair<'_>,
+    a: Pair<'_>,
+    b: Pair<'_>,
     (acc1, acc2): (&mut [u64], &mut [u64]),
 ) -> u64 {
-    let n = a0.len();
-    let (a1, b0, b1) = (&a1[..n], &b0[..n], &b1[..n]);
-    let (acc1, acc2) = (&mut acc1[..n], &mut acc2[..n]);
     let mut total = 0;
-    for start in (0..n).step_by(SUM_CHUNK) {
-        let end = n.min(start + SUM_CHUNK);
-        let sum = vectorized(
-            #[inline(always)]
-            || {
-                let mut sum = 0u64;
-                for i in start..end {
-                    let (x0, x1) = (to_float(a0[i]), to_float(a1[i]));
-                    let (y0, y1) = (to_float(b0[i]), to_float(b1[i]));
-                    sum += q.canonical(q.product(x0, y0));
-                    acc1[i] = q.reduce(to_float(acc1[i]) + q.product(x0, y1) + q.product(x1, y0));
-                    acc2[i] = q.reduce(to_float(acc2[i]) + q.product(x1, y1));
-                }
-                sum
-            },
-        );
+    for (index, (acc1, acc2)) in acc1.chunks_mut(SUM_CHUNK).zip(acc2.chunks_mut(SUM_CHUNK)).enumerate() {
+        let range = index * SUM_CHUNK..index * SUM_CHUNK + acc1.len();
+        let factors = [a.0, a.1, b.0, b.1].map(|limb| &limb[range.clone()]);
+        let sum = dispatch(TensorAccumulate { q, factors, out: [acc1, acc2] });
         total = q.add(total, sum % q.value);
     }
     total
+}
+
+struct TensorAccumulate<'a> {
+    q: Modulus,
+    factors: [&'a [u64]; 4],
+    out: [&'a mut [u64]; 2],
+}
+
+impl WithSimd for TensorAccumulate<'_> {
+    type Output = u64;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> u64 {
+        let lanes = Lanes::new(simd, self.q);
+        let [a0, a1, b0, b1] = self.factors.map(vectors::<S>);
+        let [acc1, acc2] = self.out.map(vectors_mut::<S>);
+        let mut sums = simd.splat_u64s(0);
+        for at in 0..acc1.len() {
+            let (x0, x1) = (lanes.to_float(a0[at]), lanes.to_float(a1[at]));
+            let (y0, y1) = (lanes.to_float(b0[at]), lanes.to_float(b1[at]));
+            sums = lanes.add_words(sums, lanes.canonical(lanes.product(x0, y0)));
+            let cross = lanes.add(lanes.product(x0, y1), lanes.product(x1, y0));
+            acc1[at] = lanes.reduce(lanes.add(lanes.to_float(acc1[at]), cross));
+            acc2[at] = lanes.reduce(lanes.add(lanes.to_float(acc2[at]), lanes.product(x1, y1)));
+        }
+        pulp::bytemuck::cast_slice::<S::u64s, u64>(&[sums]).iter().sum()
+    }
 }
 
 /// The sum of all residues mod q.
@@ -142,26 +161,28 @@ pub fn sum(q: Modulus, x: &[u64]) -> u64 {
 
 /// `w = x * factor - w`: the end of a division of the modulus.
 pub fn scale_sub_into(q: Modulus, x: &[u64], factor: Factor, w: &mut [u64]) {
-    vectorized(
-        #[inline(always)]
-        || {
-            for (w, &value) in w.iter_mut().zip(x) {
-                *w = q.reduce(q.scaled(to_float(value), factor) - to_float(*w));
-            }
-        },
-    );
+    dispatch(ScaleSub { q, x, factor, w });
 }
 
-/// `out = x * factor`.
-pub fn scale_into(q: Modulus, x: &[u64], factor: Factor, out: &mut [u64]) {
-    vectorized(
-        #[inline(always)]
-        || {
-            for (out, &value) in out.iter_mut().zip(x) {
-                *out = q.canonical(q.scaled(to_float(value), factor));
-            }
-        },
-    );
+struct ScaleSub<'a> {
+    q: Modulus,
+    x: &'a [u64],
+    factor: Factor,
+    w: &'a mut [u64],
+}
+
+impl WithSimd for ScaleSub<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let lanes = Lanes::new(simd, self.q);
+        let factor = lanes.factor(self.factor);
+        for (w, &x) in vectors_mut::<S>(self.w).iter_mut().zip(vectors::<S>(self.x)) {
+            let scaled = lanes.scaled(lanes.to_float(x), factor);
+            *w = lanes.reduce(lanes.sub(scaled, lanes.to_float(*w)));
+        }
+    }
 }
 
 /// `x = x + y * factor`.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::{Options, Report};
 use crate::backend::Fault;
-use crate::capabilities::{Capabilities, Leveled, OpKind};
+use crate::capabilities::{Capabilities, KernelCosts, Leveled, OpKind};
 use crate::host::EvaluatorPlugin;
 use crate::parameters::{Parameters, RnsParameters, RnsRequest};
 
@@ -67,13 +67,6 @@ fn check_capabilities(capabilities: &Capabilities, report: &mut Report) {
         check,
         "it claims operations on levels, but has none",
     );
-    for cost in capabilities.leveled.iter().flat_map(|leveled| &leveled.costs) {
-        let op = cost.op;
-        report.require(ops.contains(&op), check, format!("{op:?} has a cost but is not claimed"));
-        let sane = |nanoseconds: f64| nanoseconds.is_finite() && nanoseconds >= 0.0;
-        let both = sane(cost.per_slot_limb) && sane(cost.per_slot_limb2);
-        report.require(both, check, format!("the cost of {op:?} is not a number of nanoseconds"));
-    }
 }
 
 fn check_leveled(leveled: &Leveled, report: &mut Report) {
@@ -94,6 +87,22 @@ fn check_leveled(leveled: &Leveled, report: &mut Report) {
     report.require(noise, check, "fresh errors have no standard deviation");
     let secret = leveled.secret_norm_factor.is_finite() && leveled.secret_norm_factor > 0.0;
     report.require(secret, check, "the secret has no norm");
+    report.require(!leveled.costs.is_empty(), check, "no costs: nothing can be planned");
+    for costs in &leveled.costs {
+        let KernelCosts {
+            ring_degree,
+            load,
+            transform,
+            key_product,
+            conversion,
+            tensor,
+            linear_term,
+            release,
+        } = *costs;
+        let all = [load, transform, key_product, conversion, tensor, linear_term, release];
+        let sane = all.iter().all(|cost| cost.is_finite() && *cost >= 0.0);
+        report.require(sane, check, format!("the costs at N = {ring_degree} are not numbers of nanoseconds"));
+    }
 }
 
 fn check_answer(request: &RnsRequest, answer: &RnsParameters, report: &mut Report) {

@@ -1,0 +1,88 @@
+//! CPU time per slot and limb of the kernels that a block consists of, over as many limbs as a block has:
+//! `cargo run --release -p hq-plugin-bgv --example kernels`. The cost table of the backend is read off it.
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a measuring tool, run by hand")]
+
+use aligned_vec::AVec;
+use cpu_time::ProcessTime;
+use hq_plugin_bgv::modular::{self, Modulus, Source};
+use hq_plugin_bgv::poly::Limb;
+use hq_plugin_bgv::primes::next_prime;
+use hq_plugin_bgv::sample::{Use, expand};
+use hq_plugin_bgv::transform;
+use hq_plugin_bgv::wire;
+
+/// Limbs of a block: sixteen ciphertexts of two parts modulo seven primes.
+const LIMBS: usize = 16 * 2 * 7;
+const REPEATS: usize = 15;
+
+fn main() {
+    println!("nanoseconds per slot   N = 4096      8192     16384     32768");
+    let rows: Vec<Vec<(&str, f64)>> = [12, 13, 14, 15].map(kernels).into();
+    for (index, (name, _)) in rows[0].iter().enumerate() {
+        let cells: Vec<String> = rows.iter().map(|row| format!("{:>9.3}", row[index].1)).collect();
+        println!("{name:<22} {}", cells.join(" "));
+    }
+}
+
+fn kernels(log_degree: u32) -> Vec<(&'static str, f64)> {
+    let degree = 1_usize << log_degree;
+    let prime = next_prime(1 << 40, 2 * degree as u64, 50, &[]).unwrap();
+    let q = Modulus::new(prime);
+    let mut limbs: Vec<Limb> = (0..LIMBS as u64).map(|seed| limb(degree, prime, seed)).collect();
+    let factor = q.factor(prime / 3);
+    let ntt = transform::select(degree, prime).unwrap();
+    let (mut first, mut second, mut third) =
+        (limb(degree, prime, 1), limb(degree, prime, 2), limb(degree, prime, 3));
+    let mut rows = Vec::new();
+    let mut time = |name, per: usize, work: &mut dyn FnMut(usize)| {
+        let mut best = f64::INFINITY;
+        for _ in 0..REPEATS {
+            let start = ProcessTime::now();
+            (0..LIMBS).for_each(&mut *work);
+            best = best.min(start.elapsed().as_secs_f64());
+        }
+        rows.push((name, best * 1e9 / (LIMBS * per * degree) as f64));
+    };
+    time("transform", 2, &mut |at| {
+        ntt.forward(&mut limbs[at]);
+        ntt.inverse(&mut limbs[at]);
+    });
+    limbs = (0..LIMBS as u64).map(|seed| limb(degree, prime, seed)).collect();
+    let get = |at: usize| &*limbs[at % LIMBS];
+    time("key product", 6, &mut |at| {
+        let digits = [get(at), get(at + 1), get(at + 2)];
+        let keys = [
+            (get(7 * at), get(7 * at + 1)),
+            (get(7 * at + 2), get(7 * at + 3)),
+            (get(7 * at + 4), get(7 * at + 5)),
+        ];
+        modular::inner_products(q, &digits, &keys, [None, None], (&mut first, &mut second));
+    });
+    let quotients = vec![1.0; degree];
+    time("conversion", 3, &mut |at| {
+        let sources = [at, at + 1, at + 2].map(|at| Source { residues: get(at), factor });
+        modular::convert(q, &sources, &quotients, factor, &mut first);
+    });
+    time("tensor", 1, &mut |at| {
+        let (a, b) = ((get(at), get(at + 7)), (get(5 * at), get(5 * at + 7)));
+        modular::tensor(q, a, b, &mut first, (&mut second, &mut third));
+    });
+    time("linear, a term", 3, &mut |at| {
+        let terms = [(1, get(at)), (-1, get(3 * at)), (2, get(5 * at))];
+        modular::linear(q, 1, &terms, &mut first);
+    });
+    let mut packed = Vec::new();
+    wire::pack(&limbs[0], 41, &mut packed);
+    time("load", 1, &mut |_| {
+        wire::check(&packed, 41, q, degree).unwrap();
+        wire::unpack(&packed, 41, q, &mut first).unwrap();
+        expand(&[7; 32], Use::Ciphertext, q, &mut second);
+        std::hint::black_box(blake3::hash(&packed));
+    });
+    rows
+}
+
+fn limb(degree: usize, prime: u64, seed: u64) -> Limb {
+    let value = |i: u64| i.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(seed * 77) % prime;
+    AVec::<u64>::from_iter(aligned_vec::CACHELINE_ALIGN, (0..degree as u64).map(value)).into_boxed_slice()
+}
