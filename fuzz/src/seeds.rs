@@ -3,14 +3,19 @@
 //! with coverage links with libFuzzer only, so it ends before the first input.
 #![no_main]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::Path;
 
+use hq_client::result_file;
 use hq_dsl::{Loader, compile};
+use hq_engine::dataset::{Manifest, PartFile, hex_digest};
+use hq_engine::encoding::Encoding;
 use hq_engine::lower::lower;
 use hq_fuzz::{Files, parameters};
 use hq_plugin_sdk::frame;
+use hq_plugin_sdk::parameters::Parameters;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 /// Longer plans teach the fuzzer nothing.
@@ -41,7 +46,7 @@ fn write_and_end() {
 fn write_seeds() -> io::Result<()> {
     let folder = std::env::var("HQ_FUZZ_SEEDS").unwrap_or_else(|_| "seeds".to_owned());
     let folder = Path::new(&folder);
-    for target in ["program", "plan", "circuit", "files", "abi"] {
+    for target in ["program", "plan", "circuit", "files", "stored", "abi"] {
         fs::create_dir_all(folder.join(target))?;
     }
     let write = |target: &str, name: &str, bytes: &[u8]| fs::write(folder.join(target).join(name), bytes);
@@ -67,6 +72,7 @@ fn write_seeds() -> io::Result<()> {
                  %5 = linear 7 -2*%0 3*%1\n%6 = mul %5 %5\n%7 = linear 4\n%8 = input c\n%9 = input d\n\
                  %10 = linear 0 1*%8 1*%9 in 0..1\nsum %2 0..1\nsum %6 0..2704\nsum %7 4..4\nsum %10 0..1\n\
                  aggregate 1*s0 -3*s1\n";
+    write_stored(&write)?;
     write("plan", "small", small.as_bytes())?;
     write("circuit", "small", small.as_bytes())?;
     for (index, parameters) in parameters().iter().enumerate() {
@@ -99,4 +105,43 @@ fn write_seeds() -> io::Result<()> {
         write("abi", &format!("session{index}"), &session)?;
     }
     Ok(())
+}
+
+/// A manifest of one empty part, named as the target's folder names it, and the header of a result.
+fn write_stored(write: &dyn Fn(&str, &str, &[u8]) -> io::Result<()>) -> io::Result<()> {
+    let [rns, _] = parameters();
+    let parameters = Parameters::Rns(rns);
+    let (empty, columns) = (
+        hex_digest(b""),
+        BTreeMap::from([("age".to_owned(), Encoding::Bits { lo: 0, bits: 1, known: false })]),
+    );
+    let part = PartFile { file: "age.bit0.hqc".to_owned(), bytes: 0, digest: empty.clone() };
+    let manifest = Manifest {
+        version: 1,
+        dataset: "d".to_owned(),
+        backend: "bgv".to_owned(),
+        key_id: "00".repeat(8),
+        parameters: parameters.clone(),
+        blocks: 0,
+        schema_digest: empty,
+        columns: columns.clone(),
+        parts: BTreeMap::from([("age.bit0".to_owned(), part)]),
+    };
+    let header = result_file::Header {
+        program_name: String::new(),
+        program: String::new(),
+        modules: BTreeMap::new(),
+        params: Vec::new(),
+        query: "q".to_owned(),
+        dataset: "d".to_owned(),
+        backend: ("bgv".to_owned(), "0".to_owned()),
+        parameters,
+        columns,
+        plan_blake3: String::new(),
+        certificate: None,
+        cost: result_file::Cost { server_s: 0.0, server_cpu_s: 0.0, upload_bytes: 0, blocks: 1 },
+    };
+    let tagged = |tag: u8, json: serde_json::Result<Vec<u8>>| Ok::<_, io::Error>([vec![tag], json?].concat());
+    write("stored", "manifest", &tagged(3, serde_json::to_vec(&manifest))?)?;
+    write("stored", "header", &tagged(2, serde_json::to_vec(&header))?)
 }

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use hq_fuzz::{Files, parameters, refused};
 use hq_plugin_sdk::backend::Session as _;
-use hq_plugin_sdk::frame::{self, Kind};
+use hq_plugin_sdk::frame::{self, KeyId, Kind};
 use libfuzzer_sys::{Corpus, fuzz_target};
 
 fn files() -> &'static [Files; 2] {
@@ -30,7 +30,7 @@ fuzz_target!(|data: &[u8]| -> Corpus {
                 let _ = frame::open(content, kind);
             }
         }
-        1 => evaluation_key(files, &sealed(Kind::EvaluationKey)),
+        1 => evaluation_key(files, &named_by_content(content)),
         2 => secret_key(files, &sealed(Kind::SecretKey)),
         3 => ciphertext(files, &sealed(Kind::Ciphertext)),
         4 => drop(refused(files.key.decrypt(&sealed(Kind::Sums)))),
@@ -44,6 +44,12 @@ fuzz_target!(|data: &[u8]| -> Corpus {
     }
     Corpus::Keep
 });
+
+/// An evaluation key is named by the digest of its content.
+fn named_by_content(content: &[u8]) -> Vec<u8> {
+    let id = blake3::hash(content).as_bytes().first_chunk().copied().expect("a digest is long enough");
+    frame::seal(Kind::EvaluationKey, KeyId(id), content)
+}
 
 fn evaluation_key(files: &Files, bytes: &[u8]) {
     let Some(mut session) = refused(files.evaluator.open(&files.plan, bytes)) else { return };
