@@ -5,6 +5,7 @@
 use std::collections::HashSet;
 
 use hq_plugin_sdk::plan::{Linear, NodeId, Op, Plan};
+use hq_plugin_sdk::range::Range;
 
 use super::balance::inner_products;
 use crate::algebra::{Algebra, Result, live_nodes, rebuild};
@@ -20,10 +21,8 @@ pub fn distribute(plan: &Plan) -> Result<Plan> {
     let chains = Chains::of(plan);
     let mut renamed = vec![None; plan.nodes().len()];
     rebuild(plan, |algebra, old, op| {
-        let distributed = match op {
-            Op::Mul { .. } if !chains.inner.contains(&old) => chains.distributed(old),
-            _ => None,
-        };
+        let outer = matches!(op, Op::Mul { .. }) && !chains.inner.contains(&old);
+        let distributed = if outer { chains.distributed(old) } else { None };
         let new = match distributed {
             Some(factors) => build(algebra, &chains, &renamed, &factors)?,
             None => algebra.apply(op)?,
@@ -170,6 +169,7 @@ fn balanced_depth(depths: impl Iterator<Item = u32>) -> u32 {
     }
 }
 
+/// The product of factors, in the new plan.
 fn build(
     algebra: &mut Algebra,
     chains: &Chains<'_>,
@@ -179,36 +179,44 @@ fn build(
     let new = |old: NodeId| renamed.get(old.index()).copied().flatten();
     let mut product = algebra.constant(1)?;
     for factor in factors {
+        let Some(whole) = new(factor.node) else { continue };
         let value = match chains.open(factor.node) {
             Some(linear) if !factor.pushed.is_empty() => {
-                let mut pushed = algebra.constant(1)?;
-                for node in factor.pushed.iter().filter_map(|&node| new(node)) {
-                    pushed = algebra.mul(pushed, node)?;
-                }
-                let mut terms = vec![(linear.constant(), pushed)];
-                for &(coefficient, term) in linear.terms() {
-                    if let Some(term) = new(term) {
-                        terms.push((coefficient, algebra.mul(pushed, term)?));
-                    }
-                }
-                let value = algebra.linear(0, terms)?;
-                // A product of factors within 0..1 is within 0..1, which its terms do not show.
-                let known =
-                    factor.pushed.iter().filter_map(|&node| new(node)).map(|node| algebra.range(node));
-                let whole = new(factor.node).map(|node| algebra.range(node));
-                if let Some(range) = known
-                    .chain(whole)
-                    .try_fold(hq_plugin_sdk::range::Range::single(1), hq_plugin_sdk::range::Range::mul)
-                {
-                    algebra.narrow(value, range);
-                }
-                Some(value)
+                let pushed: Vec<NodeId> = factor.pushed.iter().filter_map(|&node| new(node)).collect();
+                let terms: Vec<(i64, NodeId)> =
+                    linear.terms().iter().filter_map(|&(c, term)| Some((c, new(term)?))).collect();
+                multiply_in(algebra, whole, linear.constant(), &terms, &pushed)?
             }
-            _ => new(factor.node),
+            _ => whole,
         };
-        if let Some(value) = value {
-            product = algebra.mul(product, value)?;
-        }
+        product = algebra.mul(product, value)?;
     }
     Ok(product)
+}
+
+/// The product of `whole`, which is `constant + sum of terms`, with the pushed factors, term by term.
+fn multiply_in(
+    algebra: &mut Algebra,
+    whole: NodeId,
+    constant: i64,
+    terms: &[(i64, NodeId)],
+    pushed: &[NodeId],
+) -> Result<NodeId> {
+    let mut factor = algebra.constant(1)?;
+    let mut range = Some(algebra.range(whole));
+    for &node in pushed {
+        factor = algebra.mul(factor, node)?;
+        let with: Range = algebra.range(node);
+        range = range.and_then(|range| range.mul(with));
+    }
+    let mut products = vec![(constant, factor)];
+    for &(coefficient, term) in terms {
+        products.push((coefficient, algebra.mul(factor, term)?));
+    }
+    let value = algebra.linear(0, products)?;
+    // What is known of the factors does not show in the terms.
+    if let Some(range) = range {
+        algebra.narrow(value, range);
+    }
+    Ok(value)
 }
