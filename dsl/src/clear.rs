@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use crate::distribution::Distribution;
 use crate::number::Decimal;
 
 /// A clear expression in [`Clears`].
@@ -76,6 +77,17 @@ pub enum ClearOp {
     Unary(Unary, ClearId),
     /// An operation on two values.
     Binary(Binary, ClearId, ClearId),
+    /// A distribution function.
+    Distribution(Distribution, Vec<ClearId>),
+    /// One unknown of a system of linear equations; undefined if it has not exactly one solution.
+    Solve {
+        /// The square matrix, row by row.
+        matrix: Vec<ClearId>,
+        /// The right side.
+        right: Vec<ClearId>,
+        /// Which unknown, from 0.
+        unknown: usize,
+    },
     /// The value of the first arm whose condition holds; nothing else is evaluated.
     Case {
         /// Conditions and values, in order.

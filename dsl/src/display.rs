@@ -230,6 +230,16 @@ impl Query {
                 };
                 (own, format!("{} {symbol} {}", sub(*left, own), sub(*right, own + 1)))
             }
+            ClearOp::Distribution(function, arguments) => {
+                let arguments: Vec<String> = arguments.iter().map(|&argument| sub(argument, 0)).collect();
+                (9, format!("{}({})", function.name(), arguments.join(", ")))
+            }
+            ClearOp::Solve { matrix, right, unknown } => {
+                let list = |ids: &[ClearId]| ids.iter().map(|&id| sub(id, 0)).collect::<Vec<_>>().join(", ");
+                let rows: Vec<String> =
+                    matrix.chunks(right.len().max(1)).map(|row| format!("[{}]", list(row))).collect();
+                (9, format!("solve([{}], [{}])[{}]", rows.join(", "), list(right), unknown + 1))
+            }
             ClearOp::Case { arms, otherwise } => {
                 let arms: Vec<String> = arms
                     .iter()

@@ -6,6 +6,7 @@
 use std::cmp::Ordering;
 
 use crate::clear::{Binary, ClearOp, Output, Unary};
+use crate::linear_system::{solve_exact, solve_real};
 use crate::number::Decimal;
 use crate::typed::{Query, SortColumn};
 
@@ -130,6 +131,14 @@ fn evaluate(query: &Query, group: &Group, scalars: &[Scalar], op: &ClearOp) -> S
         ClearOp::Text(text) => Scalar::Text(text.clone()),
         ClearOp::Unary(function, arg) => unary(*function, at(*arg)),
         ClearOp::Binary(function, left, right) => binary(*function, at(*left), at(*right)),
+        ClearOp::Distribution(function, arguments) => {
+            let arguments: Vec<&Scalar> = arguments.iter().map(|&id| at(id)).collect();
+            numbers(&arguments).map_or_else(|absent| absent, |numbers| Scalar::real(function.value(&numbers)))
+        }
+        ClearOp::Solve { matrix, right, unknown } => {
+            let all: Vec<&Scalar> = matrix.iter().chain(right).map(|&id| at(id)).collect();
+            solve(&all, right.len(), *unknown)
+        }
         ClearOp::Case { arms, otherwise } => {
             for (condition, value) in arms {
                 match at(*condition) {
@@ -144,6 +153,30 @@ fn evaluate(query: &Query, group: &Group, scalars: &[Scalar], op: &ClearOp) -> S
             at(*otherwise).clone()
         }
     }
+}
+
+/// Doubles, or what stands for the result where one of them is no number.
+fn numbers(scalars: &[&Scalar]) -> Result<Vec<f64>, Scalar> {
+    if scalars.contains(&&Scalar::Hidden) {
+        return Err(Scalar::Hidden);
+    }
+    let numbers: Vec<f64> = scalars.iter().map(|scalar| scalar.to_f64()).collect();
+    if numbers.iter().all(|number| number.is_finite()) { Ok(numbers) } else { Err(Scalar::Undefined) }
+}
+
+/// One unknown of a system: the matrix row by row, then the right side.
+fn solve(all: &[&Scalar], size: usize, unknown: usize) -> Scalar {
+    let reals = match numbers(all) {
+        Ok(reals) => reals,
+        Err(absent) => return absent,
+    };
+    let cut = all.len().saturating_sub(size);
+    let exact: Option<Vec<Decimal>> = all.iter().map(|scalar| scalar.number()).collect();
+    let solution = match exact.as_deref().and_then(|all| all.split_at_checked(cut)) {
+        Some((matrix, right)) => solve_exact(matrix, right),
+        None => reals.split_at_checked(cut).and_then(|(matrix, right)| solve_real(matrix, right)),
+    };
+    solution.and_then(|x| x.get(unknown).copied()).map_or(Scalar::Undefined, Scalar::real)
 }
 
 fn key_value(labels: &crate::domain::Domain, code: i64) -> Scalar {

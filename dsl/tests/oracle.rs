@@ -78,6 +78,14 @@ impl Result {
         assert_eq!(self.exact(labels, name), i128::from(expected.as_i64().unwrap()), "{labels:?} {name}");
     }
 
+    /// A field of a record of the only group.
+    fn field(&self, name: &str, field: &str) -> Value {
+        match self.value(&[], name) {
+            Value::Record(fields) => fields.into_iter().find(|(known, _)| known == field).unwrap().1,
+            other => panic!("{name} is {other:?}"),
+        }
+    }
+
     fn check(&self, labels: &[&str], name: &str, expected: &Json) {
         close(&self.value(labels, name), expected, &format!("{labels:?} {name}"));
     }
@@ -193,7 +201,8 @@ fn p04_two_by_two() {
 #[test]
 fn p05_mantel_haenszel() {
     let (Some(result), Some(json)) = (single("P05", "nhanes"), oracle("P05_mantel_haenszel")) else { return };
-    assert_eq!(result.query.aggregates.len(), 24);
+    // The four counts of six strata, and the margins of the test.
+    assert_eq!(result.query.aggregates.len(), 42);
     let strata = ["female,20-39", "female,40-59", "female,60+", "male,20-39", "male,40-59", "male,60+"];
     for (index, stratum) in strata.iter().enumerate() {
         for name in ["a", "b", "c", "d"] {
@@ -202,6 +211,10 @@ fn p05_mantel_haenszel() {
     }
     result.check(&[], "crude_or", &json["final"]["crude_or"]);
     result.check(&[], "mh_or", &json["final"]["mh_or"]);
+    close(&result.field("mh", "lower"), &json["final"]["mh_ci"][0], "lower");
+    close(&result.field("mh", "upper"), &json["final"]["mh_ci"][1], "upper");
+    close(&result.field("cmh", "chi2"), &json["final"]["cmh_chi2"], "chi2");
+    close(&result.field("cmh", "p"), &json["final"]["cmh_p"], "p");
 }
 
 #[test]
@@ -248,6 +261,75 @@ fn p07_kaplan_meier() {
         }
     }
     assert!(result.query.aggregates.iter().any(|aggregate| aggregate.name == "km.events[3]"));
+}
+
+#[test]
+fn p08_linear_regression() {
+    let (Some(result), Some(json)) = (single("P08", "nhanes"), oracle("P08_linear_regression")) else {
+        return;
+    };
+    let list = |field: &str| match result.field("model", field) {
+        Value::List(items) => items,
+        other => panic!("{field} is {other:?}"),
+    };
+    for (index, name) in ["intercept", "age", "male", "bmi"].iter().enumerate() {
+        close(list("coef").get(index).unwrap(), &json["final"]["coef"][name], name);
+        close(list("se").get(index).unwrap(), &json["final"]["se"][name], name);
+    }
+    close(&result.field("model", "r2"), &json["final"]["r2"], "r2");
+    close(&result.field("model", "n"), &json["final"]["n"], "n");
+    // The integers behind it: sums of squares and products, BMI in tenths.
+    let group = result.groups.first().unwrap();
+    let integers: Vec<i128> = group.aggregates.iter().map(|value| value.unwrap()).collect();
+    let exact = &json["exact"];
+    let flat = exact["XtX"].as_array().unwrap().iter().flat_map(|row| row.as_array().unwrap());
+    for number in flat.chain(exact["Xty"].as_array().unwrap()).chain([&exact["yty"]]) {
+        assert!(integers.contains(&i128::from(number.as_i64().unwrap())), "{number} in {integers:?}");
+    }
+}
+
+#[test]
+fn p10_quantiles() {
+    let (Some(result), Some(json)) = (single("P10", "nhanes"), oracle("P10_quantiles")) else { return };
+    result.check_exact(&[], "n", &json["exact"]["n"]);
+    let Value::List(bins) = result.field("bins", "count") else { panic!("bins are no list") };
+    for (index, bin) in bins.iter().enumerate() {
+        let from = 70 + 10 * index;
+        close(bin, &json["exact"]["histogram"][format!("[{from},{})", from + 10)], "bin");
+    }
+    let quantiles = &json["final"]["quantiles"];
+    for (name, q) in [("q05", "0.05"), ("q25", "0.25"), ("q50", "0.5"), ("q75", "0.75"), ("q95", "0.95")] {
+        result.check(&[], name, &quantiles[q]);
+    }
+    for (name, figure) in [("iqr", "iqr"), ("low", "min"), ("high", "max")] {
+        result.check(&[], name, &json["final"][figure]);
+    }
+}
+
+#[test]
+fn p13_top_k() {
+    let (Some(result), Some(json)) = (single("P13", "synthea_conditions"), oracle("P13_top_k")) else {
+        return;
+    };
+    let counts = json["exact"]["count_by_code"].as_object().unwrap();
+    assert_eq!(result.groups.len(), counts.len());
+    for (code, count) in counts {
+        let group = result
+            .groups
+            .iter()
+            .find(|group| result.query.by.first().unwrap().labels.label(*group.by.first().unwrap()) == *code);
+        assert_eq!(group.unwrap().aggregates, [Some(i128::from(count.as_i64().unwrap()))], "{code}");
+    }
+    let found: Vec<(String, Value)> = result
+        .rows
+        .iter()
+        .map(|row| (row.by.first().unwrap().1.clone(), row.report.first().unwrap().1.clone()))
+        .collect();
+    let expected = json["final"].as_array().unwrap().iter().map(|condition| {
+        let count = condition["n"].as_i64().unwrap();
+        (condition["snomed"].as_str().unwrap().to_owned(), Value::Integer(count.into()))
+    });
+    assert_eq!(found, expected.collect::<Vec<_>>());
 }
 
 #[test]

@@ -5,13 +5,38 @@ use super::{Call, Evaluator, MAX_CALLS};
 use crate::ast::{ArithmeticOp, DomainKind, Expr, Function, Ident, Parameter};
 use crate::clear::{Binary, Unary};
 use crate::diagnostic::Code;
+use crate::distribution::Distribution;
 use crate::source::Span;
 use crate::suggest::nearest;
 
 /// Names of the built-in functions.
 pub(crate) const BUILTINS: &[&str] = &[
-    "count", "sum", "known", "cut", "cross", "levels", "domain", "min", "max", "abs", "sqrt", "log", "exp",
-    "total", "cumsum", "cumprod", "length", "first", "solve", "append",
+    "count",
+    "sum",
+    "known",
+    "cut",
+    "cross",
+    "levels",
+    "domain",
+    "min",
+    "max",
+    "abs",
+    "sqrt",
+    "log",
+    "exp",
+    "total",
+    "cumsum",
+    "cumprod",
+    "length",
+    "first",
+    "solve",
+    "append",
+    "normal_cdf",
+    "normal_quantile",
+    "t_cdf",
+    "t_quantile",
+    "chi2_tail",
+    "f_tail",
 ];
 
 impl<'a> Evaluator<'a> {
@@ -117,15 +142,19 @@ impl<'a> Evaluator<'a> {
             }
             ("cut", [x, points]) => self.cut(x, points, span),
             ("cross", [a, b]) => self.cross(a, b, span),
-            ("first" | "solve" | "append", _) => self.unsupported(
-                span,
-                format!("`{name}` has no meaning yet."),
-                "Compute it from the released table.",
-            ),
+            ("first", [values, conditions]) => self.first(values, conditions, span),
+            ("solve", [rows, right]) => self.solve(rows, right, span),
+            ("append", [_, ..]) => self.append(arguments, span),
             _ => {
+                if let Some(function) = Distribution::named(name) {
+                    return self.distribution(function, arguments, span);
+                }
                 let takes = match name {
                     "cut" => "a value and a list of cut points",
                     "cross" => "two arguments",
+                    "first" => "a list of values and a list of conditions",
+                    "solve" => "the rows of a matrix and a list",
+                    "append" => "lists or values",
                     "min" | "max" => "one list, or several values",
                     _ => "one argument",
                 };

@@ -17,6 +17,7 @@ mod membership;
 mod names;
 mod query;
 mod row;
+mod system;
 mod value;
 
 pub(crate) use call::BUILTINS;
