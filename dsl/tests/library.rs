@@ -1,7 +1,11 @@
 //! Every function of the standard library over ACTG 175, against figures of scipy, statsmodels and lifelines
 //! (`figures/library.py`, with their versions), to 1e-9 relative.
-#![expect(clippy::unwrap_used, reason = "a failing test may panic")]
-#![expect(clippy::wildcard_enum_match_arm, reason = "a failing test may panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::wildcard_enum_match_arm,
+    reason = "a failing test may panic"
+)]
 
 mod support;
 
