@@ -33,8 +33,16 @@ pub(crate) struct Table {
 #[derive(Clone, Debug)]
 struct TableColumn {
     column: Column,
-    /// Position in a record.
-    index: usize,
+    source: Source,
+}
+
+/// Where a column's cells come from.
+#[derive(Clone, Debug)]
+enum Source {
+    /// The table: position in a record.
+    Table(usize),
+    /// Computed from cells of the table: what reads each of them, by position in the dataset.
+    Prepared(Vec<(usize, TableColumn)>),
 }
 
 /// Cells that their domains do not allow (HQ070).
@@ -52,7 +60,7 @@ struct Offence {
     /// Data row, from 1.
     row: u64,
     column: String,
-    /// Empty for a missing cell.
+    /// Empty for a missing cell; of a prepared column, what was computed.
     cell: String,
     domain: Domain,
 }
@@ -89,9 +97,50 @@ enum Parsed {
 }
 
 impl TableColumn {
+    /// A cell, with its text for a message; of a prepared column, the value computed from others.
+    fn read(
+        &self,
+        record: &csv::ByteRecord,
+        outside: Outside,
+    ) -> std::result::Result<(Parsed, String), Malformed> {
+        let reads = match &self.source {
+            Source::Table(index) => {
+                let cell = self.text(record, *index)?;
+                let parsed = self.parse(cell, outside);
+                let text = if matches!(parsed, Parsed::Offends) { cell.to_owned() } else { String::new() };
+                return Ok((parsed, text));
+            }
+            Source::Prepared(reads) => reads,
+        };
+        let mut cells: Vec<(usize, Option<i64>)> = Vec::with_capacity(reads.len());
+        for (position, column) in reads {
+            match column.read(record, outside)? {
+                (Parsed::Cell(code), _) => cells.push((*position, code)),
+                (Parsed::MadeMissing, _) => cells.push((*position, None)),
+                (Parsed::Offends, text) => {
+                    return Ok((Parsed::Offends, format!("{text} in `{}`", column.column.name)));
+                }
+            }
+        }
+        let cell =
+            |position: usize| cells.iter().find(|(known, _)| *known == position).and_then(|(_, code)| *code);
+        let computed = match &self.column.prepared {
+            Some(prepared) => prepared.code(&self.column.domain, &cell),
+            None => Ok(None),
+        };
+        Ok(match computed {
+            Ok(None) if !self.column.optional => (Parsed::Offends, String::new()),
+            Ok(code) => (Parsed::Cell(code), String::new()),
+            Err(_) if self.column.optional && outside == Outside::Missing => {
+                (Parsed::MadeMissing, String::new())
+            }
+            Err(value) => (Parsed::Offends, value),
+        })
+    }
+
     /// The text of a cell. Other columns may hold anything.
-    fn cell<'a>(&self, record: &'a csv::ByteRecord) -> std::result::Result<&'a str, Malformed> {
-        let cell = record.get(self.index).unwrap_or_default();
+    fn text<'a>(&self, record: &'a csv::ByteRecord, index: usize) -> std::result::Result<&'a str, Malformed> {
+        let cell = record.get(index).unwrap_or_default();
         std::str::from_utf8(cell).map(str::trim).map_err(|_| {
             let line = record.position().map_or(0, csv::Position::line);
             Malformed::NotUtf8 { place: format!("line {line}: `{}`", self.column.name) }
@@ -123,13 +172,7 @@ impl Table {
             reader.byte_headers().map_err(Malformed::from).and_then(Header::of).map_err(malformed(path))?;
         let declared: Vec<&Column> =
             dataset.columns.iter().filter(|column| wanted.contains(&column.name)).collect();
-        let names: Vec<&str> = declared.iter().map(|column| column.name.as_str()).collect();
-        let positions = header.positions(&names).map_err(malformed(path))?;
-        let columns = declared
-            .into_iter()
-            .zip(positions)
-            .map(|(column, index)| TableColumn { column: column.clone(), index })
-            .collect();
+        let columns = sources(&header, dataset, &declared).map_err(malformed(path))?;
         let known = |name: &&str| !dataset.columns.iter().any(|column| column.name == *name);
         let ignored = header.names().filter(known).map(str::to_owned).collect();
         let mut table = Self { path: path.to_owned(), columns, outside, rows: 0, made_missing: 0, ignored };
@@ -149,8 +192,8 @@ impl Table {
         while reader.read_byte_record(&mut record).map_err(csv_error(&self.path))? {
             self.rows += 1;
             for column in &self.columns {
-                let cell = column.cell(&record).map_err(malformed(&self.path))?;
-                match column.parse(cell, self.outside) {
+                let (parsed, cell) = column.read(&record, self.outside).map_err(malformed(&self.path))?;
+                match parsed {
                     Parsed::Cell(_) => {}
                     Parsed::MadeMissing => self.made_missing += 1,
                     Parsed::Offends => {
@@ -160,7 +203,7 @@ impl Table {
                             offences.shown.push(Offence {
                                 row: self.rows,
                                 column: column.column.name.clone(),
-                                cell: cell.to_owned(),
+                                cell,
                                 domain: column.column.domain.clone(),
                             });
                         }
@@ -236,8 +279,8 @@ impl TableReader {
             }
             rows += 1;
             for (column, values) in self.columns.iter().zip(&mut cells) {
-                let cell = column.cell(&self.record).map_err(malformed(&self.path))?;
-                match column.parse(cell, self.outside) {
+                let (parsed, _) = column.read(&self.record, self.outside).map_err(malformed(&self.path))?;
+                match parsed {
                     Parsed::Cell(code) => values.push(code),
                     Parsed::MadeMissing => values.push(None),
                     Parsed::Offends => {
@@ -249,6 +292,42 @@ impl TableReader {
         }
         Ok((rows, cells))
     }
+}
+
+/// Finds the columns of the table behind the wanted ones: their own, or those that a prepared one reads.
+fn sources(
+    header: &Header,
+    dataset: &Dataset,
+    wanted: &[&Column],
+) -> std::result::Result<Vec<TableColumn>, Malformed> {
+    let reads = |column: &Column| match &column.prepared {
+        Some(prepared) => prepared.reads.iter().map(|(position, _)| *position).collect(),
+        None => dataset.columns.iter().position(|known| known.name == column.name).into_iter().collect(),
+    };
+    let needed: BTreeSet<usize> = wanted.iter().flat_map(|column| -> Vec<usize> { reads(column) }).collect();
+    let of_table: Vec<(usize, &Column)> =
+        needed.iter().filter_map(|&position| Some((position, dataset.columns.get(position)?))).collect();
+    let names: Vec<&str> = of_table.iter().map(|(_, column)| column.name.as_str()).collect();
+    let found: Vec<(usize, TableColumn)> = of_table
+        .iter()
+        .zip(header.positions(&names)?)
+        .map(|(&(position, column), index)| {
+            (position, TableColumn { column: column.clone(), source: Source::Table(index) })
+        })
+        .collect();
+    let at = |position: usize| found.iter().find(|(known, _)| *known == position).cloned();
+    Ok(wanted
+        .iter()
+        .filter_map(|column| match &column.prepared {
+            Some(prepared) => {
+                let reads = prepared.reads.iter().filter_map(|(position, _)| at(*position)).collect();
+                Some(TableColumn { column: (*column).clone(), source: Source::Prepared(reads) })
+            }
+            None => {
+                found.iter().map(|(_, found)| found).find(|found| found.column.name == column.name).cloned()
+            }
+        })
+        .collect())
 }
 
 fn csv_reader(path: &Path) -> Result<csv::Reader<File>> {

@@ -65,6 +65,10 @@ pub enum ClearOp {
     Aggregate(usize),
     /// The `index`-th key of the group: a number, or its label.
     Key(usize),
+    /// The cell of a column in the row at hand; in prepared columns only.
+    Cell(usize),
+    /// Whether that cell is present; in prepared columns only.
+    Present(usize),
     /// An exact number.
     Number(Decimal),
     /// A double, by its bits.

@@ -198,6 +198,9 @@ impl Query {
                 (9, if plain { name } else { format!("`{name}`") })
             }
             ClearOp::Key(index) => (9, self.by.get(*index).map(|key| key.name.clone()).unwrap_or_default()),
+            ClearOp::Cell(index) | ClearOp::Present(index) => {
+                (9, self.dataset.columns.get(*index).map(|column| column.name.clone()).unwrap_or_default())
+            }
             ClearOp::Number(number) => (9, number.to_string()),
             ClearOp::Real(bits) => (9, f64::from_bits(*bits).to_string()),
             ClearOp::Bool(value) => (9, value.to_string()),

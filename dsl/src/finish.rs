@@ -63,8 +63,9 @@ pub fn finish(query: &Query, groups: &[Group]) -> Vec<Row> {
 
 fn finish_group(query: &Query, group: &Group) -> Row {
     let mut scalars: Vec<Scalar> = Vec::with_capacity(query.clears.len());
+    let leaf = |op: &ClearOp| leaf(query, group, op);
     for (_, op) in query.clears.iter() {
-        let scalar = evaluate(query, group, &scalars, op);
+        let scalar = evaluate(&leaf, &scalars, op);
         scalars.push(scalar);
     }
     let labels = query.by.iter().enumerate().map(|(index, key)| {
@@ -74,8 +75,9 @@ fn finish_group(query: &Query, group: &Group) -> Row {
     Row { by: labels.collect(), report: report.collect() }
 }
 
+/// A value of the clear part.
 #[derive(Clone, Debug, PartialEq)]
-enum Scalar {
+pub(crate) enum Scalar {
     Exact(Decimal),
     Real(f64),
     Bool(bool),
@@ -94,7 +96,7 @@ impl Scalar {
     }
 
     /// Numbers; a truth value counts as 0 or 1.
-    fn number(&self) -> Option<Decimal> {
+    pub(crate) fn number(&self) -> Option<Decimal> {
         match self {
             Self::Exact(number) => Some(*number),
             Self::Bool(value) => Some(Decimal::integer(i128::from(*value))),
@@ -102,7 +104,7 @@ impl Scalar {
         }
     }
 
-    fn to_f64(&self) -> f64 {
+    pub(crate) fn to_f64(&self) -> f64 {
         match self {
             Self::Real(value) => *value,
             Self::Exact(_) | Self::Bool(_) | Self::Text(_) | Self::Hidden | Self::Undefined => {
@@ -112,8 +114,8 @@ impl Scalar {
     }
 }
 
-fn evaluate(query: &Query, group: &Group, scalars: &[Scalar], op: &ClearOp) -> Scalar {
-    let at = |id: crate::clear::ClearId| scalars.get(id.index()).unwrap_or(&Scalar::Undefined);
+/// What stands at the leaves of a report: opened aggregates and keys.
+fn leaf(query: &Query, group: &Group, op: &ClearOp) -> Scalar {
     match op {
         ClearOp::Aggregate(index) => match (group.aggregates.get(*index), query.aggregates.get(*index)) {
             (Some(Some(value)), Some(aggregate)) => {
@@ -125,6 +127,25 @@ fn evaluate(query: &Query, group: &Group, scalars: &[Scalar], op: &ClearOp) -> S
             (Some(&code), Some(key)) => key_value(&key.labels, code),
             _ => Scalar::Undefined,
         },
+        ClearOp::Cell(_)
+        | ClearOp::Present(_)
+        | ClearOp::Number(_)
+        | ClearOp::Real(_)
+        | ClearOp::Bool(_)
+        | ClearOp::Text(_)
+        | ClearOp::Unary(..)
+        | ClearOp::Binary(..)
+        | ClearOp::Distribution(..)
+        | ClearOp::Solve { .. }
+        | ClearOp::Case { .. } => Scalar::Undefined,
+    }
+}
+
+/// One operation; `leaf` gives what comes from outside.
+pub(crate) fn evaluate(leaf: &dyn Fn(&ClearOp) -> Scalar, scalars: &[Scalar], op: &ClearOp) -> Scalar {
+    let at = |id: crate::clear::ClearId| scalars.get(id.index()).unwrap_or(&Scalar::Undefined);
+    match op {
+        ClearOp::Aggregate(_) | ClearOp::Key(_) | ClearOp::Cell(_) | ClearOp::Present(_) => leaf(op),
         ClearOp::Number(number) => Scalar::Exact(*number),
         ClearOp::Real(bits) => Scalar::real(f64::from_bits(*bits)),
         ClearOp::Bool(value) => Scalar::Bool(*value),
@@ -177,6 +198,14 @@ fn solve(all: &[&Scalar], size: usize, unknown: usize) -> Scalar {
         None => reals.split_at_checked(cut).and_then(|(matrix, right)| solve_real(matrix, right)),
     };
     solution.and_then(|x| x.get(unknown).copied()).map_or(Scalar::Undefined, Scalar::real)
+}
+
+/// A cell as a value: days of dates are numbers.
+pub(crate) fn cell_scalar(domain: &crate::domain::Domain, code: i64) -> Scalar {
+    match domain {
+        crate::domain::Domain::Date { .. } => Scalar::Exact(Decimal::integer(i128::from(code))),
+        other => key_value(other, code),
+    }
 }
 
 fn key_value(labels: &crate::domain::Domain, code: i64) -> Scalar {

@@ -2,10 +2,13 @@
 
 use std::collections::HashSet;
 
-use crate::ast::{Bound, ColumnDecl, DatasetDecl, DatasetItem, DomainExpr, DomainKind, Ident};
+use crate::ast::{Bound, ColumnDecl, DatasetDecl, DatasetItem, DomainExpr, DomainKind, Expr, Ident};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::domain::Domain;
+use crate::evaluate::prepare;
 use crate::number::{Decimal, parse_date};
+use crate::prepared::Prepared;
+use crate::program::Program;
 use crate::source::{Sources, Span};
 use crate::suggest::nearest;
 use crate::typed::{Column, Dataset, ReleaseRules};
@@ -43,7 +46,7 @@ pub(crate) fn check_dataset(
             DatasetItem::Release(rules, _) => dataset.release = release(rules, diagnostics),
             DatasetItem::Column(column) => {
                 if names.insert(&column.name.text) {
-                    dataset.columns.extend(check_column(column, sources, diagnostics));
+                    dataset.columns.extend(check_column(column, diagnostics));
                 } else {
                     let message =
                         format!("The column `{}` stands twice in `{}`.", column.name.text, decl.name.text);
@@ -59,7 +62,38 @@ pub(crate) fn check_dataset(
         diagnostics.push(Diagnostic::error(Code::ClauseCount, decl.name.span, message, help));
         dataset.rows = 1;
     }
+    prepare_columns(decl, sources, &mut dataset, diagnostics);
     dataset
+}
+
+/// Checks the expressions of prepared columns. They see the table's columns and the built-in functions.
+fn prepare_columns(
+    decl: &DatasetDecl,
+    sources: &Sources,
+    dataset: &mut Dataset,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let columns = decl
+        .items
+        .iter()
+        .filter_map(|item| if let DatasetItem::Column(column) = item { Some(column) } else { None });
+    let expressions: Vec<(&str, &Expr)> =
+        columns.filter_map(|column| Some((column.name.text.as_str(), column.prepared.as_ref()?))).collect();
+    if expressions.is_empty() {
+        return;
+    }
+    let program = Program { sources: sources.clone(), ..Program::default() };
+    // An expression that reads another prepared column is told so.
+    let mut of_table = dataset.clone();
+    for column in &mut of_table.columns {
+        column.prepared = expressions.iter().any(|(name, _)| *name == column.name).then(Prepared::unchecked);
+    }
+    for column in &mut dataset.columns {
+        let Some((_, expr)) = expressions.iter().find(|(name, _)| *name == column.name) else { continue };
+        let (prepared, found) = prepare(&program, &of_table, column, expr);
+        column.prepared = prepared;
+        diagnostics.extend(found);
+    }
 }
 
 fn whole(number: Decimal) -> Option<u64> {
@@ -91,15 +125,15 @@ fn release(rules: &[(Ident, Decimal)], diagnostics: &mut Vec<Diagnostic>) -> Rel
     release
 }
 
-fn check_column(column: &ColumnDecl, sources: &Sources, diagnostics: &mut Vec<Diagnostic>) -> Option<Column> {
+fn check_column(column: &ColumnDecl, diagnostics: &mut Vec<Diagnostic>) -> Option<Column> {
     let domain = check_domain(&column.domain, diagnostics)?;
-    let prepared = column.prepared.as_ref().map(|expression| one_line(sources.slice(expression.span)));
     Some(Column {
         name: column.name.text.clone(),
         domain,
         optional: column.optional,
         description: column.description.clone(),
-        prepared,
+        // Checked when all columns are known.
+        prepared: None,
         span: column.name.span,
     })
 }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::clear::{Clears, Output};
 use crate::domain::Domain;
+use crate::prepared::Prepared;
 use crate::rows::{RowId, Rows};
 use crate::source::Span;
 
@@ -19,8 +20,8 @@ pub struct Column {
     pub optional: bool,
     /// Unit and description; may be empty.
     pub description: String,
-    /// Source of the expression that the owner's client computes it from; `None` for a column of the table.
-    pub prepared: Option<String>,
+    /// The expression that the owner's client computes it from; `None` for a column of the table.
+    pub prepared: Option<Prepared>,
     /// Where its name stands.
     pub span: Span,
 }
@@ -84,8 +85,8 @@ impl fmt::Display for Dataset {
             if !column.description.is_empty() {
                 write!(f, " \"{}\"", column.description)?;
             }
-            if let Some(expression) = &column.prepared {
-                write!(f, " = {expression}")?;
+            if let Some(prepared) = &column.prepared {
+                write!(f, " = {}", prepared.text)?;
             }
             f.write_str("\n")?;
         }

@@ -333,6 +333,17 @@ fn p13_top_k() {
 }
 
 #[test]
+fn p15_albi() {
+    let (Some(result), Some(json)) = (single("P15", "pbc"), oracle("P15_albi")) else { return };
+    for grade in ["1", "2", "3"] {
+        for name in ["n", "deaths"] {
+            result.check_exact(&[grade], name, &json["exact"][grade][name]);
+        }
+        result.check(&[grade], "mortality", &json["final"][grade]);
+    }
+}
+
+#[test]
 fn p09_qsofa_like() {
     let (Some(result), Some(json)) = (single("P09", "support2"), oracle("P09_qsofa_like")) else { return };
     for score in ["0", "1", "2", "3"] {

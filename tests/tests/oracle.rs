@@ -146,6 +146,11 @@ fn p12_incidence_rate() {
     });
 }
 
+#[test]
+fn p15_albi() {
+    check("P15", "pbc", "P15_albi.json", same);
+}
+
 /// All integers in a part of the oracle.
 fn integers(value: &Value, found: &mut Vec<i64>) {
     match value {

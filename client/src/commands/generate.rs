@@ -25,10 +25,10 @@ pub(crate) fn generate(args: &GenerateArgs) -> Result<()> {
         let (path, dataset, limit) = (args.schema.clone(), dataset.name, dataset.rows);
         return Err(ClientError::TooManyRows { path, rows: args.rows, dataset, limit });
     }
-    for column in dataset.columns.iter().filter(|column| column.prepared.is_some()) {
-        output::note(&format!("`{}` is drawn like any column, not computed by its expression", column.name));
-    }
-    let text = table(&dataset.columns, args.rows, args.seed)
+    // Prepared columns are computed when the table is read.
+    let columns: Vec<Column> =
+        dataset.columns.iter().filter(|column| column.prepared.is_none()).cloned().collect();
+    let text = table(&columns, args.rows, args.seed)
         .map_err(|error| ClientError::Format { format: "CSV", reason: error.to_string() })?;
     match &args.output {
         Some(path) => write_table(path, &text, args.rows),

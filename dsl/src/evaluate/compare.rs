@@ -30,8 +30,9 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    pub(super) fn kind_of(value: &Value) -> Option<Kind> {
+    pub(super) fn kind_of(&self, value: &Value) -> Option<Kind> {
         match value {
+            Value::Clear(..) if self.preparing => self.cell_kind(value),
             Value::Row(row) => Some(row.kind.clone()),
             Value::Level(levels, _) => Some(Kind::Levels(Rc::clone(levels))),
             _ => None,
@@ -51,14 +52,14 @@ impl<'a> Evaluator<'a> {
         // `female == sex` is read from the right.
         if bare(self, left) && unknown(self, left) && !unknown(self, right) {
             let right_at = self.at(right);
-            let value = match Self::kind_of(&right_at.value) {
+            let value = match self.kind_of(&right_at.value) {
                 Some(kind) => self.operand(left, &kind, right.span),
                 None => self.eval(left),
             };
             return (At { value, span: left.span }, right_at);
         }
         let left_at = self.at(left);
-        let value = match Self::kind_of(&left_at.value) {
+        let value = match self.kind_of(&left_at.value) {
             Some(kind) => self.operand(right, &kind, left.span),
             // Nothing to say of the other side when this one is a mistake already.
             None if left_at.value.is_poison() && bare(self, right) => Value::Poison,

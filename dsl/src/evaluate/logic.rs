@@ -116,6 +116,10 @@ impl<'a> Evaluator<'a> {
                 let id = self.known_row(&missing, span);
                 Self::row_value(id, Kind::Bool)
             }
+            value if self.preparing => {
+                let value = value.clone();
+                self.cell_present(&value).unwrap_or(Value::Bool(true))
+            }
             _ => {
                 let message = format!("`{}` is {}.", self.text(at.span), at.value.describe());
                 self.fail(
@@ -167,6 +171,15 @@ impl<'a> Evaluator<'a> {
     }
 
     fn coalesce_two(&mut self, left: &At, right: &At, span: Span) -> Value {
+        if let Some(Value::Clear(present, _)) = self.cell_present(&left.value) {
+            let (Some((value, kind)), Some((otherwise, _))) =
+                (self.clear_operand(left), self.clear_operand(right))
+            else {
+                return Value::Poison;
+            };
+            let op = ClearOp::Case { arms: vec![(present, value)], otherwise };
+            return self.clear(op, kind);
+        }
         let Value::Row(row) = &left.value else {
             if !left.value.is_poison() {
                 let message = format!("`{}` is {}.", self.text(left.span), left.value.describe());

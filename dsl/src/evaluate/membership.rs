@@ -12,7 +12,7 @@ impl<'a> Evaluator<'a> {
     /// `value in set`
     pub(super) fn membership(&mut self, value: &'a Expr, set: &'a Expr, negated: bool, span: Span) -> Value {
         let left = self.at(value);
-        let kind = Self::kind_of(&left.value);
+        let kind = self.kind_of(&left.value);
         let right = match (&set.kind, &kind) {
             (ExprKind::List(items) | ExprKind::Set(items), Some(kind)) => {
                 let items: Vec<Value> =

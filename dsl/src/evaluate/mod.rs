@@ -15,12 +15,14 @@ mod list;
 mod logic;
 mod membership;
 mod names;
+mod prepare;
 mod query;
 mod row;
 mod system;
 mod value;
 
 pub(crate) use call::BUILTINS;
+pub(crate) use prepare::prepare;
 pub(crate) use query::check_query;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -94,6 +96,8 @@ struct Evaluator<'a> {
     depth: usize,
     steps: usize,
     stopped: bool,
+    /// Whether cells are clear: the expression of a prepared column is checked.
+    preparing: bool,
 }
 
 impl<'a> Evaluator<'a> {
@@ -122,6 +126,7 @@ impl<'a> Evaluator<'a> {
             depth: 0,
             steps: 0,
             stopped: false,
+            preparing: false,
         }
     }
 
@@ -297,6 +302,9 @@ impl<'a> Evaluator<'a> {
             Value::Real(value) => (self.clears.push(ClearOp::Real(value.to_bits())), ClearKind::Number),
             Value::Bool(value) => (self.clears.push(ClearOp::Bool(*value)), ClearKind::Bool),
             Value::Text(text) => (self.clears.push(ClearOp::Text(text.to_string())), ClearKind::Text),
+            Value::Date(days) if self.preparing => {
+                (self.clears.push(ClearOp::Number(crate::number::Decimal::integer(*days))), ClearKind::Number)
+            }
             Value::Date(days) => {
                 (self.clears.push(ClearOp::Text(crate::number::format_date(*days))), ClearKind::Text)
             }

@@ -56,12 +56,8 @@ impl<'a> Evaluator<'a> {
         let index = self.dataset.columns.iter().position(|column| column.name == name)?;
         let column = self.dataset.columns.get(index)?;
         let (domain, optional) = (column.domain.clone(), column.optional);
-        if column.prepared.is_some() {
-            return Some(self.unsupported(
-                span,
-                format!("`{name}` is a prepared column."),
-                "Prepared columns cannot be queried yet; write its expression in `derive` if it needs no division.",
-            ));
+        if self.preparing {
+            return Some(self.cell(index, span));
         }
         let id = ColumnId::from_index(index);
         let kind = match &domain {

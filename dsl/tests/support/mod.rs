@@ -80,11 +80,15 @@ pub(crate) fn row_values_filled(
 pub(crate) fn run(query: &Query, csv_path: &Path, limit: usize) -> Vec<Group> {
     let mut reader = csv::Reader::from_path(csv_path).unwrap();
     let headers = reader.headers().unwrap().clone();
-    let columns: Vec<usize> = query
+    let columns: Vec<Option<usize>> = query
         .dataset
         .columns
         .iter()
-        .map(|column| headers.iter().position(|name| name == column.name).unwrap())
+        .map(|column| {
+            let found = headers.iter().position(|name| name == column.name);
+            assert!(found.is_some() || column.prepared.is_some(), "{} is not in the table", column.name);
+            found
+        })
         .collect();
     let mut groups: BTreeMap<Vec<i64>, Vec<i128>> = BTreeMap::new();
     let mut keys: Vec<Vec<i64>> = vec![Vec::new()];
@@ -100,15 +104,28 @@ pub(crate) fn run(query: &Query, csv_path: &Path, limit: usize) -> Vec<Group> {
     }
     for record in reader.records().take(limit) {
         let record = record.unwrap();
-        let cells: Vec<Option<i64>> = columns
+        let of_table: Vec<Option<i64>> = columns
             .iter()
             .zip(&query.dataset.columns)
-            .map(|(&at, column)| match &record[at] {
-                "" => {
+            .map(|(&at, column)| match at.map(|at| &record[at]) {
+                None => None,
+                Some("") => {
                     assert!(column.optional, "{} is missing", column.name);
                     None
                 }
-                cell => Some(column.domain.parse(cell).unwrap_or_else(|| panic!("{} = {cell}", column.name))),
+                Some(cell) => {
+                    Some(column.domain.parse(cell).unwrap_or_else(|| panic!("{} = {cell}", column.name)))
+                }
+            })
+            .collect();
+        let cells: Vec<Option<i64>> = query
+            .dataset
+            .columns
+            .iter()
+            .zip(&of_table)
+            .map(|(column, &cell)| match &column.prepared {
+                Some(prepared) => prepared.code(&column.domain, &|index| of_table[index]).unwrap(),
+                None => cell,
             })
             .collect();
         let values = row_values(query, &cells);
