@@ -202,10 +202,10 @@ fn solve(all: &[&Scalar], size: usize, unknown: usize) -> Scalar {
 
 /// A cell as a value: days of dates are numbers.
 pub(crate) fn cell_scalar(domain: &crate::domain::Domain, code: i64) -> Scalar {
-    match domain {
-        crate::domain::Domain::Date { .. } => Scalar::Exact(Decimal::integer(i128::from(code))),
-        other => key_value(other, code),
+    if matches!(domain, crate::domain::Domain::Date { .. }) {
+        return Scalar::Exact(Decimal::integer(i128::from(code)));
     }
+    key_value(domain, code)
 }
 
 fn key_value(labels: &crate::domain::Domain, code: i64) -> Scalar {

@@ -1,5 +1,4 @@
 //! Prepared columns: their values for rows, missing cells among them, and what is refused.
-#![expect(clippy::unwrap_used, reason = "a failing test may panic")]
 
 use hq_dsl::{Dataset, dataset};
 
