@@ -63,7 +63,7 @@ pub fn finish(query: &Query, groups: &[Group]) -> Vec<Row> {
 
 fn finish_group(query: &Query, group: &Group) -> Row {
     let mut scalars: Vec<Scalar> = Vec::with_capacity(query.clears.len());
-    let leaf = |op: &ClearOp| leaf(query, group, op);
+    let leaf = |at: Leaf| leaf(query, group, at);
     for (_, op) in query.clears.iter() {
         let scalar = evaluate(&leaf, &scalars, op);
         scalars.push(scalar);
@@ -114,38 +114,40 @@ impl Scalar {
     }
 }
 
+/// What a clear expression reads from outside.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Leaf {
+    Aggregate(usize),
+    Key(usize),
+    Cell(usize),
+    Present(usize),
+}
+
 /// What stands at the leaves of a report: opened aggregates and keys.
-fn leaf(query: &Query, group: &Group, op: &ClearOp) -> Scalar {
-    match op {
-        ClearOp::Aggregate(index) => match (group.aggregates.get(*index), query.aggregates.get(*index)) {
+fn leaf(query: &Query, group: &Group, leaf: Leaf) -> Scalar {
+    match leaf {
+        Leaf::Aggregate(index) => match (group.aggregates.get(index), query.aggregates.get(index)) {
             (Some(Some(value)), Some(aggregate)) => {
                 Scalar::Exact(Decimal { value: *value, decimals: aggregate.decimals })
             }
             _ => Scalar::Hidden,
         },
-        ClearOp::Key(index) => match (group.by.get(*index), query.by.get(*index)) {
+        Leaf::Key(index) => match (group.by.get(index), query.by.get(index)) {
             (Some(&code), Some(key)) => key_value(&key.labels, code),
             _ => Scalar::Undefined,
         },
-        ClearOp::Cell(_)
-        | ClearOp::Present(_)
-        | ClearOp::Number(_)
-        | ClearOp::Real(_)
-        | ClearOp::Bool(_)
-        | ClearOp::Text(_)
-        | ClearOp::Unary(..)
-        | ClearOp::Binary(..)
-        | ClearOp::Distribution(..)
-        | ClearOp::Solve { .. }
-        | ClearOp::Case { .. } => Scalar::Undefined,
+        Leaf::Cell(_) | Leaf::Present(_) => Scalar::Undefined,
     }
 }
 
 /// One operation; `leaf` gives what comes from outside.
-pub(crate) fn evaluate(leaf: &dyn Fn(&ClearOp) -> Scalar, scalars: &[Scalar], op: &ClearOp) -> Scalar {
+pub(crate) fn evaluate(leaf: &dyn Fn(Leaf) -> Scalar, scalars: &[Scalar], op: &ClearOp) -> Scalar {
     let at = |id: crate::clear::ClearId| scalars.get(id.index()).unwrap_or(&Scalar::Undefined);
     match op {
-        ClearOp::Aggregate(_) | ClearOp::Key(_) | ClearOp::Cell(_) | ClearOp::Present(_) => leaf(op),
+        ClearOp::Aggregate(index) => leaf(Leaf::Aggregate(*index)),
+        ClearOp::Key(index) => leaf(Leaf::Key(*index)),
+        ClearOp::Cell(index) => leaf(Leaf::Cell(*index)),
+        ClearOp::Present(index) => leaf(Leaf::Present(*index)),
         ClearOp::Number(number) => Scalar::Exact(*number),
         ClearOp::Real(bits) => Scalar::real(f64::from_bits(*bits)),
         ClearOp::Bool(value) => Scalar::Bool(*value),

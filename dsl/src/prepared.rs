@@ -2,7 +2,7 @@
 
 use crate::clear::{ClearId, ClearOp, Clears};
 use crate::domain::Domain;
-use crate::finish::{Scalar, cell_scalar, evaluate};
+use crate::finish::{Leaf, Scalar, cell_scalar, evaluate};
 use crate::number::Decimal;
 
 /// The checked expression of a prepared column.
@@ -30,26 +30,16 @@ impl Prepared {
     /// # Errors
     /// The value, in words, where it lies outside the domain.
     pub fn code(&self, domain: &Domain, cell: &dyn Fn(usize) -> Option<i64>) -> Result<Option<i64>, String> {
-        let leaf = |op: &ClearOp| match op {
-            ClearOp::Cell(index) => {
-                let column = self.reads.iter().find(|(position, _)| position == index);
-                match (cell(*index), column) {
+        let leaf = |leaf: Leaf| match leaf {
+            Leaf::Cell(index) => {
+                let column = self.reads.iter().find(|(position, _)| *position == index);
+                match (cell(index), column) {
                     (Some(code), Some((_, domain))) => cell_scalar(domain, code),
                     _ => Scalar::Undefined,
                 }
             }
-            ClearOp::Present(index) => Scalar::Bool(cell(*index).is_some()),
-            ClearOp::Aggregate(_)
-            | ClearOp::Key(_)
-            | ClearOp::Number(_)
-            | ClearOp::Real(_)
-            | ClearOp::Bool(_)
-            | ClearOp::Text(_)
-            | ClearOp::Unary(..)
-            | ClearOp::Binary(..)
-            | ClearOp::Distribution(..)
-            | ClearOp::Solve { .. }
-            | ClearOp::Case { .. } => Scalar::Undefined,
+            Leaf::Present(index) => Scalar::Bool(cell(index).is_some()),
+            Leaf::Aggregate(_) | Leaf::Key(_) => Scalar::Undefined,
         };
         let mut scalars: Vec<Scalar> = Vec::with_capacity(self.clears.len());
         for (_, op) in self.clears.iter() {

@@ -117,7 +117,7 @@ impl WithSimd for Quotients<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        // No modulus is involved: 1 is as good as any.
+        // Nothing is reduced: any modulus serves.
         let lanes = Lanes::new(simd, Modulus::new(2));
         for (at, out) in S::as_mut_simd_f64s(self.out).0.iter_mut().enumerate() {
             let mut quotient = lanes.zero();
@@ -220,7 +220,7 @@ fn combine(q: Modulus, constant: Option<u64>, terms: &[(i64, &[u64])], out: &mut
     if weight * u128::from(q.value) < 1 << 52 {
         #[expect(clippy::cast_precision_loss, reason = "coefficients below 2^52")]
         let terms: Vec<(f64, &[u64])> = terms.iter().map(|&(c, x)| (c as f64, x)).collect();
-        dispatch(CombineSmall { q, start, terms: &terms, out });
+        dispatch(Combine { q, start, terms: &terms, out });
     } else {
         let terms: Vec<(Factor, &[u64])> =
             terms.iter().map(|&(c, x)| (q.factor(q.residue(i128::from(c))), x)).collect();
@@ -228,14 +228,35 @@ fn combine(q: Modulus, constant: Option<u64>, terms: &[(i64, &[u64])], out: &mut
     }
 }
 
-struct CombineSmall<'a> {
+/// A coefficient of a linear combination.
+trait Coefficient: Copy {
+    /// `sum + c x`, as far reduced as the next term needs.
+    fn add<S: Simd>(self, lanes: Lanes<S>, sum: S::f64s, x: S::f64s) -> S::f64s;
+}
+
+/// Small: nothing is reduced before the end.
+impl Coefficient for f64 {
+    #[inline(always)]
+    fn add<S: Simd>(self, lanes: Lanes<S>, sum: S::f64s, x: S::f64s) -> S::f64s {
+        lanes.mul_add(x, lanes.splat(self), sum)
+    }
+}
+
+impl Coefficient for Factor {
+    #[inline(always)]
+    fn add<S: Simd>(self, lanes: Lanes<S>, sum: S::f64s, x: S::f64s) -> S::f64s {
+        lanes.centred(lanes.add(sum, lanes.scaled(x, lanes.factor(self))))
+    }
+}
+
+struct Combine<'a, C> {
     q: Modulus,
     start: Option<f64>,
-    terms: &'a [(f64, &'a [u64])],
+    terms: &'a [(C, &'a [u64])],
     out: &'a mut [u64],
 }
 
-impl WithSimd for CombineSmall<'_> {
+impl<C: Coefficient> WithSimd for Combine<'_, C> {
     type Output = ();
 
     #[inline(always)]
@@ -247,34 +268,7 @@ impl WithSimd for CombineSmall<'_> {
                 None => lanes.to_float(*out),
             };
             for &(coefficient, x) in self.terms {
-                sum = lanes.mul_add(lanes.to_float(vectors::<S>(x)[at]), lanes.splat(coefficient), sum);
-            }
-            *out = lanes.reduce(sum);
-        }
-    }
-}
-
-struct Combine<'a> {
-    q: Modulus,
-    start: Option<f64>,
-    terms: &'a [(Factor, &'a [u64])],
-    out: &'a mut [u64],
-}
-
-impl WithSimd for Combine<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let lanes = Lanes::new(simd, self.q);
-        for (at, out) in vectors_mut::<S>(self.out).iter_mut().enumerate() {
-            let mut sum = match self.start {
-                Some(start) => lanes.splat(start),
-                None => lanes.to_float(*out),
-            };
-            for &(factor, x) in self.terms {
-                let x = lanes.to_float(vectors::<S>(x)[at]);
-                sum = lanes.centred(lanes.add(sum, lanes.scaled(x, lanes.factor(factor))));
+                sum = coefficient.add(lanes, sum, lanes.to_float(vectors::<S>(x)[at]));
             }
             *out = lanes.reduce(sum);
         }
