@@ -23,6 +23,7 @@ pub(crate) fn check_query(program: &Program, decl: &QueryDecl) -> (Option<Query>
         return (None, diagnostics);
     };
     let mut evaluator = Evaluator::new(program, dataset);
+    evaluator.add_secrets();
     let query = evaluator.query(decl, &clauses);
     diagnostics.append(&mut evaluator.diagnostics);
     if program.damages(decl) {
@@ -201,6 +202,7 @@ impl<'a> Evaluator<'a> {
         Some(Query {
             name: decl.name.text.clone(),
             purpose: decl.purpose.clone(),
+            secrets: self.dataset.columns.split_off(self.table_columns),
             dataset: self.dataset.clone(),
             rows: std::mem::take(&mut self.rows),
             filter,
