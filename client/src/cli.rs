@@ -23,6 +23,11 @@ dataset in the program. Columns are found by the table's header, which may have 
 
   hq run query.hq --table clinic=clinic.csv --query control --param age_min=40 --format json";
 
+const AFTER_FMT: &str = "\
+There is one layout, without options: lines of at most 100 characters, two spaces a step, `=` and types
+below each other. Tokens and comments stay as they are. Names of changed files go to standard output. A file
+that does not parse is left alone.";
+
 const AFTER_KEYGEN: &str = "\
 The keys serve the named programs and whatever needs no more than they do; without any, a typical query.
 The passphrase is asked for, or taken from --passphrase-file or HQ_PASSPHRASE.";
@@ -40,6 +45,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Check programs and schemas, and plan the queries
     Check(CheckArgs),
+    /// Lay programs and schemas out
+    Fmt(FmtArgs),
     /// Show how a query runs: stages, circuit, plan, noise, cost, and what will be decrypted
     Explain(ExplainArgs),
     /// Make keys, encrypt, compute on ciphertexts and open the result, all in one process
@@ -116,6 +123,17 @@ pub(crate) struct CheckArgs {
     /// Security of the keys in bits: 128, 192 or 256
     #[arg(long, value_name = "BITS", default_value_t = 128, value_parser = security)]
     pub(crate) security: u32,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_FMT)]
+pub(crate) struct FmtArgs {
+    /// Programs or schemas; `-` is standard input, laid out to standard output
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Change nothing: name the files that are not laid out, and exit with status 1 if there are any
+    #[arg(long)]
+    pub(crate) check: bool,
 }
 
 #[derive(Debug, Args)]

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | parse | `parse` (`hq.pest`), `recover` | text -> `ast` |
 //! | compile | `compile`, `schema`, `evaluate` | `ast` -> [`Query`]: names, domains, stages, missing values |
+//! | format | `format` | text -> the same text, laid out |
 //! | finish | `finish` | opened aggregates -> rows of the result |
 //!
 //! Deliberately absent: input and output (files come through [`Loader`]), ciphertexts, plans.
@@ -17,6 +18,7 @@ mod distribution;
 mod domain;
 mod evaluate;
 mod finish;
+mod format;
 mod lexis;
 mod linear_system;
 mod number;
@@ -41,6 +43,7 @@ pub use diagnostic::{Code, Diagnostic, Severity};
 pub use distribution::Distribution;
 pub use domain::Domain;
 pub use finish::{Group, Row, Value, finish};
+pub use format::format;
 pub use number::{Decimal, format_date, parse_date, with_commas};
 pub use prepared::Prepared;
 pub use render::render;

@@ -4,6 +4,7 @@ mod check;
 mod compute;
 mod encrypt;
 mod explain;
+mod fmt;
 mod generate;
 mod keygen;
 mod open;
@@ -16,6 +17,7 @@ use crate::error::Result;
 pub(crate) fn run(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Check(args) => check::check(&args),
+        Command::Fmt(args) => fmt::fmt(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Run(args) => run::run(&args),
         Command::Keygen(args) => keygen::keygen(&args),
