@@ -28,6 +28,10 @@ There is one layout, without options: lines of at most 100 characters, two space
 below each other. Tokens and comments stay as they are. Names of changed files go to standard output. A file
 that does not parse is left alone.";
 
+const AFTER_LSP: &str = "\
+Editors start this by themselves; docs/editors.md says how they are told to. Diagnostics are those of `hq check`
+without a plan; queries are not planned and nothing runs.";
+
 const AFTER_KEYGEN: &str = "\
 The keys serve the named programs and whatever needs no more than they do; without any, a typical query.
 The passphrase is asked for, or taken from --passphrase-file or HQ_PASSPHRASE.";
@@ -61,6 +65,8 @@ pub(crate) enum Command {
     Open(OpenArgs),
     /// Make a synthetic table that a schema describes
     Generate(GenerateArgs),
+    /// Answer an editor over standard input and output (Language Server Protocol)
+    Lsp(LspArgs),
 }
 
 /// Where programs and what they use come from.
@@ -289,6 +295,17 @@ pub(crate) struct GenerateArgs {
     /// File to write instead of standard output
     #[arg(short, long, value_name = "CSV")]
     pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_LSP)]
+pub(crate) struct LspArgs {
+    /// Folder with schemas and modules that `use` finds; may be repeated
+    #[arg(long, value_name = "DIR")]
+    pub(crate) schema: Vec<PathBuf>,
+    /// Accepted for editors that give it; there is no other way to talk
+    #[arg(long, hide = true)]
+    pub(crate) stdio: bool,
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

@@ -15,7 +15,10 @@ function start() {
     args: ["lsp", ...folders],
     options: first ? { cwd: first } : {},
   };
-  client = new LanguageClient("hq", "hq", server, { documentSelector: [{ language: "hq" }] });
+  client = new LanguageClient("hq", "hq", server, {
+    documentSelector: [{ language: "hq" }],
+    synchronize: { fileEvents: workspace.createFileSystemWatcher("**/*.hq") },
+  });
   return client.start().catch((error) => {
     window.showErrorMessage(`hq: the language server does not start (${error.message}). Set hq.path.`);
   });

@@ -24,6 +24,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::Encrypt(args) => encrypt::encrypt(&args),
         Command::Compute(args) => compute::compute(&args),
         Command::Open(args) => open::open(&args),
+        Command::Lsp(args) => crate::lsp::serve(&args),
         Command::Generate(args) => generate::generate(&args),
     }
 }
