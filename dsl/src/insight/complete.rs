@@ -307,7 +307,12 @@ fn follows(clause: &str, declaration: &str) -> Vec<&'static str> {
         "sort" => 4,
         _ => 5,
     };
-    let last = if declaration == "cohort" { 1 } else { 5 };
+    // What orders the result comes after it.
+    let last = match (declaration, clause) {
+        ("cohort", _) => 1,
+        (_, "report" | "sort" | "take") => 5,
+        _ => 3,
+    };
     let repeats = |word: &str| matches!(word, "where" | "derive");
     let may =
         |word: &&str| rank(word) <= last && (rank(word) > rank(clause) || (repeats(word) && repeats(clause)));
