@@ -38,21 +38,20 @@ query wrong \"Größe 𝛼\"
 ";
 
 /// A folder with the trial's schema and texts of one's own.
-fn folder(files: &[(&str, &str)]) -> (tempfile::TempDir, Box<dyn Fn(&str) -> PathBuf>) {
+fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::copy(repository("data/actg175.hq"), folder.path().join("actg175.hq")).unwrap();
     for (name, text) in files {
         fs::write(folder.path().join(name), text).unwrap();
     }
-    let root = folder.path().to_owned();
-    (folder, Box::new(move |name| root.join(name)))
+    folder
 }
 
 #[test]
 fn diagnostics_are_those_of_check_at_their_places() {
-    let (root, path) = folder(&[("wrong.hq", WRONG)]);
+    let root = folder(&[("wrong.hq", WRONG)]);
     let mut editor = Editor::open(root.path(), &["--stdio"]);
-    let uri = uri(&path("wrong.hq"));
+    let uri = uri(&root.path().join("wrong.hq"));
     editor.show(&uri, WRONG);
     let found = editor.diagnostics(&uri);
     let checked = Command::new(env!("CARGO_BIN_EXE_hq"))
@@ -95,9 +94,9 @@ fn diagnostics_are_those_of_check_at_their_places() {
 
 #[test]
 fn a_mistake_in_a_function_points_into_it() {
-    let (root, path) = folder(&[]);
+    let root = folder(&[]);
     let mut editor = Editor::open(root.path(), &[]);
-    let uri = uri(&path("new.hq"));
+    let uri = uri(&root.path().join("new.hq"));
     let text = "use actg175\nfn half(x) = x / 2\nquery q\n  from actg175\n  where half(age) > 20\n  report n = count()\n";
     editor.show(&uri, text);
     let found = editor.diagnostics(&uri);
@@ -111,9 +110,9 @@ fn a_mistake_in_a_function_points_into_it() {
 
 #[test]
 fn texts_that_are_not_saved_win_over_files() {
-    let (root, path) = folder(&[("tiny.hq", "dataset tiny { rows <= 10 a: 0..5 }\n")]);
+    let root = folder(&[("tiny.hq", "dataset tiny { rows <= 10 a: 0..5 }\n")]);
     let mut editor = Editor::open(root.path(), &[]);
-    let (program, schema) = (uri(&path("program.hq")), uri(&path("tiny.hq")));
+    let (program, schema) = (uri(&root.path().join("program.hq")), uri(&root.path().join("tiny.hq")));
     let text = "use tiny\nquery q\n  from tiny\n  where size > 1\n  report n = count()\n";
     editor.show(&program, text);
     assert_eq!(editor.diagnostics(&program)[0]["code"], "HQ010");
@@ -127,7 +126,7 @@ fn texts_that_are_not_saved_win_over_files() {
     editor.change(&schema, json!({"text": "dataset tiny { rows <= 10 size: 9..5 }\n"}));
     editor.diagnostics(&schema);
     editor.tell("workspace/didChangeWatchedFiles", json!({"changes": []}));
-    let path_of_program = uri(&path("other.hq"));
+    let path_of_program = uri(&root.path().join("other.hq"));
     editor.show(&path_of_program, "use tiny\nquery q\n  from tiny\n  report n = count()\n");
     let found = editor.diagnostics(&path_of_program);
     assert_eq!(found[0]["code"], "HQ018");
@@ -164,12 +163,12 @@ fn hover_says_what_stands_there() {
 
 #[test]
 fn hover_on_functions_levels_and_locals() {
-    let (root, path) = folder(&[(
+    let root = folder(&[(
         "sites.hq",
         "dataset sites { rows <= 9 site: {north, south} x: 0..9 old: bool = x > 4 }\n",
     )]);
     let mut editor = Editor::open(root.path(), &[]);
-    let uri = uri(&path("program.hq"));
+    let uri = uri(&root.path().join("program.hq"));
     let text = "use sites\nuse stats\n# Half of it.\nfn mine.half(x: 0..9, y) {\n  z = x + y\n  z / 2\n}\n\
                 cohort some \"of some\"\n  from sites\n  derive small = x < 3\n\
                 query q\n  from some\n  where site == north and small\n  derive k = [x + 1, 2]\n  by s = site\n  \
@@ -242,10 +241,10 @@ fn definitions_lead_to_the_schema_the_library_and_the_text() {
 
 #[test]
 fn completion_offers_what_may_stand_there() {
-    let (root, path) =
+    let root =
         folder(&[("sites.hq", "dataset sites { rows <= 9 site: {north, \"far south\"} x: 0..9 ? }\n")]);
     let mut editor = Editor::open(root.path(), &[]);
-    let uri = uri(&path("program.hq"));
+    let uri = uri(&root.path().join("program.hq"));
     editor.show(&uri, "");
     // The cursor is at `|`; words that must and must not be offered.
     for (text, offered, refused) in [
@@ -324,9 +323,9 @@ fn completion_offers_what_may_stand_there() {
 
 #[test]
 fn layout_is_that_of_fmt() {
-    let (root, path) = folder(&[]);
+    let root = folder(&[]);
     let mut editor = Editor::open(root.path(), &[]);
-    let uri = uri(&path("new.hq"));
+    let uri = uri(&root.path().join("new.hq"));
     let format = |editor: &mut Editor| {
         let options = json!({"tabSize": 2, "insertSpaces": true});
         editor.ask("textDocument/formatting", json!({"textDocument": {"uri": uri}, "options": options}))
@@ -346,7 +345,7 @@ fn layout_is_that_of_fmt() {
 
 #[test]
 fn whatever_comes_is_answered_in_order() {
-    let (root, path) = folder(&[]);
+    let root = folder(&[]);
     let mut editor = Editor::start(root.path(), &[]);
     let hover = json!({"textDocument": {"uri": "file:///none.hq"}, "position": {"line": 0, "character": 0}});
     assert_eq!(editor.answer("textDocument/hover", hover.clone())["error"]["code"], -32002);
@@ -371,7 +370,7 @@ fn whatever_comes_is_answered_in_order() {
         editor.tell("textDocument/didClose", params);
     }
     // Texts that do not parse, and places that do not exist, in any of them.
-    let uri = uri(&path("odd.hq"));
+    let uri = uri(&root.path().join("odd.hq"));
     editor.show(&uri, "");
     let deep = "(".repeat(5000);
     for text in [
@@ -403,7 +402,7 @@ fn whatever_comes_is_answered_in_order() {
 
 #[test]
 fn leaving_without_shutdown_is_an_error() {
-    let (root, _) = folder(&[]);
+    let root = folder(&[]);
     let mut editor = Editor::open(root.path(), &[]);
     editor.tell("exit", Value::Null);
     assert_eq!(editor.wait().code(), Some(1));
