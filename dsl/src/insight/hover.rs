@@ -26,6 +26,9 @@ impl Insight {
         {
             return Some(Hover { span, text });
         }
+        if super::scene::in_comment(self.text(), offset) {
+            return None;
+        }
         // The smallest expression around the place.
         let inside =
             |span: &Span| span.file.0 == 0 && span.start_index() <= offset && offset <= span.end_index();
