@@ -1,5 +1,5 @@
 //! What an editor asks, on programs as they are while they are written: cut, doubled, mixed.
-#![expect(clippy::unwrap_used, reason = "a failing test may panic")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failing test may panic")]
 
 mod support;
 

@@ -97,10 +97,10 @@ fn a_mistake_in_a_function_points_into_it() {
     let root = folder(&[]);
     let mut editor = Editor::open(root.path(), &[]);
     let uri = uri(&root.path().join("new.hq"));
-    let text = "use actg175\nfn half(x) = x / 2\nquery q\n  from actg175\n  where half(age) > 20\n  report n = count()\n";
+    let text = "use actg175\nfn half(x) = sum(x) / 2\nquery q\n  from actg175\n  where half(age) > 20\n  report n = count()\n";
     editor.show(&uri, text);
     let found = editor.diagnostics(&uri);
-    assert_eq!(found[0]["code"], "HQ030", "{found:?}");
+    assert_eq!(found[0]["code"], "HQ033", "{found:?}");
     assert_eq!(slice(text, &found[0]["range"]), "half(age)");
     let related = &found[0]["relatedInformation"][0]["location"];
     assert_eq!(related["uri"], uri);

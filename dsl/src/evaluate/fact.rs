@@ -40,6 +40,7 @@ impl Evaluator<'_> {
         let fact = |stage, about: String| Some(Fact { stage, about });
         match value {
             Value::Row(row) => fact(Stage::Row, self.about_row(row)),
+            Value::Table(_) => fact(Stage::Row, "real number, to be compared, cut or rounded".to_owned()),
             Value::Clear(id, kind) => {
                 let op = self.clears.get(*id);
                 if let ClearOp::Aggregate(index) = op {

@@ -1,8 +1,8 @@
 //! What stands at a place, in words (Markdown).
 
-use super::Insight;
 use super::symbol::Symbol;
 use super::words;
+use super::{Insight, Stage};
 use crate::ast::{Binding, ClauseKind, Function};
 use crate::evaluate::short_domain;
 use crate::source::Span;
@@ -69,7 +69,12 @@ impl Insight {
                     param.value.map_or_else(String::new, |code| format!(" = {}", param.domain.label(code)));
                 let secret = if param.secret { "secret " } else { "" };
                 let text = code(&format!("{secret}param {name}: {}{value}", short_domain(&param.domain)));
-                Some(paragraphs(&[&text, "Public: known when the query is compiled"]))
+                let stage = if param.secret {
+                    "Encrypted by the researcher, and used per row".to_owned()
+                } else {
+                    Stage::Public.to_string()
+                };
+                Some(paragraphs(&[&text, &stage]))
             }
             Symbol::Local { name, given, argument_of } => {
                 Some(self.about_local(span, name, *given, argument_of))

@@ -19,7 +19,7 @@ pub(super) enum Symbol<'a> {
     Column(&'a Dataset, &'a Column),
     /// A level of a column.
     Level(&'a Column, String),
-    /// A public parameter.
+    /// A parameter.
     Param(String),
     /// A name of the declaration it stands in, with the place where it is given.
     Local {
@@ -221,7 +221,9 @@ impl Insight {
             Symbol::Module(name) => self.module_start(name),
             Symbol::Function(function) => Some(function.name.span),
             Symbol::Column(_, column) | Symbol::Level(column, _) => Some(column.span),
-            Symbol::Param(name) => self.param_span(name),
+            Symbol::Param(name) => {
+                self.program.params.iter().find(|param| param.name == *name).map(|param| param.span)
+            }
             Symbol::Local { given, .. } => Some(*given),
             Symbol::Builtin(_) | Symbol::Word(_) => None,
         }
@@ -234,13 +236,6 @@ impl Insight {
             self.program.sources.name(*file).rsplit(['/', '\\']).next() == Some(wanted.as_str())
         };
         files.into_iter().find(is_module).map(|file| Span::new(file, 0, 0))
-    }
-
-    fn param_span(&self, name: &str) -> Option<Span> {
-        let scene = Scene::of(self.text());
-        let at = (1..scene.tokens.len()).find(|&at| scene.before(at) == "param" && scene.word(at) == name)?;
-        let token = scene.tokens.get(at)?;
-        Some(Span::new(FileId::default(), token.start, token.end()))
     }
 }
 

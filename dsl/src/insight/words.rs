@@ -5,7 +5,7 @@ pub(super) fn keyword(word: &str) -> Option<&'static str> {
     Some(match word {
         "use" => "Brings a dataset's schema, or a module of functions.",
         "param" => "A public constant, set with `--param name=value`.",
-        "secret" => "Marks a parameter that the researcher would encrypt.",
+        "secret" => "Marks a parameter that the researcher encrypts.",
         "dataset" => "A schema: the columns that an owner publishes, with the rules of release.",
         "rows" => "`rows <= n` bounds the number of rows; proofs that sums fit rest on it.",
         "release" => "The rules of release: `min_cell`, `max_cells`, `per_day`.",
@@ -68,9 +68,14 @@ pub(super) fn builtin(name: &str) -> Option<(&'static str, &'static str)> {
         "min" => ("min(a, b, …)", "The smallest of several values, or of a list."),
         "max" => ("max(a, b, …)", "The largest of several values, or of a list."),
         "abs" => ("abs(x)", "The absolute value."),
-        "sqrt" => ("sqrt(x)", "The square root, after decryption."),
-        "log" => ("log(x)", "The natural logarithm, after decryption."),
-        "exp" => ("exp(x)", "The exponential function, after decryption."),
+        "sqrt" => ("sqrt(x)", "The square root."),
+        "log" => ("log(x)", "The natural logarithm."),
+        "log10" => ("log10(x)", "The logarithm to the base of 10."),
+        "floor" => ("floor(x)", "The largest whole number that is not above x."),
+        "round" => {
+            ("round(x, digits)", "A number with so many decimals, none if not said; half away from zero.")
+        }
+        "exp" => ("exp(x)", "The exponential function."),
         "total" => ("total(list)", "The sum of a list."),
         "cumsum" => ("cumsum(list)", "Running sums of a list."),
         "cumprod" => ("cumprod(list)", "Running products of a list."),
