@@ -23,6 +23,15 @@ dataset in the program. Columns are found by the table's header, which may have 
 
   hq run query.hq --table clinic=clinic.csv --query control --param age_min=40 --format json";
 
+const AFTER_FMT: &str = "\
+There is one layout, without options: lines of at most 100 characters, two spaces a step, `=` and types
+below each other. Tokens and comments stay as they are. Names of changed files go to standard output. A file
+that does not parse is left alone.";
+
+const AFTER_LSP: &str = "\
+Editors start this by themselves; docs/editors.md says how they are told to. Diagnostics are those of `hq check`
+without a plan; queries are not planned and nothing runs.";
+
 const AFTER_KEYGEN: &str = "\
 The keys serve the named programs and whatever needs no more than they do; without any, a typical query.
 The passphrase is asked for, or taken from --passphrase-file or HQ_PASSPHRASE.";
@@ -40,6 +49,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Check programs and schemas, and plan the queries
     Check(CheckArgs),
+    /// Lay programs and schemas out
+    Fmt(FmtArgs),
     /// Show how a query runs: stages, circuit, plan, noise, cost, and what will be decrypted
     Explain(ExplainArgs),
     /// Make keys, encrypt, compute on ciphertexts and open the result, all in one process
@@ -56,6 +67,8 @@ pub(crate) enum Command {
     Open(OpenArgs),
     /// Make a synthetic table that a schema describes
     Generate(GenerateArgs),
+    /// Answer an editor over standard input and output (Language Server Protocol)
+    Lsp(LspArgs),
 }
 
 /// Where programs and what they use come from.
@@ -118,6 +131,17 @@ pub(crate) struct CheckArgs {
     /// Security of the keys in bits: 128, 192 or 256
     #[arg(long, value_name = "BITS", default_value_t = 128, value_parser = security)]
     pub(crate) security: u32,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_FMT)]
+pub(crate) struct FmtArgs {
+    /// Programs or schemas; `-` is standard input, laid out to standard output
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Change nothing: name the files that are not laid out, and exit with status 1 if there are any
+    #[arg(long)]
+    pub(crate) check: bool,
 }
 
 #[derive(Debug, Args)]
@@ -293,6 +317,17 @@ pub(crate) struct GenerateArgs {
     /// File to write instead of standard output
     #[arg(short, long, value_name = "CSV")]
     pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_LSP)]
+pub(crate) struct LspArgs {
+    /// Folder with schemas and modules that `use` finds; may be repeated
+    #[arg(long, value_name = "DIR")]
+    pub(crate) schema: Vec<PathBuf>,
+    /// Accepted for editors that give it; there is no other way to talk
+    #[arg(long, hide = true)]
+    pub(crate) stdio: bool,
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

@@ -17,6 +17,12 @@ pub(crate) enum ClientError {
     /// Diagnostics were drawn already.
     #[error("{}: {errors} error{}", file.display(), if *errors == 1 { "" } else { "s" })]
     Program { file: PathBuf, errors: usize },
+    /// Files are not laid out; they were named already.
+    #[error("{files} file{} not laid out; `hq fmt` does it", if *files == 1 { " is" } else { "s are" })]
+    Unformatted { files: usize },
+    /// The editor closed the connection, or said `exit`, without `shutdown` before.
+    #[error("the editor left without `shutdown`")]
+    EditorLeft,
     /// A file cannot be read or written.
     #[error("{}: {source}", path.display())]
     File { path: PathBuf, source: io::Error },

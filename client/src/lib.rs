@@ -12,6 +12,7 @@
 //! | results on their way back | `result_file` |
 //! | what may be shown | `release` |
 //! | how it is shown | `report` |
+//! | what editors ask | `lsp` |
 
 mod backend;
 mod blocks;
@@ -22,6 +23,7 @@ mod execution;
 mod header;
 mod keys;
 mod loader;
+mod lsp;
 mod output;
 mod passphrase;
 mod program;

@@ -4,6 +4,8 @@
 //! |---|---|---|
 //! | parse | `parse` (`hq.pest`), `recover` | text -> `ast` |
 //! | compile | `compile`, `schema`, `evaluate` | `ast` -> [`Query`]: names, domains, stages, missing values |
+//! | format | `format` | text -> the same text, laid out |
+//! | insight | `insight` | a program and a place in it -> what an editor shows there |
 //! | finish | `finish` | opened aggregates -> rows of the result |
 //!
 //! Deliberately absent: input and output (files come through [`Loader`]), ciphertexts, plans.
@@ -17,6 +19,8 @@ mod distribution;
 mod domain;
 mod evaluate;
 mod finish;
+mod format;
+mod insight;
 mod lexis;
 mod linear_system;
 mod number;
@@ -41,12 +45,14 @@ pub use diagnostic::{Code, Diagnostic, Severity};
 pub use distribution::Distribution;
 pub use domain::Domain;
 pub use finish::{Group, Row, Value, finish};
+pub use format::format;
+pub use insight::{Completion, CompletionKind, Hover, Insight, Stage};
 pub use number::{Decimal, format_date, parse_date, with_commas};
 pub use prepared::Prepared;
 pub use render::render;
 pub use rows::{ColumnId, RowId, RowNode, RowOp, Rows};
 pub use source::{FileId, Loader, NoModules, Sources, Span};
-pub use stdlib::stdlib;
+pub use stdlib::{MODULES, stdlib};
 pub use typed::{
     Aggregate, AggregateKind, Column, Dataset, Key, Query, ReleaseRules, ReportColumn, SortColumn, SortKey,
 };

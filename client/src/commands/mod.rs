@@ -4,6 +4,7 @@ mod check;
 mod compute;
 mod encrypt;
 mod explain;
+mod fmt;
 mod generate;
 mod keygen;
 mod open;
@@ -17,6 +18,7 @@ use crate::error::Result;
 pub(crate) fn run(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Check(args) => check::check(&args),
+        Command::Fmt(args) => fmt::fmt(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Run(args) => run::run(&args),
         Command::Keygen(args) => keygen::keygen(&args),
@@ -24,6 +26,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::Seal(args) => seal::seal(&args),
         Command::Compute(args) => compute::compute(&args),
         Command::Open(args) => open::open(&args),
+        Command::Lsp(args) => crate::lsp::serve(&args),
         Command::Generate(args) => generate::generate(&args),
     }
 }

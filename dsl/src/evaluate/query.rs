@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::value::{At, Kind, Value};
-use super::{Evaluator, Place};
+use super::{Evaluator, Facts, Place};
 use crate::ast::{Binding, Clause, ClauseKind, Expr, Ident, QueryDecl, SortItem};
 use crate::clear::Output;
 use crate::diagnostic::{Code, Diagnostic};
@@ -17,6 +17,19 @@ use crate::typed::{Key, Query, ReportColumn, SortColumn, SortKey};
 
 /// Checks a query; `None` if it has errors.
 pub(crate) fn check_query(program: &Program, decl: &QueryDecl) -> (Option<Query>, Vec<Diagnostic>) {
+    checked(program, decl, None)
+}
+
+/// As [`check_query`]; notes what each expression of the query is.
+pub(crate) fn check_query_noting(program: &Program, decl: &QueryDecl, facts: &mut Facts) -> Vec<Diagnostic> {
+    checked(program, decl, Some(facts)).1
+}
+
+fn checked(
+    program: &Program,
+    decl: &QueryDecl,
+    facts: Option<&mut Facts>,
+) -> (Option<Query>, Vec<Diagnostic>) {
     let mut diagnostics = Vec::new();
     let clauses = ordered(program, decl, &mut diagnostics);
     let Some((dataset, clauses)) = sources(program, decl, clauses, &mut diagnostics) else {
@@ -24,7 +37,11 @@ pub(crate) fn check_query(program: &Program, decl: &QueryDecl) -> (Option<Query>
     };
     let mut evaluator = Evaluator::new(program, dataset);
     evaluator.add_secrets();
+    evaluator.noted = facts.is_some().then(Facts::default);
     let query = evaluator.query(decl, &clauses);
+    if let (Some(facts), Some(noted)) = (facts, evaluator.noted.take()) {
+        facts.extend(noted);
+    }
     diagnostics.append(&mut evaluator.diagnostics);
     if program.damages(decl) {
         // Part of the query could not be read; what depends on the whole of it would mislead.
