@@ -240,7 +240,11 @@ impl Evaluator<'_> {
             (Value::Poison, _) | (_, Value::Poison) => Value::Poison,
             (Value::Row(_), Value::Clear(..)) => self.mixed(base, exponent, span),
             (Value::Clear(..), Value::Row(_)) => self.mixed(exponent, base, span),
-            (_, Value::Row(_)) => self.row_division(span),
+            (_, Value::Row(_)) => {
+                let message = format!("`{}` has an exponent that differs per patient.", self.text(span));
+                let help = "Exponents per row are whole constants from 1 to 16; for more ask the owner for a prepared column.";
+                self.fail(Code::RowDivision, span, message, help)
+            }
             (Value::Row(_), _) => match whole.filter(|&times| times >= 1) {
                 // A whole power is a product, which the ranges bound exactly.
                 Some(times) => {
@@ -438,7 +442,13 @@ impl Evaluator<'_> {
             let before =
                 text.get(span.start_index()..row.span.start_index().max(span.start_index())).unwrap_or("");
             let after = text.get(row.span.end_index().min(span.end_index())..span.end_index()).unwrap_or("");
-            let text = format!("{before}{function}({name}){after}");
+            // `(a and b)` has its brackets already.
+            let bracketed = name.starts_with('(') && name.ends_with(')') && name.matches('(').count() == 1;
+            let text = if bracketed {
+                format!("{before}{function}{name}{after}")
+            } else {
+                format!("{before}{function}({name}){after}")
+            };
             crate::schema::one_line(&text)
         };
         let text = self.text(whole);
