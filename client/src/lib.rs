@@ -10,7 +10,7 @@
 //! | keys at rest | `keys`, `passphrase` |
 //! | results on their way back | `result_file` |
 //! | what may be shown | `release` |
-//! | how it is shown | `report` |
+//! | how it is shown | `report`, `plot` |
 
 mod backend;
 mod blocks;
@@ -23,6 +23,7 @@ mod keys;
 mod loader;
 mod output;
 mod passphrase;
+mod plot;
 mod program;
 mod release;
 mod report;

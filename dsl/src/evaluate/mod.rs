@@ -24,6 +24,7 @@ mod value;
 pub(crate) use call::BUILTINS;
 pub(crate) use prepare::prepare;
 pub(crate) use query::check_query;
+pub(crate) use value::unit;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;

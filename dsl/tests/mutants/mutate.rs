@@ -150,7 +150,7 @@ fn mistaken(line: &str, kind: Kind, way: usize) -> Option<String> {
         Kind::Double => {
             let clauses =
                 ["use", "from", "where", "derive", "by", "report", "sort", "take", "rows", "query", "fn"];
-            if all.first().is_some_and(|first| clauses.contains(&text(first))) && way % 2 == 0 {
+            if all.first().is_some_and(|first| clauses.contains(&text(first))) && way.is_multiple_of(2) {
                 return Some(format!("{line}\n{line}"));
             }
             let token = pick(&|_| true)?;
