@@ -25,6 +25,8 @@ pub(crate) struct Program {
     pub(crate) modules: Modules,
     /// Public parameters as given.
     pub(crate) params: Vec<(String, String)>,
+    /// Secret parameters as given.
+    pub(crate) secret_params: Vec<(String, String)>,
     /// Its queries.
     pub(crate) queries: Vec<Query>,
     /// The texts that spans point into.
@@ -60,8 +62,11 @@ impl Program {
         let compiled = hq_dsl::compile(&file.display().to_string(), &text, params, &loader);
         draw(file, &compiled.diagnostics, &compiled.sources)?;
         let Compiled { queries, sources, .. } = compiled;
-        let params = params.to_vec();
-        Ok(Self { file: file.to_owned(), text, modules: loader.into_used(), params, queries, sources })
+        let is_secret =
+            |name: &str| queries.iter().flat_map(|query| &query.secrets).any(|secret| secret.name == name);
+        let (secret_params, params) = params.iter().cloned().partition(|(name, _)| is_secret(name));
+        let modules = loader.into_used();
+        Ok(Self { file: file.to_owned(), text, modules, params, secret_params, queries, sources })
     }
 
     /// Compiles the file that arguments name.

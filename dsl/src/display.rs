@@ -9,7 +9,7 @@ use std::fmt;
 use crate::clear::{Binary, ClearId, ClearOp, Output, Unary};
 use crate::domain::quote_level;
 use crate::number::{Decimal, with_commas};
-use crate::rows::{RowId, RowOp};
+use crate::rows::{ColumnId, RowId, RowOp};
 use crate::typed::{AggregateKind, Query, SortColumn};
 
 /// Deepest nesting that is written out.
@@ -24,6 +24,9 @@ impl fmt::Display for Query {
         writeln!(f, "\nfrom {} (at most {} rows)", self.dataset.name, with_commas(self.dataset.rows.into()))?;
         for (name, value) in &self.params {
             writeln!(f, "param {name} = {value}")?;
+        }
+        for secret in &self.secrets {
+            writeln!(f, "secret param {}: {}", secret.name, secret.domain)?;
         }
         writeln!(f, "filter {}", self.row_text(self.filter))?;
         for key in &self.by {
@@ -146,13 +149,13 @@ impl Query {
     }
 
     fn column_name(&self, index: usize) -> String {
-        self.dataset.columns.get(index).map(|column| column.name.clone()).unwrap_or_default()
+        self.column(ColumnId::from_index(index)).map(|column| column.name.clone()).unwrap_or_default()
     }
 
     fn set_text(&self, arg: RowId, set: &[(i64, i64)]) -> String {
         let node = self.rows.get(arg);
         let label = |code: i64| match &node.op {
-            RowOp::Column(column) => match self.dataset.columns.get(column.index()) {
+            RowOp::Column(column) => match self.column(*column) {
                 Some(column) => quote_level(&column.domain.label(code)).replace('"', ""),
                 None => code.to_string(),
             },
@@ -211,14 +214,15 @@ impl Query {
                 Unary::Abs => (9, format!("abs({})", sub(*arg, 0))),
                 Unary::Sqrt => (9, format!("sqrt({})", sub(*arg, 0))),
                 Unary::Log => (9, format!("log({})", sub(*arg, 0))),
+                Unary::Log10 => (9, format!("log10({})", sub(*arg, 0))),
                 Unary::Exp => (9, format!("exp({})", sub(*arg, 0))),
+                Unary::Floor => (9, format!("floor({})", sub(*arg, 0))),
             },
             ClearOp::Binary(function, left, right) => {
                 let (own, symbol) = match function {
-                    Binary::Min | Binary::Max => {
-                        let name = if *function == Binary::Min { "min" } else { "max" };
-                        return format!("{name}({}, {})", sub(*left, 0), sub(*right, 0));
-                    }
+                    Binary::Min => return format!("min({}, {})", sub(*left, 0), sub(*right, 0)),
+                    Binary::Max => return format!("max({}, {})", sub(*left, 0), sub(*right, 0)),
+                    Binary::Round => return format!("round({}, {})", sub(*left, 0), sub(*right, 0)),
                     Binary::Add => (5, "+"),
                     Binary::Sub => (5, "-"),
                     Binary::Mul => (6, "*"),

@@ -9,6 +9,7 @@ mod aggregate;
 mod arithmetic;
 mod call;
 mod case;
+mod cell;
 mod compare;
 mod intervals;
 mod list;
@@ -18,7 +19,9 @@ mod names;
 mod prepare;
 mod query;
 mod row;
+mod settle;
 mod system;
+mod table;
 mod value;
 
 pub(crate) use call::BUILTINS;
@@ -37,7 +40,7 @@ use crate::program::Program;
 use crate::rows::{ColumnId, Rows};
 use crate::schema::one_line;
 use crate::source::Span;
-use crate::typed::{Aggregate, Dataset};
+use crate::typed::{Aggregate, Column, Dataset};
 use value::{At, ClearKind, RowValue, Value};
 
 /// Most evaluation steps per query, as a guard against runaway comprehensions.
@@ -69,6 +72,8 @@ struct Call {
 struct Evaluator<'a> {
     program: &'a Program,
     dataset: Dataset,
+    /// Columns of the table; secret parameters stand behind them.
+    table_columns: usize,
     units: Vec<Option<Rc<str>>>,
     diagnostics: Vec<Diagnostic>,
     reported: HashSet<(Code, Span, String)>,
@@ -89,8 +94,10 @@ struct Evaluator<'a> {
     place: Place,
     /// Row values that are keys of the groups.
     keys: Vec<(crate::rows::RowId, Domain)>,
-    /// Sets that the filter confines row values to; labels of bands take them into account.
+    /// Sets that the filter confines row values to; labels of bands and tables take them into account.
     confined: HashMap<crate::rows::RowId, Vec<(i64, i64)>>,
+    /// Sets that the conditions around us confine row values to.
+    within: Vec<(crate::rows::RowId, Vec<(i64, i64)>)>,
     /// Name of the report binding that is being evaluated.
     binding: Option<Span>,
     /// Expressions being evaluated, one inside the other.
@@ -106,6 +113,7 @@ impl<'a> Evaluator<'a> {
         let units = dataset.columns.iter().map(|column| value::unit(&column.description)).collect();
         Self {
             program,
+            table_columns: dataset.columns.len(),
             dataset,
             units,
             diagnostics: Vec::new(),
@@ -123,11 +131,35 @@ impl<'a> Evaluator<'a> {
             place: Place::Row("where"),
             keys: Vec::new(),
             confined: HashMap::new(),
+            within: Vec::new(),
             binding: None,
             depth: 0,
             steps: 0,
             stopped: false,
             preparing: false,
+        }
+    }
+
+    /// Makes the secret parameters of the program known, as columns of one value for all rows.
+    fn add_secrets(&mut self) {
+        for param in self.program.params.iter().filter(|param| param.secret) {
+            if self.dataset.columns.iter().any(|column| column.name == param.name) {
+                let message = format!(
+                    "`{}` is a secret parameter and a column of `{}`.",
+                    param.name, self.dataset.name
+                );
+                self.fail(Code::DuplicateName, param.span, message, "Give the parameter another name.");
+                continue;
+            }
+            self.units.push(None);
+            self.dataset.columns.push(Column {
+                name: param.name.clone(),
+                domain: param.domain.clone(),
+                optional: false,
+                description: String::new(),
+                prepared: None,
+                span: param.span,
+            });
         }
     }
 
@@ -322,7 +354,9 @@ impl<'a> Evaluator<'a> {
                 };
                 (self.clears.push(ClearOp::Key(index)), kind)
             }
-            Value::Range { .. } | Value::List(_) | Value::Record(_) | Value::Poison => return None,
+            Value::Table(_) | Value::Range { .. } | Value::List(_) | Value::Record(_) | Value::Poison => {
+                return None;
+            }
         })
     }
 }

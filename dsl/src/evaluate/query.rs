@@ -11,7 +11,7 @@ use crate::domain::Domain;
 use crate::lexis::scan;
 use crate::number::with_commas;
 use crate::program::Program;
-use crate::rows::{RowId, RowOp};
+use crate::rows::RowId;
 use crate::source::Span;
 use crate::suggest::nearest;
 use crate::typed::{Key, Query, ReportColumn, SortColumn, SortKey};
@@ -24,6 +24,7 @@ pub(crate) fn check_query(program: &Program, decl: &QueryDecl) -> (Option<Query>
         return (None, diagnostics);
     };
     let mut evaluator = Evaluator::new(program, dataset);
+    evaluator.add_secrets();
     let query = evaluator.query(decl, &clauses);
     diagnostics.append(&mut evaluator.diagnostics);
     without_echoes(program, &clauses, &mut diagnostics);
@@ -235,6 +236,7 @@ impl<'a> Evaluator<'a> {
         Some(Query {
             name: decl.name.text.clone(),
             purpose: decl.purpose.clone(),
+            secrets: self.dataset.columns.split_off(self.table_columns),
             dataset: self.dataset.clone(),
             rows: std::mem::take(&mut self.rows),
             filter,
@@ -256,22 +258,10 @@ impl<'a> Evaluator<'a> {
             return filter;
         }
         let Some(id) = self.row_condition(&at) else { return filter };
-        self.confine(id);
-        self.and_row(filter, id, span)
-    }
-
-    /// Notes what the conjuncts of the filter confine row values to.
-    fn confine(&mut self, id: RowId) {
-        let mut open = vec![id];
-        while let Some(id) = open.pop() {
-            match self.op(id).clone() {
-                RowOp::And(left, right) => open.extend([left, right]),
-                RowOp::Member { arg, set } => {
-                    self.confined.entry(arg).or_insert(set);
-                }
-                _ => {}
-            }
+        for (arg, set) in self.confinements(id, true) {
+            self.confined.entry(arg).or_insert(set);
         }
+        self.and_row(filter, id, span)
     }
 
     /// HQ024 for a name that is taken.
