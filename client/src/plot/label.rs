@@ -135,10 +135,10 @@ fn unit(query: &Query, id: ClearId) -> Option<Unit> {
         ClearOp::Unary(function, arg) => {
             let of_arg = unit(query, *arg)?;
             match function {
-                Unary::Negate | Unary::Abs => Some(of_arg),
+                Unary::Negate | Unary::Abs | Unary::Floor => Some(of_arg),
                 Unary::Sqrt if of_arg.halves % 2 == 0 => Some(Unit { halves: of_arg.halves / 2, ..of_arg }),
-                Unary::Log | Unary::Exp if of_arg == PURE => Some(PURE),
-                Unary::Not | Unary::Sqrt | Unary::Log | Unary::Exp => None,
+                Unary::Log | Unary::Log10 | Unary::Exp if of_arg == PURE => Some(PURE),
+                Unary::Not | Unary::Sqrt | Unary::Log | Unary::Log10 | Unary::Exp => None,
             }
         }
         ClearOp::Binary(function, left, right) => {
@@ -149,6 +149,7 @@ fn unit(query: &Query, id: ClearId) -> Option<Unit> {
             match function {
                 Binary::Add | Binary::Sub | Binary::Min | Binary::Max => (left == right).then_some(left),
                 Binary::Mul | Binary::Div if scaled && carries => None,
+                Binary::Round => Some(left),
                 Binary::Mul => product(left, right, 1),
                 Binary::Div => product(left, right, -1),
                 Binary::Rem

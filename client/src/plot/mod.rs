@@ -8,6 +8,7 @@
 //! | words and units of axes | `label` |
 //! | the page: titles, panels, caption | `page` |
 //! | kinds of panels | `curves`, `histogram`, `bars` |
+//! | coordinate systems, legends | `frame`, `legend` |
 //! | marks of an axis, colours, texts | `axis`, `ink` |
 
 mod axis;

@@ -5,9 +5,9 @@ use std::rc::Rc;
 
 use num_rational::Ratio;
 
+use super::Evaluator;
 use super::cell::{Cell, arithmetic, exact, floor, one, order, power, real_cell, round, two, unary, worse};
 use super::value::{At, Kind, RowValue, Value};
-use super::Evaluator;
 use crate::ast::{ArithmeticOp, CompareOp};
 use crate::clear::{Binary, Unary};
 use crate::diagnostic::{Code, Diagnostic};
