@@ -177,6 +177,9 @@ pub(crate) struct RunArgs {
     /// How the result is shown
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) format: Format,
+    /// Draw the results into an SVG file as well
+    #[arg(long, value_name = "FILE.svg")]
+    pub(crate) plot: Option<PathBuf>,
     /// Compute in the clear as well and compare every number
     #[arg(long)]
     pub(crate) verify: bool,
@@ -294,6 +297,9 @@ pub(crate) struct OpenArgs {
     /// How the result is shown
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) format: Format,
+    /// Draw the results into an SVG file as well
+    #[arg(long, value_name = "FILE.svg")]
+    pub(crate) plot: Option<PathBuf>,
     /// Whether small counts are hidden; off needs --own-data
     #[arg(long, value_enum, default_value = "on", requires_if("off", "own_data"))]
     pub(crate) release: Release,

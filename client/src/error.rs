@@ -126,6 +126,14 @@ pub(crate) enum ClientError {
          {name}: {encrypted} instead of {clear}. Nothing is shown. Please report this"
     )]
     NotEqual { backend: String, differ: usize, all: usize, name: String, encrypted: i128, clear: i128 },
+    /// A picture was asked for and nothing can be drawn.
+    #[error(
+        "{} is not drawn: no result of {queries} is of a kind that can be. Drawn are survival curves (a record of \
+         lists `time` and `survival`, as of `survival.kaplan_meier`), histograms (lists `from` and `count`, as of \
+         `stats.histogram`), and, where the query has `by`, numbers and records with `lower` and `upper`, as bars",
+        path.display()
+    )]
+    NothingToDraw { path: PathBuf, queries: String },
     /// The encoder of results failed.
     #[error("the result cannot be written as {format}: {reason}")]
     Format { format: &'static str, reason: String },

@@ -11,7 +11,7 @@
 //! | secret parameters on their way | `sealed` |
 //! | results on their way back | `result_file` |
 //! | what may be shown | `release` |
-//! | how it is shown | `report` |
+//! | how it is shown | `report`, `plot` |
 //! | what editors ask | `lsp` |
 
 mod backend;
@@ -26,6 +26,7 @@ mod loader;
 mod lsp;
 mod output;
 mod passphrase;
+mod plot;
 mod program;
 mod release;
 mod report;

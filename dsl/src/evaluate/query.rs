@@ -8,6 +8,7 @@ use crate::ast::{Binding, Clause, ClauseKind, Expr, Ident, QueryDecl, SortItem};
 use crate::clear::Output;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::domain::Domain;
+use crate::lexis::scan;
 use crate::number::with_commas;
 use crate::program::Program;
 use crate::rows::RowId;
@@ -43,6 +44,7 @@ fn checked(
         facts.extend(noted);
     }
     diagnostics.append(&mut evaluator.diagnostics);
+    without_echoes(program, &clauses, &mut diagnostics);
     if program.damages(decl) {
         // Part of the query could not be read; what depends on the whole of it would mislead.
         let sound = [
@@ -62,6 +64,32 @@ fn checked(
     }
     let sound = !diagnostics.iter().any(Diagnostic::is_error);
     (query.filter(|_| sound), diagnostics)
+}
+
+/// Takes out what only follows from a mistake that is told: missing values that a faulty `where` would have
+/// met, and results in a `derive` for want of a `report`.
+fn without_echoes(program: &Program, clauses: &[&Clause], diagnostics: &mut Vec<Diagnostic>) {
+    let holds = |outer: Span, inner: Span| {
+        outer.file == inner.file && outer.start <= inner.start && inner.end <= outer.end
+    };
+    let reports = clauses.iter().any(|clause| matches!(clause.kind, ClauseKind::Report(_)));
+    let faulty = |clause: &&&Clause| {
+        let error = |found: &Diagnostic| found.is_error() && found.code != Code::MissingNotHandled;
+        matches!(clause.kind, ClauseKind::Where(_))
+            && diagnostics.iter().any(|found| error(found) && holds(clause.span, found.span()))
+    };
+    let meant: HashSet<String> = clauses
+        .iter()
+        .filter(faulty)
+        .flat_map(|clause| scan(program.sources.slice(clause.span)))
+        .map(|token| token.text.to_owned())
+        .collect();
+    diagnostics.retain(|found| {
+        let column = found.message.split('`').nth(1).unwrap_or("");
+        let echo = (found.code == Code::MissingNotHandled && meant.contains(column))
+            || (found.code == Code::AggregateInRow && !reports);
+        !echo
+    });
 }
 
 fn word(kind: &ClauseKind) -> (&'static str, u8) {
@@ -114,6 +142,12 @@ fn ordered<'a>(program: &Program, decl: &'a QueryDecl, diagnostics: &mut Vec<Dia
             diagnostics.push(Diagnostic::error(Code::ClauseCount, clause.word, message, help));
         }
     }
+    // A clause written twice over says nothing new.
+    let mut texts: HashSet<&str> = HashSet::new();
+    clauses.retain(|clause| {
+        let repeated = !matches!(word(&clause.kind).0, "where" | "derive");
+        !repeated || texts.insert(program.sources.slice(clause.span).trim_end())
+    });
     clauses.sort_by_key(|clause| word(&clause.kind).1);
     clauses
 }
@@ -452,13 +486,14 @@ impl<'a> Evaluator<'a> {
             match key.or(result.map(SortColumn::Report)) {
                 Some(column) => order.push(SortKey { column, descending: item.descending }),
                 None if self.names.get(name).is_some_and(Value::is_poison) => {}
+                None if self.program.is_damaged(name, item.name.span) => {}
                 None => {
                     let names = keys.iter().map(|key| key.name.as_str());
                     let names = names.chain(report.iter().map(|column| column.name.as_str()));
                     let near = nearest(name, names.clone()).map(str::to_owned);
                     let help = match near {
                         Some(near) => format!("Did you mean `{near}`?"),
-                        None => format!("Results are {}.", names.collect::<Vec<_>>().join(", ")),
+                        None => format!("It has {}.", names.collect::<Vec<_>>().join(", ")),
                     };
                     let message = format!("The report has no `{name}`.");
                     self.fail(Code::UnknownName, item.name.span, message, help);
