@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | lower | `lower`, `sizes` | query -> circuit |
 //! | encode, shape, place | `passes` | circuit -> placed plan |
-//! | choose parameters | `planner`, `cost` | placed plan -> plan of one backend |
+//! | choose parameters | `planner`, `choose`, `cost` | placed plan -> plan of one backend |
 //! | certify | `noise`, `certificate` | plan -> certificate |
 //! | run | `run`, `dataset` | plan x blocks -> encrypted sums |
 //! | open | `open` | opened sums -> exact aggregates |
@@ -13,6 +13,7 @@
 
 pub mod algebra;
 pub mod certificate;
+mod choose;
 pub mod compile;
 pub mod cost;
 pub mod dataset;

@@ -9,6 +9,7 @@
 use hq_plugin_sdk::frame::{self, Kind};
 use hq_plugin_sdk::plan::Release;
 use rand::rngs::ChaCha20Rng;
+use zeroize::Zeroizing;
 
 use crate::error::Error;
 use crate::execute::Accumulator;
@@ -35,6 +36,8 @@ pub struct Sample {
 pub struct Lowered {
     constant: Vec<u64>,
     c1: Poly,
+    /// What is still to be added to the coefficients of c1: the error t e1 of the flooding, where it took place.
+    error: Zeroizing<Vec<i64>>,
 }
 
 /// Checks that flooding noise leaves the sum readable.
@@ -70,13 +73,13 @@ pub fn lower(
     let mean = |ring: usize, total: u64| rings[ring].q.mul(total, rings[ring].degree_inverse);
     let mut constant: Vec<u64> = sum.constants.iter().enumerate().map(|(i, &total)| mean(i, total)).collect();
     match sum.tail.as_slice() {
-        [c1] if limbs == kept => Ok(Lowered { constant, c1: copy(pool, c1) }),
+        [c1] if limbs == kept => Ok(Lowered::new(constant, copy(pool, c1))),
         [c1] => {
             let division = tables.mod_switch(limbs, kept)?;
             let dropped = copy(pool, &c1[kept..]);
             let c1 = division.apply(params, pool, dropped, &c1[..kept]);
             let scalar = constant.split_off(kept);
-            Ok(Lowered { constant: division.apply_scalar(params, &scalar, &constant), c1 })
+            Ok(Lowered::new(division.apply_scalar(params, &scalar, &constant), c1))
         }
         [c1, c2] => {
             let (switch, division) = tables.key_switch(limbs, kept)?;
@@ -95,7 +98,7 @@ pub fn lower(
             let c1 = division.apply(params, pool, dropped, &out1);
             pool.recycle(out1);
             let scalar = body.split_off(kept);
-            Ok(Lowered { constant: division.apply_scalar(params, &scalar, &body), c1 })
+            Ok(Lowered::new(division.apply_scalar(params, &scalar, &body), c1))
         }
         _ => Err(Error::Internal("a sum has neither two nor three parts")),
     }
@@ -113,6 +116,10 @@ fn copy(pool: &mut Pool, limbs: &[crate::poly::Limb]) -> Poly {
 }
 
 impl Lowered {
+    fn new(constant: Vec<u64>, c1: Poly) -> Self {
+        Self { constant, c1, error: Zeroizing::default() }
+    }
+
     /// Adds a fresh public-key encryption of zero, `(b u + t e0, a u + t e1)`, and to the constant
     /// coefficient t times a number uniform in [-2^flood_bits, 2^flood_bits]: what the custodian opens
     /// then depends on the sum alone (statistical distance at most noise / (t 2^flood_bits)).
@@ -120,8 +127,11 @@ impl Lowered {
         let params = key.params();
         let degree = params.degree();
         let ephemeral = sample::ternary(rng, degree);
-        let mask_error = sample::gaussian(rng, degree);
-        let body_error = sample::gaussian(rng, 1).first().map_or(0, |&e| i128::from(e));
+        let mut errors = sample::gaussian(rng, degree + 1);
+        let body_error = errors.pop().map_or(0, i128::from);
+        let t = i64::try_from(params.t()).unwrap_or(i64::MAX);
+        // The sample is of coefficients: added to them, the error costs no transform.
+        self.error = Zeroizing::new(errors.iter().map(|&e| t * i64::from(e)).collect());
         let noise = i128::from(params.t()) * (body_error + sample::flooding(rng, release.flood_bits));
         let (b, a) = key.public();
         let mut product = pool.limb();
@@ -133,7 +143,6 @@ impl Lowered {
             let mean = ring.q.mul(modular::sum(ring.q, &product), ring.degree_inverse);
             *constant = ring.q.add(ring.q.add(*constant, mean), ring.q.residue(noise));
             modular::mul_accumulate(ring.q, c1, &a[index], &u);
-            modular::add_assign(ring.q, c1, &key::lift(ring, &mask_error, params.t()));
         }
         pool.recycle([product]);
     }
@@ -142,10 +151,15 @@ impl Lowered {
     #[must_use]
     pub fn extract(self, params: &Params, pool: &mut Pool) -> Sample {
         let mut mask = Vec::with_capacity(self.c1.len());
+        let mut error = pool.limb();
         for (limb, ring) in self.c1.into_iter().zip(params.rings()) {
             let mut limb = limb;
             ring.transform.inverse(&mut limb);
             modular::scale_assign(ring.q, &mut limb, ring.q.factor(ring.degree_inverse));
+            if !self.error.is_empty() {
+                modular::lift(ring.q, &self.error, &mut error);
+                modular::add_assign(ring.q, &mut limb, &error);
+            }
             if let [_, rest @ ..] = &mut *limb {
                 rest.reverse();
                 rest.iter_mut().for_each(|c| *c = ring.q.sub(0, *c));
@@ -153,6 +167,7 @@ impl Lowered {
             mask.push(limb.to_vec());
             pool.recycle([limb]);
         }
+        pool.recycle([error]);
         Sample { body: self.constant, mask }
     }
 }

@@ -12,6 +12,9 @@ pub const ERROR_STDDEV: f64 = 3.19;
 /// Errors are at most this large: beyond, the probability is below 2^-63.
 const ERROR_MAX: usize = 30;
 
+/// Gaussian coefficients that are drawn at once.
+const GAUSSIAN_CHUNK: usize = 256;
+
 /// A generator of secrets: ChaCha20, seeded by the operating system.
 ///
 /// # Errors
@@ -87,18 +90,23 @@ pub fn ternary(rng: &mut ChaCha20Rng, degree: usize) -> Zeroizing<Vec<i8>> {
 pub fn gaussian(rng: &mut ChaCha20Rng, degree: usize) -> Zeroizing<Vec<i8>> {
     let table = cumulative();
     let mut out = Zeroizing::new(Vec::with_capacity(degree));
-    let mut words = Zeroizing::new([0u64; 256]);
-    let mut magnitudes = Zeroizing::new([0i64; 256]);
+    let mut bytes = Zeroizing::new([0u8; 8 * GAUSSIAN_CHUNK]);
+    let mut words = Zeroizing::new([0u64; GAUSSIAN_CHUNK]);
+    let mut magnitudes = Zeroizing::new([0i64; GAUSSIAN_CHUNK]);
     while out.len() < degree {
-        words.iter_mut().for_each(|word| *word = rng.next_u64());
-        count_bounds(words.as_slice(), &table, magnitudes.as_mut_slice());
-        let signed = words.iter().zip(magnitudes.iter()).map(|(&word, &magnitude)| {
+        let count = GAUSSIAN_CHUNK.min(degree - out.len());
+        let bytes = &mut bytes[..8 * count];
+        rng.fill_bytes(bytes);
+        let (words, magnitudes) = (&mut words[..count], &mut magnitudes[..count]);
+        for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
+            *word = u64::from_le_bytes(*bytes);
+        }
+        count_bounds(words, &table, magnitudes);
+        out.extend(words.iter().zip(&*magnitudes).map(|(&word, &magnitude)| {
             let sign = i64::from(word & 1 == 1);
             // Magnitudes are at most 30.
             i8::try_from((magnitude ^ -sign) + sign).unwrap_or(0)
-        });
-        let room = degree - out.len();
-        out.extend(signed.take(room));
+        }));
     }
     out
 }
