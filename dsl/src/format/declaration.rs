@@ -65,21 +65,7 @@ impl<'a> Layout<'a> {
 
     /// A head, and clauses on lines of their own.
     fn query(&mut self, parts: &[Part]) -> Doc<'a> {
-        let is_clause = |part: &Part| {
-            matches!(
-                part.rule(),
-                Some(
-                    Rule::from_clause
-                        | Rule::where_clause
-                        | Rule::derive_clause
-                        | Rule::by_clause
-                        | Rule::report_clause
-                        | Rule::sort_clause
-                        | Rule::take_clause
-                )
-            )
-        };
-        let head = parts.iter().position(is_clause).unwrap_or(parts.len());
+        let head = parts.iter().position(|part| part.rule().is_some_and(is_clause)).unwrap_or(parts.len());
         let (head, clauses) = parts.split_at(head);
         let head = self.row(head);
         let mut lines = Vec::new();
@@ -183,11 +169,16 @@ impl<'a> Layout<'a> {
     }
 
     fn dataset(&mut self, parts: &[Part]) -> Doc<'a> {
+        self.braced_columns(parts, false)
+    }
+
+    /// A head and columns in braces; with values, if the columns hold data.
+    fn braced_columns(&mut self, parts: &[Part], with_values: bool) -> Doc<'a> {
         let open = parts.iter().position(|part| self.word(Some(part)) == "{").unwrap_or(0);
         let (head, body) = parts.split_at(open);
         let [open, items @ .., close] = body else { return self.row(parts) };
         let head = Doc::concat(vec![self.row(head), Doc::space(), self.part(open)]);
-        let lines = self.columns(items, false);
+        let lines = self.columns(items, with_values);
         let body = Doc::concat(vec![Doc::hard(), self.lines(lines)]);
         self.closed(head, body, close, Doc::hard(), true)
     }
@@ -245,4 +236,18 @@ impl<'a> Layout<'a> {
         let body = Doc::concat(vec![Doc::hard(), self.lines(lines)]);
         self.closed(open, body, close, Doc::hard(), true)
     }
+}
+
+/// What a query, a cohort, or whatever else holds clauses is made of behind its head.
+fn is_clause(rule: Rule) -> bool {
+    matches!(
+        rule,
+        Rule::from_clause
+            | Rule::where_clause
+            | Rule::derive_clause
+            | Rule::by_clause
+            | Rule::report_clause
+            | Rule::sort_clause
+            | Rule::take_clause
+    )
 }
