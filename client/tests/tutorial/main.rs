@@ -29,14 +29,19 @@ fn has_plugins() -> bool {
 /// Numbers that differ from run to run, behind words that they follow.
 fn masked(line: &str) -> String {
     let words: Vec<&str> = line.split(' ').collect();
-    let unit =
-        |word: &str| matches!(word.trim_end_matches([',', '.', ';', ')']), "s" | "B" | "kB" | "MB" | "GB");
+    let unit = |word: &str| {
+        matches!(word.trim_end_matches([',', '.', ';', ')']), "s" | "B" | "kB" | "MB" | "GB" | "bytes")
+    };
     let number =
-        |word: &str| word.chars().all(|c| c.is_ascii_digit() || ".,(".contains(c)) && !word.is_empty();
+        |word: &str| word.chars().all(|c| c.is_ascii_digit() || ".,".contains(c)) && !word.is_empty();
     let shown = words.iter().enumerate().map(|(index, word)| {
         let before_unit = words.get(index + 1).is_some_and(|next| unit(next));
         let digest = word.len() >= 16 && word.chars().all(|c| c.is_ascii_hexdigit());
-        if (number(word) && before_unit) || digest { "…" } else { word }
+        match word.strip_prefix('(') {
+            Some(inner) if number(inner) && before_unit => "(…",
+            _ if (number(word) && before_unit) || digest => "…",
+            _ => word,
+        }
     });
     shown.collect::<Vec<_>>().join(" ").trim_end().to_owned()
 }
@@ -57,8 +62,13 @@ fn run(folder: &Path, commands: &str) -> String {
             .output()
             .unwrap();
         for stream in [output.stdout, output.stderr] {
-            for line in String::from_utf8(stream).unwrap().lines() {
-                text += &format!("{}\n", masked(line));
+            let stream = String::from_utf8(stream).unwrap();
+            let mut lines = stream.lines();
+            while let Some(line) = lines.next() {
+                // Where the line of costs is wrapped depends on the numbers.
+                let costs = ["keys ", "opening ", "service "].iter().any(|head| line.starts_with(head));
+                let rest = if costs { lines.next().unwrap_or("") } else { "" };
+                text += &format!("{}\n", masked(&format!("{line} {rest}")));
             }
         }
     }

@@ -16,6 +16,7 @@ mod intervals;
 mod list;
 mod logic;
 mod membership;
+mod mixture;
 mod names;
 mod prepare;
 mod query;
