@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use hq_dsl::{Compiled, Dataset, Diagnostic, Query, Sources};
+use hq_dsl::{Compiled, Dataset, Diagnostic, Example, Query, Sources};
 use hq_engine::compile::{CompiledQuery, compile_query};
 use hq_engine::passes::Encodings;
 use hq_engine::planner::Target;
@@ -27,6 +27,8 @@ pub(crate) struct Program {
     pub(crate) params: Vec<(String, String)>,
     /// Its queries.
     pub(crate) queries: Vec<Query>,
+    /// Its examples.
+    pub(crate) examples: Vec<Example>,
     /// The texts that spans point into.
     pub(crate) sources: Sources,
 }
@@ -59,9 +61,17 @@ impl Program {
     ) -> Result<Self> {
         let compiled = hq_dsl::compile(&file.display().to_string(), &text, params, &loader);
         draw(file, &compiled.diagnostics, &compiled.sources)?;
-        let Compiled { queries, sources, .. } = compiled;
+        let Compiled { queries, examples, sources, .. } = compiled;
         let params = params.to_vec();
-        Ok(Self { file: file.to_owned(), text, modules: loader.into_used(), params, queries, sources })
+        Ok(Self {
+            file: file.to_owned(),
+            text,
+            modules: loader.into_used(),
+            params,
+            queries,
+            examples,
+            sources,
+        })
     }
 
     /// Compiles the file that arguments name.

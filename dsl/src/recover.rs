@@ -325,6 +325,18 @@ impl Reader {
                 let help = "Write `report` above the results, or `derive` above names of row values.";
                 self.report(Code::Syntax, start, end, message, help);
             }
+            (Some(token), Some(previous))
+                if previous.text == "=" && token.text != "[" && clause(tokens, index) == "example" =>
+            {
+                let message = "The cells of a column stand in a list.".to_owned();
+                self.report(
+                    Code::Syntax,
+                    start,
+                    end,
+                    message,
+                    "Write them as in `x: 0..9 = [1, 2, missing]`.",
+                );
+            }
             (_, Some(previous)) if unfinished => {
                 let message = match token {
                     Some(token) => {

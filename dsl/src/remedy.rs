@@ -39,6 +39,7 @@ pub(crate) fn expects_value(word: &str) -> bool {
             | "for"
             | "else"
             | "step"
+            | "expect"
     )
 }
 
@@ -52,6 +53,7 @@ pub(crate) fn after(word: &str) -> String {
         "sort" => "Write a result to sort by, as in `sort n desc`.",
         "take" => "Write how many rows to show, as in `take 10`.",
         "from" => "Write the name of a dataset, as in `from nhanes`.",
+        "expect" => "Write what is computed and its value, as in `expect count() == 3`.",
         "," | "(" | "[" => "Complete the list, or close the bracket.",
         _ => return format!("Write what `{word}` applies to."),
     }
@@ -83,10 +85,13 @@ pub(crate) fn hint(tokens: &[Token<'_>], index: usize) -> String {
             "A column is `name: domain`, then `?` if it may be missing, then a description in quotes."
         }
         "fn" => "A function is `fn name(a, b) = value`, or has bindings and a value in braces.",
+        "example" => {
+            "An example is `example name`, then `data { x: 0..9 = [1, 2] }`, `where`, `derive` and `expect a == b`."
+        }
         "param" | "secret" => "A parameter is `param name: 18..110 = 65`.",
         "use" => "`use` takes the name of one dataset or module.",
         "extern" => "An outside function is `extern fn name(x: 0..9) -> 0..9 from \"plugin\"`.",
-        _ => "A program consists of `use`, `param`, `dataset`, `cohort`, `fn` and `query`.",
+        _ => "A program consists of `use`, `param`, `dataset`, `cohort`, `fn`, `query` and `example`.",
     }
     .to_owned()
 }

@@ -1,7 +1,7 @@
 //! The standard library's texts.
 
 /// Names of the modules.
-pub(crate) const MODULES: &[&str] = &["stats", "epi", "survival"];
+pub const MODULES: &[&str] = &["stats", "epi", "survival"];
 
 /// The text of a module of the standard library, if there is one of that name.
 #[must_use]

@@ -2,12 +2,14 @@
 
 mod check;
 mod compute;
+mod doc;
 mod encrypt;
 mod explain;
 mod generate;
 mod keygen;
 mod open;
 mod run;
+mod test;
 
 use crate::cli::{Cli, Command};
 use crate::error::Result;
@@ -16,6 +18,8 @@ use crate::error::Result;
 pub(crate) fn run(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Check(args) => check::check(&args),
+        Command::Test(args) => test::test(&args),
+        Command::Doc(args) => doc::doc(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Run(args) => run::run(&args),
         Command::Keygen(args) => keygen::keygen(&args),

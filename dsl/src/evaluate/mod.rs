@@ -23,7 +23,7 @@ mod value;
 
 pub(crate) use call::BUILTINS;
 pub(crate) use prepare::prepare;
-pub(crate) use query::check_query;
+pub(crate) use query::{check_over, check_query};
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;

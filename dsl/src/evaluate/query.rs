@@ -13,7 +13,7 @@ use crate::program::Program;
 use crate::rows::{RowId, RowOp};
 use crate::source::Span;
 use crate::suggest::nearest;
-use crate::typed::{Key, Query, ReportColumn, SortColumn, SortKey};
+use crate::typed::{Dataset, Key, Query, ReportColumn, SortColumn, SortKey};
 
 /// Checks a query; `None` if it has errors.
 pub(crate) fn check_query(program: &Program, decl: &QueryDecl) -> (Option<Query>, Vec<Diagnostic>) {
@@ -22,8 +22,28 @@ pub(crate) fn check_query(program: &Program, decl: &QueryDecl) -> (Option<Query>
     let Some((dataset, clauses)) = sources(program, decl, clauses, &mut diagnostics) else {
         return (None, diagnostics);
     };
+    check_clauses(program, decl, dataset, &clauses, diagnostics)
+}
+
+/// Checks a query over a dataset that is given, without `from`.
+pub(crate) fn check_over(
+    program: &Program,
+    decl: &QueryDecl,
+    dataset: Dataset,
+) -> (Option<Query>, Vec<Diagnostic>) {
+    let clauses: Vec<&Clause> = decl.clauses.iter().collect();
+    check_clauses(program, decl, dataset, &clauses, Vec::new())
+}
+
+fn check_clauses<'a>(
+    program: &'a Program,
+    decl: &'a QueryDecl,
+    dataset: Dataset,
+    clauses: &[&'a Clause],
+    mut diagnostics: Vec<Diagnostic>,
+) -> (Option<Query>, Vec<Diagnostic>) {
     let mut evaluator = Evaluator::new(program, dataset);
-    let query = evaluator.query(decl, &clauses);
+    let query = evaluator.query(decl, clauses);
     diagnostics.append(&mut evaluator.diagnostics);
     if program.damages(decl) {
         // Part of the query could not be read; what depends on the whole of it would mislead.
@@ -106,7 +126,7 @@ fn sources<'a>(
     decl: &'a QueryDecl,
     mut clauses: Vec<&'a Clause>,
     diagnostics: &mut Vec<Diagnostic>,
-) -> Option<(crate::typed::Dataset, Vec<&'a Clause>)> {
+) -> Option<(Dataset, Vec<&'a Clause>)> {
     let mut current = decl;
     for _ in 0..16 {
         let Some(source) = current.clauses.iter().find_map(|clause| match &clause.kind {
