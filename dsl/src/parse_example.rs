@@ -50,7 +50,8 @@ impl Builder<'_> {
                 Rule::text => unquote(part.as_str()).clone_into(&mut description),
                 Rule::cells => {
                     list = self.span(&part);
-                    cells = part.into_inner().filter_map(|cell| self.cell(cell)).collect();
+                    let list = part.into_inner().filter(|piece| piece.as_rule() == Rule::cell);
+                    cells = list.filter_map(|cell| self.cell(cell)).collect();
                 }
                 _ => {}
             }
