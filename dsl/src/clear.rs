@@ -23,8 +23,12 @@ pub enum Unary {
     Sqrt,
     /// Natural logarithm.
     Log,
+    /// Logarithm to base 10.
+    Log10,
     /// Exponential.
     Exp,
+    /// Largest whole number not above.
+    Floor,
 }
 
 /// Operations on two values.
@@ -42,6 +46,8 @@ pub enum Binary {
     Rem,
     /// `a ^ b`
     Pow,
+    /// a to b digits after the point, half away from zero
+    Round,
     /// Smaller of two numbers
     Min,
     /// Larger of two numbers

@@ -211,14 +211,15 @@ impl Query {
                 Unary::Abs => (9, format!("abs({})", sub(*arg, 0))),
                 Unary::Sqrt => (9, format!("sqrt({})", sub(*arg, 0))),
                 Unary::Log => (9, format!("log({})", sub(*arg, 0))),
+                Unary::Log10 => (9, format!("log10({})", sub(*arg, 0))),
                 Unary::Exp => (9, format!("exp({})", sub(*arg, 0))),
+                Unary::Floor => (9, format!("floor({})", sub(*arg, 0))),
             },
             ClearOp::Binary(function, left, right) => {
                 let (own, symbol) = match function {
-                    Binary::Min | Binary::Max => {
-                        let name = if *function == Binary::Min { "min" } else { "max" };
-                        return format!("{name}({}, {})", sub(*left, 0), sub(*right, 0));
-                    }
+                    Binary::Min => return format!("min({}, {})", sub(*left, 0), sub(*right, 0)),
+                    Binary::Max => return format!("max({}, {})", sub(*left, 0), sub(*right, 0)),
+                    Binary::Round => return format!("round({}, {})", sub(*left, 0), sub(*right, 0)),
                     Binary::Add => (5, "+"),
                     Binary::Sub => (5, "-"),
                     Binary::Mul => (6, "*"),

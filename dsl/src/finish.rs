@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 
 use crate::clear::{Binary, ClearOp, Output, Unary};
 use crate::linear_system::{solve_exact, solve_real};
-use crate::number::Decimal;
+use crate::number::{Decimal, power_of_ten};
 use crate::typed::{Query, SortColumn};
 
 /// A reported value.
@@ -243,7 +243,16 @@ fn unary(function: Unary, arg: &Scalar) -> Scalar {
         },
         Unary::Sqrt => Scalar::real(arg.to_f64().sqrt()),
         Unary::Log => Scalar::real(arg.to_f64().ln()),
+        Unary::Log10 => Scalar::real(arg.to_f64().log10()),
         Unary::Exp => Scalar::real(arg.to_f64().exp()),
+        Unary::Floor => {
+            match arg.number().and_then(|number| Some((number, power_of_ten(number.decimals)?))) {
+                Some((number, unit)) => {
+                    Scalar::Exact(Decimal { value: number.value.div_euclid(unit), decimals: 0 })
+                }
+                None => Scalar::real(arg.to_f64().floor()),
+            }
+        }
     }
 }
 
@@ -272,6 +281,7 @@ fn binary(function: Binary, left: &Scalar, right: &Scalar) -> Scalar {
             let take_left = if function == Binary::Min { order.is_le() } else { order.is_ge() };
             if take_left { left.clone() } else { right.clone() }
         }),
+        Binary::Round => rounded(left, right),
         Binary::Add | Binary::Sub | Binary::Mul | Binary::Div | Binary::Rem | Binary::Pow => {
             arithmetic(function, left, right)
         }
@@ -288,6 +298,7 @@ fn arithmetic(function: Binary, left: &Scalar, right: &Scalar) -> Scalar {
             Binary::Pow => return Scalar::exact(whole_power(a, b), || x.powf(y)),
             Binary::Div
             | Binary::Rem
+            | Binary::Round
             | Binary::Min
             | Binary::Max
             | Binary::Equal
@@ -304,13 +315,26 @@ fn arithmetic(function: Binary, left: &Scalar, right: &Scalar) -> Scalar {
         Binary::Div => Scalar::real(x / y),
         Binary::Rem => Scalar::real(x - y * (x / y).floor()),
         Binary::Pow => Scalar::real(x.powf(y)),
-        Binary::Min
+        Binary::Round
+        | Binary::Min
         | Binary::Max
         | Binary::Equal
         | Binary::Less
         | Binary::LessEqual
         | Binary::And
         | Binary::Or => Scalar::Undefined,
+    }
+}
+
+/// To that many digits after the point.
+fn rounded(number: &Scalar, digits: &Scalar) -> Scalar {
+    let digits = digits.number().and_then(|digits| u8::try_from(digits.value).ok()).unwrap_or(0);
+    match number.number().and_then(|number| number.rounded(digits)) {
+        Some(number) => Scalar::Exact(number.normalized()),
+        None => {
+            let unit = 10_f64.powi(i32::from(digits));
+            Scalar::real((number.to_f64() * unit).round() / unit)
+        }
     }
 }
 

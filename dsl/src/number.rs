@@ -74,6 +74,17 @@ impl Decimal {
         self.to_string().parse().unwrap_or(f64::NAN)
     }
 
+    /// The nearest number with that many decimals, half away from zero; `None` past 128 bits.
+    #[must_use]
+    pub fn rounded(self, decimals: u8) -> Option<Self> {
+        if let Some(value) = self.rescale(decimals) {
+            return Some(Self { value, decimals });
+        }
+        let unit = power_of_ten(self.decimals.checked_sub(decimals)?)?;
+        let half = if self.value < 0 { -unit / 2 } else { unit / 2 };
+        Some(Self { value: self.value.checked_add(half)? / unit, decimals })
+    }
+
     /// The integer, if it is one.
     #[must_use]
     pub fn to_integer(self) -> Option<i128> {

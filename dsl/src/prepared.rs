@@ -3,7 +3,6 @@
 use crate::clear::{ClearId, ClearOp, Clears};
 use crate::domain::Domain;
 use crate::finish::{Leaf, Scalar, cell_scalar, evaluate};
-use crate::number::Decimal;
 
 /// The checked expression of a prepared column.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +65,7 @@ impl Prepared {
 fn number_code(domain: &Domain, scalar: &Scalar) -> Result<Option<i64>, String> {
     let decimals = domain.decimals();
     let code = match scalar.number() {
-        Some(number) => rounded(number, decimals),
+        Some(number) => number.rounded(decimals).and_then(|number| i64::try_from(number.value).ok()),
         None => {
             let scaled = (scalar.to_f64() * 10_f64.powi(i32::from(decimals))).round();
             // Compared as doubles, so that what no integer holds is outside.
@@ -78,14 +77,4 @@ fn number_code(domain: &Domain, scalar: &Scalar) -> Result<Option<i64>, String> 
         Some(code) if domain.contains(code) => Ok(Some(code)),
         _ => Err(scalar.to_f64().to_string()),
     }
-}
-
-fn rounded(number: Decimal, decimals: u8) -> Option<i64> {
-    if number.decimals <= decimals {
-        return i64::try_from(number.rescale(decimals)?).ok();
-    }
-    let unit = crate::number::power_of_ten(number.decimals - decimals)?;
-    // Half away from zero, as doubles are.
-    let half = if number.value < 0 { -unit / 2 } else { unit / 2 };
-    i64::try_from(number.value.checked_add(half)? / unit).ok()
 }

@@ -1,5 +1,6 @@
 //! `+ - * / % ^` and the functions of numbers, on constants, row values, clear values, and lists of them.
 
+use super::table::MAX_ENTRIES;
 use super::value::{At, ClearKind, Kind, RowValue, Value};
 use super::{Evaluator, Place};
 use crate::ast::ArithmeticOp;
@@ -68,8 +69,14 @@ impl Evaluator<'_> {
     fn arithmetic_scalar(&mut self, op: ArithmeticOp, left: &At, right: &At, span: Span) -> Value {
         match (&left.value, &right.value) {
             (Value::Poison, _) | (_, Value::Poison) => Value::Poison,
-            (Value::Row(_), Value::Clear(..)) => self.mixed(left, right, span),
-            (Value::Clear(..), Value::Row(_)) => self.mixed(right, left, span),
+            (Value::Row(_) | Value::Table(_), Value::Clear(..)) => self.mixed(left, right, span),
+            (Value::Clear(..), Value::Row(_) | Value::Table(_)) => self.mixed(right, left, span),
+            (Value::Table(_), _) | (_, Value::Table(_)) => self.table_arithmetic(op, left, right, span),
+            (Value::Row(_), _) | (_, Value::Row(_))
+                if matches!(op, ArithmeticOp::Div | ArithmeticOp::Rem) =>
+            {
+                self.table_arithmetic(op, left, right, span)
+            }
             (Value::Row(_), _) | (_, Value::Row(_)) => self.arithmetic_rows(op, left, right, span),
             (Value::Clear(..), _) | (_, Value::Clear(..)) => {
                 let op = match op {
@@ -155,9 +162,6 @@ impl Evaluator<'_> {
     }
 
     fn arithmetic_rows(&mut self, op: ArithmeticOp, left: &At, right: &At, span: Span) -> Value {
-        if matches!(op, ArithmeticOp::Div | ArithmeticOp::Rem) {
-            return self.row_division(span);
-        }
         let ((Some((a, x)), Some((b, y))), units) =
             ((self.row_operand(left), self.row_operand(right)), (left, right))
         else {
@@ -200,14 +204,14 @@ impl Evaluator<'_> {
         }
     }
 
-    /// HQ030
-    fn row_division(&mut self, span: Span) -> Value {
+    /// HQ030, of values whose joint domain is too large for a table.
+    pub(super) fn row_division(&mut self, span: Span) -> Value {
         let text = self.text(span);
         let report = if self.place == Place::Report { "" } else { " in `report`" };
         self.fail(
             Code::RowDivision,
             span,
-            format!("`{text}` would divide encrypted values."),
+            format!("`{text}` would divide encrypted values with too many combinations for a table."),
             format!(
                 "(1) Multiply out: `a / b >= c` is `a >= c * b` for b > 0; (2) ask the owner for a prepared column; \
                  (3) divide totals{report}."
@@ -238,9 +242,11 @@ impl Evaluator<'_> {
             exponent.value.number().and_then(Decimal::to_integer).filter(|times| (0..=16).contains(times));
         match (&base.value, &exponent.value) {
             (Value::Poison, _) | (_, Value::Poison) => Value::Poison,
-            (Value::Row(_), Value::Clear(..)) => self.mixed(base, exponent, span),
-            (Value::Clear(..), Value::Row(_)) => self.mixed(exponent, base, span),
-            (_, Value::Row(_)) => self.row_division(span),
+            (Value::Row(_) | Value::Table(_), Value::Clear(..)) => self.mixed(base, exponent, span),
+            (Value::Clear(..), Value::Row(_) | Value::Table(_)) => self.mixed(exponent, base, span),
+            (Value::Table(_), _) | (_, Value::Row(_) | Value::Table(_)) => {
+                self.table_power(base, exponent, span)
+            }
             (Value::Row(_), _) => match whole.filter(|&times| times >= 1) {
                 // A whole power is a product, which the ranges bound exactly.
                 Some(times) => {
@@ -250,7 +256,7 @@ impl Evaluator<'_> {
                     }
                     product.value
                 }
-                None => self.row_function("^", span, base),
+                None => self.table_power(base, exponent, span),
             },
             (Value::Clear(..), _) | (_, Value::Clear(..)) => self.clear_binary(Binary::Pow, base, exponent),
             (a, b) => {
@@ -270,29 +276,24 @@ impl Evaluator<'_> {
         }
     }
 
-    /// HQ031
-    fn row_function(&mut self, function: &str, span: Span, arg: &At) -> Value {
+    /// HQ031, as HQ030.
+    pub(super) fn row_function(&mut self, function: &str, span: Span) -> Value {
         let text = self.text(span);
-        let small = match &arg.value {
-            Value::Row(row) if self.domain_of(row).size() <= 256 => {
-                let name = self.text(arg.span);
-                format!("(1) `{name}` has few values: write a table with `case`; ")
-            }
-            _ => String::new(),
-        };
-        let numbers = if small.is_empty() { ("(1)", "(2)") } else { ("(2)", "(3)") };
         self.fail(
             Code::RowFunction,
             span,
-            format!("`{text}` would take `{function}` of encrypted values."),
             format!(
-                "{small}{} ask the owner for a prepared column; {} apply `{function}` to totals in `report`.",
-                numbers.0, numbers.1
+                "`{text}` would take `{function}` of encrypted values with too many combinations for a table."
+            ),
+            format!(
+                "(1) Ask the owner for a prepared column; (2) apply `{function}` to totals in `report`; \
+                 (3) use coarser values: a table has at most {} entries.",
+                crate::number::with_commas(MAX_ENTRIES as u128)
             ),
         )
     }
 
-    /// `sqrt`, `log`, `exp`, `abs` of one value, or of each value of a list.
+    /// `sqrt`, `log`, `exp`, `abs`, `floor` of one value, or of each value of a list.
     pub(super) fn unary(&mut self, function: Unary, name: &str, arg: &At, span: Span) -> Value {
         match &arg.value {
             Value::Poison => Value::Poison,
@@ -307,7 +308,9 @@ impl Evaluator<'_> {
                 let unit = row.unit.clone();
                 self.abs_row(arg, span, unit)
             }
-            Value::Row(_) => self.row_function(name, span, arg),
+            Value::Row(_) if function == Unary::Floor && self.is_whole(&arg.value) => arg.value.clone(),
+            Value::Row(_) | Value::Table(_) if function == Unary::Floor => self.table_floor(arg, span),
+            Value::Row(_) | Value::Table(_) => self.table_unary(function, name, arg, span),
             Value::Clear(id, ClearKind::Number | ClearKind::Bool) => {
                 let id = *id;
                 self.clear(ClearOp::Unary(function, id), ClearKind::Number)
@@ -320,8 +323,10 @@ impl Evaluator<'_> {
                     let y = match function {
                         Unary::Sqrt => x.sqrt(),
                         Unary::Log => x.ln(),
+                        Unary::Log10 => x.log10(),
                         Unary::Exp => x.exp(),
                         Unary::Abs => x.abs(),
+                        Unary::Floor => x.floor(),
                         Unary::Negate | Unary::Not => -x,
                     };
                     if y.is_finite() {
@@ -338,6 +343,64 @@ impl Evaluator<'_> {
                 None => self.not_number(arg),
             },
         }
+    }
+
+    /// `round(x, digits)`, half away from zero; 0 digits where none are given.
+    pub(super) fn round(&mut self, arg: &At, digits: Option<&At>, span: Span) -> Value {
+        let digits = match digits {
+            None => Some(0),
+            Some(at) => at
+                .value
+                .number()
+                .and_then(Decimal::to_integer)
+                .and_then(|digits| u8::try_from(digits).ok())
+                .filter(|&digits| digits <= MAX_DECIMALS / 2),
+        };
+        let Some(digits) = digits else {
+            let message = format!("`{}` does not say how many decimals to keep.", self.text(span));
+            return self.fail(
+                Code::NotConstant,
+                span,
+                message,
+                "Write a whole number from 0 to 9, as in `round(x, 1)`.",
+            );
+        };
+        match &arg.value {
+            Value::Poison => Value::Poison,
+            Value::List(items) => {
+                let items: Vec<Value> = items
+                    .iter()
+                    .map(|item| self.round_scalar(&At { value: item.clone(), span: arg.span }, digits, span))
+                    .collect();
+                Value::List(items.into())
+            }
+            _ => self.round_scalar(arg, digits, span),
+        }
+    }
+
+    fn round_scalar(&mut self, arg: &At, digits: u8, span: Span) -> Value {
+        match &arg.value {
+            Value::Poison => Value::Poison,
+            Value::Row(row) if self.decimals_of(row.id) <= digits => arg.value.clone(),
+            Value::Row(_) | Value::Table(_) => self.table_round(arg, digits, span),
+            Value::Clear(..) => {
+                let digits = At { value: Value::Number(Decimal::integer(i64::from(digits))), span };
+                self.clear_binary(Binary::Round, arg, &digits)
+            }
+            other => match (other.number(), other.real()) {
+                (Some(number), _) => number.rounded(digits).map_or(Value::Poison, Value::Number),
+                (None, Some(real)) => {
+                    let unit = 10_f64.powi(i32::from(digits));
+                    Value::Real((real * unit).round() / unit)
+                }
+                (None, None) => self.not_number(arg),
+            },
+        }
+    }
+
+    /// Whether a row value has no decimals.
+    fn is_whole(&self, value: &Value) -> bool {
+        matches!(value, Value::Row(row) if self.decimals_of(row.id) == 0)
     }
 
     fn abs_row(&mut self, arg: &At, span: Span, unit: Option<std::rc::Rc<str>>) -> Value {
@@ -369,8 +432,9 @@ impl Evaluator<'_> {
     fn extreme_scalar(&mut self, op: Binary, left: &At, right: &At, span: Span) -> Value {
         match (&left.value, &right.value) {
             (Value::Poison, _) | (_, Value::Poison) => Value::Poison,
-            (Value::Row(_), Value::Clear(..)) => self.mixed(left, right, span),
-            (Value::Clear(..), Value::Row(_)) => self.mixed(right, left, span),
+            (Value::Row(_) | Value::Table(_), Value::Clear(..)) => self.mixed(left, right, span),
+            (Value::Clear(..), Value::Row(_) | Value::Table(_)) => self.mixed(right, left, span),
+            (Value::Table(_), _) | (_, Value::Table(_)) => self.table_extreme(op, left, right, span),
             (Value::Row(_), _) | (_, Value::Row(_)) => {
                 if let (Value::Row(p), Value::Row(q)) = (&left.value, &right.value) {
                     let (p, q) = (p.clone(), q.clone());

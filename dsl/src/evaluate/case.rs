@@ -26,7 +26,7 @@ impl<'a> Evaluator<'a> {
             let message = "This `case` says nothing for patients to whom no condition applies.";
             return self.fail(Code::Syntax, span, message, "End it with `else -> value`.");
         };
-        let before = self.known.clone();
+        let (before, around) = (self.known.clone(), self.within.len());
         let mut taken: Vec<(At, At)> = Vec::with_capacity(arms.len());
         let mut last = None;
         for (condition, value) in arms {
@@ -39,7 +39,7 @@ impl<'a> Evaluator<'a> {
                 }
                 _ => {}
             }
-            let outside = self.known.clone();
+            let (outside, within) = (self.known.clone(), self.within.len());
             self.learn(&condition.value, true);
             let mut value = self.at(value);
             // What the arm shows to be present holds only inside it, so the value is settled here.
@@ -51,6 +51,7 @@ impl<'a> Evaluator<'a> {
                 };
             }
             self.known = outside;
+            self.within.truncate(within);
             self.learn(&condition.value, false);
             taken.push((condition, value));
         }
@@ -60,6 +61,7 @@ impl<'a> Evaluator<'a> {
         };
         let result = self.choose(&taken, &last, span);
         self.known = before;
+        self.within.truncate(around);
         result
     }
 
@@ -76,6 +78,9 @@ impl<'a> Evaluator<'a> {
             arms.iter().map(|(condition, _)| condition).find(|at| matches!(at.value, Value::Row(_))).cloned();
         match (row, clear) {
             (Some(row), Some(clear)) => self.mixed(&row, &clear, span),
+            (Some(_), None) if parts().any(|at| matches!(at.value, Value::Table(_))) => {
+                self.table_case(arms, otherwise, span)
+            }
             (Some(_), None) => self.choose_row(arms, otherwise, span),
             (None, _) => self.choose_clear(arms, otherwise, span),
         }
@@ -163,14 +168,20 @@ impl<'a> Evaluator<'a> {
 
     /// `cut(x, [p, q])`: bands below p, from p to below q, from q on, labelled by their bounds.
     pub(super) fn cut(&mut self, arg: &At, points: &At, span: Span) -> Value {
+        if let Value::Table(table) = &arg.value {
+            let table = Rc::clone(table);
+            return match self.expand(&points.value, points.span) {
+                Value::List(items) => self.table_cut(&table, &items, span),
+                _ => self.no_cut_points(points.span),
+            };
+        }
         let Some((id, kind)) = self.row_operand(arg) else { return Value::Poison };
         if !matches!(kind, Kind::Number | Kind::Date) {
             return self.not_number(arg);
         }
         let points_value = self.expand(&points.value, points.span);
         let Value::List(items) = &points_value else {
-            let message = "`cut` needs a list of cut points.";
-            return self.fail(Code::TypeMismatch, points.span, message, "Write `cut(age, [20, 40, 60])`.");
+            return self.no_cut_points(points.span);
         };
         let decimals = self.decimals_of(id);
         let mut codes: Vec<i64> = Vec::with_capacity(items.len());
@@ -235,6 +246,11 @@ impl<'a> Evaluator<'a> {
         let last = self.constant(i64::try_from(codes.len()).unwrap_or(0), 0, span);
         let id = self.case_row(arms, last, span);
         Self::row_value(id, Kind::Levels(Rc::new(labels)))
+    }
+
+    fn no_cut_points(&mut self, span: Span) -> Value {
+        let message = "`cut` needs a list of cut points.";
+        self.fail(Code::TypeMismatch, span, message, "Write `cut(age, [20, 40, 60])`.")
     }
 
     /// The smallest and largest value that the filter leaves, for labels.

@@ -109,6 +109,9 @@ impl<'a> Evaluator<'a> {
                 }
                 Value::List(results.into())
             }
+            (Value::Table(_), Value::Clear(..)) => self.mixed(left, right, span),
+            (Value::Clear(..), Value::Table(_)) => self.mixed(right, left, span),
+            (Value::Table(_), _) | (_, Value::Table(_)) => self.table_compare(op, left, right, span),
             (Value::Row(a), Value::Row(b)) => {
                 let (a, b) = (a.clone(), b.clone());
                 self.compare_rows(op, (&a, left.span), (&b, right.span), span)
@@ -399,7 +402,7 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    fn mentions_param(&self, span: Span) -> bool {
+    pub(super) fn mentions_param(&self, span: Span) -> bool {
         let text = self.program.sources.slice(span);
         crate::lexis::scan(text)
             .iter()

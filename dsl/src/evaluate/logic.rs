@@ -11,7 +11,7 @@ use crate::source::Span;
 impl<'a> Evaluator<'a> {
     /// A chain of `and` (or `or`). Each operand is evaluated where those before it hold (do not hold).
     pub(super) fn and_or(&mut self, parts: &'a [Expr], all: bool) -> Value {
-        let before = self.known.clone();
+        let (before, within) = (self.known.clone(), self.within.len());
         let mut result: Option<At> = None;
         for part in parts {
             let right = self.at(part);
@@ -25,6 +25,7 @@ impl<'a> Evaluator<'a> {
             });
         }
         self.known = before;
+        self.within.truncate(within);
         result.map_or(Value::Poison, |at| at.value)
     }
 
@@ -34,6 +35,8 @@ impl<'a> Evaluator<'a> {
             let facts = self.facts(row.id);
             let shown = if holds { facts.when_true } else { facts.when_false };
             self.known.extend(shown.iter());
+            let sets = self.confinements(row.id, holds);
+            self.within.extend(sets);
         }
     }
 

@@ -70,15 +70,16 @@ impl<'a> Evaluator<'a> {
         match (left, right) {
             (Value::Bool(a), b) if a == all => b,
             (a, Value::Bool(b)) if b == all => a,
+            (Value::Row(a), Value::Row(b)) => {
+                let id = if all { self.and_row(a.id, b.id, span) } else { self.or_row(a.id, b.id, span) };
+                Self::row_value(id, Kind::Bool)
+            }
             (Value::Clear(a, _), Value::Clear(b, _)) => {
                 let op = if all { Binary::And } else { Binary::Or };
                 self.clear(ClearOp::Binary(op, a, b), ClearKind::Bool)
             }
             (Value::Bool(_), _) | (_, Value::Bool(_)) => Value::Bool(!all),
-            _ => {
-                let _ = span;
-                Value::Poison
-            }
+            _ => Value::Poison,
         }
     }
 

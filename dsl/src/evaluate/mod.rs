@@ -9,6 +9,7 @@ mod aggregate;
 mod arithmetic;
 mod call;
 mod case;
+mod cell;
 mod compare;
 mod intervals;
 mod list;
@@ -19,6 +20,7 @@ mod prepare;
 mod query;
 mod row;
 mod system;
+mod table;
 mod value;
 
 pub(crate) use call::BUILTINS;
@@ -88,8 +90,10 @@ struct Evaluator<'a> {
     place: Place,
     /// Row values that are keys of the groups.
     keys: Vec<(crate::rows::RowId, Domain)>,
-    /// Sets that the filter confines row values to; labels of bands take them into account.
+    /// Sets that the filter confines row values to; labels of bands and tables take them into account.
     confined: HashMap<crate::rows::RowId, Vec<(i64, i64)>>,
+    /// Sets that the conditions around us confine row values to.
+    within: Vec<(crate::rows::RowId, Vec<(i64, i64)>)>,
     /// Name of the report binding that is being evaluated.
     binding: Option<Span>,
     /// Expressions being evaluated, one inside the other.
@@ -122,6 +126,7 @@ impl<'a> Evaluator<'a> {
             place: Place::Row("where"),
             keys: Vec::new(),
             confined: HashMap::new(),
+            within: Vec::new(),
             binding: None,
             depth: 0,
             steps: 0,
@@ -321,7 +326,9 @@ impl<'a> Evaluator<'a> {
                 };
                 (self.clears.push(ClearOp::Key(index)), kind)
             }
-            Value::Range { .. } | Value::List(_) | Value::Record(_) | Value::Poison => return None,
+            Value::Table(_) | Value::Range { .. } | Value::List(_) | Value::Record(_) | Value::Poison => {
+                return None;
+            }
         })
     }
 }

@@ -10,7 +10,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::domain::Domain;
 use crate::number::with_commas;
 use crate::program::Program;
-use crate::rows::{RowId, RowOp};
+use crate::rows::RowId;
 use crate::source::Span;
 use crate::suggest::nearest;
 use crate::typed::{Dataset, Key, Query, ReportColumn, SortColumn, SortKey};
@@ -242,22 +242,10 @@ impl<'a> Evaluator<'a> {
             return filter;
         }
         let Some(id) = self.row_condition(&at) else { return filter };
-        self.confine(id);
-        self.and_row(filter, id, span)
-    }
-
-    /// Notes what the conjuncts of the filter confine row values to.
-    fn confine(&mut self, id: RowId) {
-        let mut open = vec![id];
-        while let Some(id) = open.pop() {
-            match self.op(id).clone() {
-                RowOp::And(left, right) => open.extend([left, right]),
-                RowOp::Member { arg, set } => {
-                    self.confined.entry(arg).or_insert(set);
-                }
-                _ => {}
-            }
+        for (arg, set) in self.confinements(id, true) {
+            self.confined.entry(arg).or_insert(set);
         }
+        self.and_row(filter, id, span)
     }
 
     /// HQ024 for a name that is taken.

@@ -141,6 +141,10 @@ impl Evaluator<'_> {
                 self.aggregate_in_row(at.span);
                 return None;
             }
+            Value::Table(_) => {
+                self.inexact(at);
+                return None;
+            }
             Value::Real(_) => {
                 self.fail(
                     Code::NotConstant,

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::table::Table;
 use crate::clear::ClearId;
 use crate::number::{Decimal, format_date};
 use crate::rows::{ColumnId, RowId};
@@ -55,6 +56,8 @@ pub(super) enum Value {
     List(Rc<[Value]>),
     Record(Rc<[(String, Value)]>),
     Row(RowValue),
+    /// A number per row that is no exact decimal, such as a quotient, by the values it is computed from.
+    Table(Rc<Table>),
     Clear(ClearId, ClearKind),
     /// A mistake was reported; anything computed from it is silent.
     Poison,
@@ -82,6 +85,7 @@ impl Value {
                 Kind::Levels(_) => "a level per patient",
                 Kind::Date => "a date per patient",
             },
+            Self::Table(_) => "a real number per patient",
             Self::Clear(_, ClearKind::Number) => "a number computed after decryption",
             Self::Clear(_, ClearKind::Bool) => "a condition on decrypted numbers",
             Self::Clear(_, ClearKind::Text) => "a text",
@@ -101,7 +105,12 @@ impl Value {
                 usize::try_from(*code).ok().and_then(|code| levels.get(code).cloned()).unwrap_or_default()
             }
             Self::Range { lo, hi, .. } => format!("{lo}..{hi}"),
-            Self::List(_) | Self::Record(_) | Self::Row(_) | Self::Clear(..) | Self::Poison => String::new(),
+            Self::List(_)
+            | Self::Record(_)
+            | Self::Row(_)
+            | Self::Table(_)
+            | Self::Clear(..)
+            | Self::Poison => String::new(),
         }
     }
 
@@ -118,6 +127,7 @@ impl Value {
             | Self::List(_)
             | Self::Record(_)
             | Self::Row(_)
+            | Self::Table(_)
             | Self::Clear(..)
             | Self::Poison => None,
         }

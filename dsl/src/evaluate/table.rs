@@ -1,0 +1,603 @@
+//! Functions of row values whose joint domain is small: `/ % sqrt log exp ^` of them is tabulated at compile
+//! time, and a comparison, `cut`, `round` or `floor` of the table becomes exact conditions on the row values.
+
+use std::rc::Rc;
+
+use num_rational::Ratio;
+
+use super::cell::{Cell, arithmetic, exact, floor, one, order, power, real_cell, round, two, unary, worse};
+use super::value::{At, Kind, RowValue, Value};
+use super::{Evaluator, intervals};
+use crate::ast::{ArithmeticOp, CompareOp};
+use crate::clear::{Binary, Unary};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::number::{Decimal, power_of_ten};
+use crate::rows::{RowId, RowOp};
+use crate::source::Span;
+
+/// Most entries of a table.
+pub(super) const MAX_ENTRIES: usize = 1 << 18;
+/// Most groups of codes into which a table is divided when it becomes conditions.
+const MAX_PIECES: usize = 8192;
+/// A row value that a table reads, with its codes.
+#[derive(Clone, Debug)]
+struct Axis {
+    row: RowId,
+    codes: Rc<[i64]>,
+}
+
+/// A function of row values: a cell for each combination of their codes, the last axis running fastest.
+#[derive(Clone, Debug)]
+pub(super) struct Table {
+    axes: Vec<Axis>,
+    cells: Vec<Cell>,
+}
+
+impl Table {
+    fn constant(cell: Cell) -> Self {
+        Self { axes: Vec::new(), cells: vec![cell] }
+    }
+
+    fn map(&self, function: impl Fn(Cell) -> Cell) -> Self {
+        Self { axes: self.axes.clone(), cells: self.cells.iter().map(|&cell| function(cell)).collect() }
+    }
+
+    /// The cell at a position of each axis, found by code; `Undefined` where this table has no such code.
+    fn strides(&self, axes: &[Axis]) -> Vec<Vec<Option<usize>>> {
+        axes.iter()
+            .map(|axis| {
+                let Some(own) = self.axes.iter().position(|own| own.row == axis.row) else {
+                    return vec![Some(0); axis.codes.len()];
+                };
+                let stride: usize = self.axes.iter().skip(own + 1).map(|axis| axis.codes.len()).product();
+                let codes = self.axes.get(own).map(|axis| Rc::clone(&axis.codes)).unwrap_or_default();
+                axis.codes.iter().map(|code| codes.binary_search(code).ok().map(|at| at * stride)).collect()
+            })
+            .collect()
+    }
+}
+
+/// One table from several, over all their axes; `None` where it would have too many entries.
+fn combine(tables: &[&Table], function: impl Fn(&[Cell]) -> Cell) -> Option<Table> {
+    let mut axes: Vec<Axis> = Vec::new();
+    for axis in tables.iter().flat_map(|table| &table.axes) {
+        match axes.iter_mut().find(|known| known.row == axis.row) {
+            Some(known) if known.codes != axis.codes => {
+                let mut codes: Vec<i64> = known.codes.iter().chain(axis.codes.iter()).copied().collect();
+                codes.sort_unstable();
+                codes.dedup();
+                known.codes = codes.into();
+            }
+            Some(_) => {}
+            None => axes.push(axis.clone()),
+        }
+    }
+    let entries = axes.iter().try_fold(1_usize, |product, axis| product.checked_mul(axis.codes.len()));
+    let entries = entries.filter(|&entries| entries <= MAX_ENTRIES)?;
+    let strides: Vec<Vec<Vec<Option<usize>>>> = tables.iter().map(|table| table.strides(&axes)).collect();
+    let mut digits = vec![0_usize; axes.len()];
+    let mut cells = Vec::with_capacity(entries);
+    let mut operands = vec![Cell::Undefined; tables.len()];
+    for _ in 0..entries {
+        for ((operand, table), strides) in operands.iter_mut().zip(tables).zip(&strides) {
+            let offset = strides.iter().zip(&digits).try_fold(0, |offset, (stride, &digit)| {
+                stride.get(digit).copied().flatten().map(|step| offset + step)
+            });
+            *operand = offset.and_then(|at| table.cells.get(at)).copied().unwrap_or(Cell::Undefined);
+        }
+        cells.push(function(&operands));
+        for (digit, axis) in digits.iter_mut().zip(&axes).rev() {
+            *digit += 1;
+            if *digit < axis.codes.len() {
+                break;
+            }
+            *digit = 0;
+        }
+    }
+    Some(Table { axes, cells })
+}
+
+impl Evaluator<'_> {
+    /// A row value or a constant as a table. Reports what is neither; `None` inside where it is too large.
+    fn tabled(&mut self, at: &At) -> Option<Option<Rc<Table>>> {
+        Some(match &at.value {
+            Value::Table(table) => Some(Rc::clone(table)),
+            Value::Row(row) => {
+                let row = row.clone();
+                let id = self.present(&row, at.span)?;
+                if !matches!(row.kind, Kind::Number | Kind::Bool) {
+                    self.not_number(at);
+                    return None;
+                }
+                self.tabulate(id, &row).map(Rc::new)
+            }
+            value => match (value.number(), value.real()) {
+                (Some(number), _) => Some(Rc::new(Table::constant(exact(number)))),
+                (None, Some(real)) => Some(Rc::new(Table::constant(real_cell(real)))),
+                (None, None) => {
+                    self.not_number(at);
+                    return None;
+                }
+            },
+        })
+    }
+
+    /// The values of a row value: over the columns beneath it where there is one, or where these have no more
+    /// combinations than it has values; otherwise over itself.
+    fn tabulate(&self, id: RowId, row: &RowValue) -> Option<Table> {
+        let cell = |code: i64, decimals: u8| match row.kind {
+            Kind::Bool => Cell::Bool(code != 0),
+            Kind::Number | Kind::Levels(_) | Kind::Date => exact(Decimal { value: code.into(), decimals }),
+        };
+        let decimals = self.decimals_of(id);
+        let (lo, hi) = self.range_of(id);
+        let own = hi.checked_sub(lo).and_then(|size| usize::try_from(size).ok()).unwrap_or(usize::MAX);
+        let mut columns = Vec::new();
+        if self.columns_beneath(id, &mut columns) {
+            let axes: Vec<Axis> =
+                columns.into_iter().map(|column| self.axis(column)).collect::<Option<_>>()?;
+            let size = axes.iter().try_fold(1_usize, |product, axis| product.checked_mul(axis.codes.len()));
+            let fewer =
+                |size: usize| size <= MAX_ENTRIES && (axes.len() == 1 || size <= own.saturating_add(1));
+            if size.is_some_and(fewer) {
+                let tables: Vec<Table> = axes
+                    .iter()
+                    .map(|axis| Table {
+                        axes: vec![axis.clone()],
+                        cells: axis.codes.iter().map(|&code| exact(Decimal::integer(code))).collect(),
+                    })
+                    .collect();
+                let tables: Vec<&Table> = tables.iter().collect();
+                return combine(&tables, |codes| {
+                    let value = |column: RowId| {
+                        let at = axes.iter().position(|axis| axis.row == column)?;
+                        match codes.get(at) {
+                            Some(Cell::Exact(code)) => i64::try_from(code.to_integer()).ok(),
+                            _ => None,
+                        }
+                    };
+                    self.interpret(id, &value).map_or(Cell::Undefined, |code| cell(code, decimals))
+                });
+            }
+        }
+        let axis = self.axis(id)?;
+        let cells = axis.codes.iter().map(|&code| cell(code, decimals)).collect();
+        Some(Table { axes: vec![axis], cells })
+    }
+
+    /// The codes of a row value, inside what the filter leaves; `None` where they are too many.
+    fn axis(&self, row: RowId) -> Option<Axis> {
+        let (lo, hi) = self.range_of(row);
+        let step = match self.op(row) {
+            RowOp::Column(column) => match self.dataset.columns.get(column.index()).map(|c| &c.domain) {
+                Some(crate::domain::Domain::Int { step, .. }) => *step,
+                _ => 1,
+            },
+            _ => 1,
+        };
+        let step = usize::try_from(step.max(1)).ok()?;
+        let size = usize::try_from(hi.checked_sub(lo)?).ok()? / step;
+        if size >= MAX_ENTRIES {
+            return None;
+        }
+        let left = self.confined.get(&row);
+        let inside =
+            |code: &i64| left.is_none_or(|set| set.iter().any(|&(lo, hi)| lo <= *code && *code <= hi));
+        Some(Axis { row, codes: (lo..=hi).step_by(step).filter(inside).collect() })
+    }
+
+    /// The columns that a row value is computed from; false where it asks which cells are missing.
+    fn columns_beneath(&self, id: RowId, columns: &mut Vec<RowId>) -> bool {
+        match self.op(id) {
+            RowOp::Column(_) => {
+                if !columns.contains(&id) {
+                    columns.push(id);
+                }
+                true
+            }
+            RowOp::Known(_) => false,
+            op => op.operands().into_iter().all(|operand| self.columns_beneath(operand, columns)),
+        }
+    }
+
+    /// The code of a row value for given codes of the columns beneath it.
+    fn interpret(&self, id: RowId, column: &dyn Fn(RowId) -> Option<i64>) -> Option<i64> {
+        let of = |id: RowId| self.interpret(id, column);
+        Some(match self.op(id) {
+            RowOp::Column(_) => column(id)?,
+            RowOp::Known(_) => return None,
+            RowOp::Const(value) => *value,
+            RowOp::Add(a, b) => of(*a)?.checked_add(of(*b)?)?,
+            RowOp::Sub(a, b) => of(*a)?.checked_sub(of(*b)?)?,
+            RowOp::Mul(a, b) => of(*a)?.checked_mul(of(*b)?)?,
+            RowOp::Member { arg, set } => {
+                let value = of(*arg)?;
+                i64::from(set.iter().any(|&(lo, hi)| lo <= value && value <= hi))
+            }
+            RowOp::Less { left, right } => i64::from(of(*left)? < of(*right)?),
+            RowOp::Equal { left, right } => i64::from(of(*left)? == of(*right)?),
+            RowOp::Not(arg) => 1 - of(*arg)?,
+            RowOp::And(a, b) => i64::from(of(*a)? == 1 && of(*b)? == 1),
+            RowOp::Or(a, b) => i64::from(of(*a)? == 1 || of(*b)? == 1),
+            RowOp::Case { arms, otherwise } => {
+                for &(condition, value) in arms {
+                    if of(condition)? == 1 {
+                        return of(value);
+                    }
+                }
+                of(*otherwise)?
+            }
+        })
+    }
+
+    /// An operation on tables; HQ030 or HQ031 by `refuse` where the result would be too large.
+    fn table_of(
+        &mut self,
+        operands: &[&At],
+        function: impl Fn(&[Cell]) -> Cell,
+        refuse: impl FnOnce(&mut Self) -> Value,
+    ) -> Value {
+        let mut tables = Vec::with_capacity(operands.len());
+        for at in operands {
+            match self.tabled(at) {
+                Some(table) => tables.push(table),
+                None => return Value::Poison,
+            }
+        }
+        let tables: Option<Vec<&Table>> = tables.iter().map(Option::as_deref).collect();
+        match tables.and_then(|tables| combine(&tables, function)) {
+            Some(table) => Value::Table(Rc::new(table)),
+            None => refuse(self),
+        }
+    }
+
+    pub(super) fn table_arithmetic(&mut self, op: ArithmeticOp, left: &At, right: &At, span: Span) -> Value {
+        self.table_of(
+            &[left, right],
+            |cells| two(cells, |a, b| arithmetic(op, a, b)),
+            |this| this.row_division(span),
+        )
+    }
+
+    pub(super) fn table_power(&mut self, base: &At, exponent: &At, span: Span) -> Value {
+        self.table_of(&[base, exponent], |cells| two(cells, power), |this| this.row_function("^", span))
+    }
+
+    pub(super) fn table_unary(&mut self, function: Unary, name: &str, arg: &At, span: Span) -> Value {
+        self.table_of(
+            &[arg],
+            |cells| cells.first().map_or(Cell::Undefined, |&cell| unary(function, cell)),
+            |this| this.row_function(name, span),
+        )
+    }
+
+    pub(super) fn table_extreme(&mut self, op: Binary, left: &At, right: &At, span: Span) -> Value {
+        let pick = |a: Cell, b: Cell| match (a.to_f64(), b.to_f64()) {
+            (Some(x), Some(y)) if (x <= y) == (op == Binary::Min) => a,
+            (Some(_), Some(_)) => b,
+            _ => worse(a, b),
+        };
+        self.table_of(&[left, right], |cells| two(cells, pick), |this| this.row_division(span))
+    }
+
+    /// `case` with a table among its values.
+    pub(super) fn table_case(&mut self, arms: &[(At, At)], otherwise: &At, span: Span) -> Value {
+        let mut parts = Vec::with_capacity(2 * arms.len() + 1);
+        for (condition, value) in arms {
+            if self.row_condition(condition).is_none() {
+                return Value::Poison;
+            }
+            parts.extend([condition, value]);
+        }
+        parts.push(otherwise);
+        let choose = |cells: &[Cell]| {
+            let (arms, otherwise) = cells.as_chunks::<2>();
+            for [condition, value] in arms {
+                match condition {
+                    Cell::Bool(true) => return *value,
+                    Cell::Bool(false) => {}
+                    Cell::Exact(_) | Cell::Real(_) | Cell::Undefined => return Cell::Undefined,
+                    Cell::Undecided => return Cell::Undecided,
+                }
+            }
+            otherwise.first().copied().unwrap_or(Cell::Undefined)
+        };
+        self.table_of(&parts, choose, |this| this.row_division(span))
+    }
+
+    pub(super) fn table_compare(&mut self, op: CompareOp, left: &At, right: &At, span: Span) -> Value {
+        let holds = |a: Cell, b: Cell| {
+            order(a, b).map_or(worse(a, b), |order| {
+                Cell::Bool(match op {
+                    CompareOp::Equal => order.is_eq(),
+                    CompareOp::NotEqual => order.is_ne(),
+                    CompareOp::Less => order.is_lt(),
+                    CompareOp::LessEqual => order.is_le(),
+                    CompareOp::Greater => order.is_gt(),
+                    CompareOp::GreaterEqual => order.is_ge(),
+                })
+            })
+        };
+        let compared =
+            self.table_of(&[left, right], |cells| two(cells, holds), |this| this.row_division(span));
+        let Value::Table(table) = compared else { return compared };
+        let Some(id) = self.settle(&table, 0, span) else { return Value::Poison };
+        self.constant_table(id, right, span);
+        Self::row_value(id, Kind::Bool)
+    }
+
+    /// HQ012 and HQ052 of a table.
+    fn constant_table(&mut self, id: RowId, right: &At, span: Span) {
+        let Some(holds) = self.as_constant(id) else { return };
+        if !self.is_literal_place() || !matches!(right.value, Value::Number(_)) || self.mentions_param(span) {
+            return;
+        }
+        let condition = self.text(span);
+        let help = "Choose another bound, or leave the condition out.";
+        self.emit(if holds == 0 {
+            let message = format!("`{condition}` is never true for the values that may occur.");
+            Diagnostic::error(Code::OutsideDomain, span, message, help)
+        } else {
+            let message = format!("`{condition}` is always true for the values that may occur.");
+            Diagnostic::warning(Code::ConstantCondition, span, message, help)
+        });
+    }
+
+    /// `round(x, digits)` of a table, half away from zero: an exact number per row.
+    pub(super) fn table_round(&mut self, arg: &At, digits: u8, span: Span) -> Value {
+        let rounded = self.table_of(
+            &[arg],
+            |cells| one(cells, |cell| round(cell, digits)),
+            |this| this.row_function("round", span),
+        );
+        self.settled_number(&rounded, digits, span)
+    }
+
+    /// `floor(x)` of a table.
+    pub(super) fn table_floor(&mut self, arg: &At, span: Span) -> Value {
+        let floor = self.table_of(&[arg], |cells| one(cells, floor), |this| this.row_function("floor", span));
+        self.settled_number(&floor, 0, span)
+    }
+
+    fn settled_number(&mut self, value: &Value, decimals: u8, span: Span) -> Value {
+        let Value::Table(table) = value else { return Value::Poison };
+        match self.settle(table, decimals, span) {
+            Some(id) => Self::row_value(id, Kind::Number),
+            None => Value::Poison,
+        }
+    }
+
+    /// The bands of a table below, between and above cut points.
+    pub(super) fn table_cut(&mut self, table: &Rc<Table>, points: &[Value], span: Span) -> Value {
+        let mut bounds: Vec<(Cell, String)> = Vec::with_capacity(points.len());
+        for point in points {
+            let Some(number) = point.number() else {
+                let message = "The points of `cut` are not constant numbers.";
+                return self.fail(
+                    Code::NotConstant,
+                    span,
+                    message,
+                    "Write them as in `cut(x, [15, 30, 60])`.",
+                );
+            };
+            bounds.push((exact(number), number.to_string()));
+        }
+        if bounds.is_sorted_by(|a, b| order(a.0, b.0).is_some_and(std::cmp::Ordering::is_lt))
+            && !bounds.is_empty()
+        {
+            let codes = table.map(|cell| {
+                let mut band = 0_i128;
+                for (bound, _) in &bounds {
+                    match order(cell, *bound) {
+                        Some(order) if order.is_ge() => band += 1,
+                        Some(_) => break,
+                        None => return worse(cell, *bound),
+                    }
+                }
+                Cell::Exact(Ratio::from_integer(band))
+            });
+            let Some(id) = self.settle(&codes, 0, span) else { return Value::Poison };
+            let words: Vec<&str> = bounds.iter().map(|(_, words)| words.as_str()).collect();
+            let (Some(first), Some(last)) = (words.first(), words.last()) else { return Value::Poison };
+            let between =
+                words.iter().zip(words.iter().skip(1)).map(|(lo, hi)| format!("{lo} to below {hi}"));
+            let labels =
+                std::iter::once(format!("below {first}")).chain(between).chain([format!("{last} or more")]);
+            return Self::row_value(id, Kind::Levels(Rc::new(labels.collect())));
+        }
+        let message = "The points of `cut` do not rise.";
+        self.fail(Code::TypeMismatch, span, message, "Write them from small to large.")
+    }
+
+    /// The row value that a table stands for: its cells must be conditions, or numbers of that many decimals.
+    fn settle(&mut self, table: &Table, decimals: u8, span: Span) -> Option<RowId> {
+        let mut axes: Vec<(Axis, usize)> = Vec::with_capacity(table.axes.len());
+        let mut stride = table.cells.len();
+        for axis in &table.axes {
+            stride /= axis.codes.len().max(1);
+            axes.push((axis.clone(), stride));
+        }
+        // The largest axis last: intervals of it are cheapest.
+        axes.sort_by_key(|(axis, _)| axis.codes.len());
+        let unit = power_of_ten(decimals)?;
+        let boolean = table.cells.iter().any(|cell| matches!(cell, Cell::Bool(_)));
+        let mut pieces = MAX_PIECES;
+        let mut faults = Vec::new();
+        let found = self.pieces(
+            &Division { table, axes: &axes, unit, decimals, boolean, span },
+            0,
+            &mut Vec::new(),
+            &mut pieces,
+            &mut faults,
+        );
+        if let Some((cell, place)) = faults.into_iter().next() {
+            self.no_value(cell, &place, span);
+            return None;
+        }
+        if found.is_none() {
+            let message = format!("`{}` has more than {MAX_PIECES} cases.", self.text(span));
+            let help = "Use coarser bounds, or ask the owner for a prepared column.";
+            self.fail(Code::RowFunction, span, message, help);
+        }
+        found
+    }
+
+    /// The part of a table where the first axes have the codes of `place`.
+    fn pieces(
+        &mut self,
+        division: &Division<'_>,
+        offset: usize,
+        place: &mut Vec<(RowId, i64)>,
+        left: &mut usize,
+        faults: &mut Vec<(Cell, Vec<(RowId, i64)>)>,
+    ) -> Option<RowId> {
+        let Division { table, axes, unit, decimals, boolean, span } = *division;
+        let Some((axis, stride)) = axes.get(place.len()) else {
+            let cell = table.cells.get(offset).copied().unwrap_or(Cell::Undefined);
+            let value = match cell {
+                Cell::Bool(value) => i64::from(value),
+                Cell::Exact(number) => {
+                    i64::try_from((number * Ratio::from_integer(unit)).to_integer()).ok()?
+                }
+                Cell::Real(_) | Cell::Undefined | Cell::Undecided => {
+                    if faults.is_empty() {
+                        faults.push((cell, place.clone()));
+                    }
+                    0
+                }
+            };
+            return Some(self.constant(value, decimals, span));
+        };
+        let mut groups: Vec<(RowId, Vec<(i64, i64)>)> = Vec::new();
+        let mut previous: Option<i64> = None;
+        for (index, &code) in axis.codes.iter().enumerate() {
+            if !self.may_be(axis.row, code) {
+                continue;
+            }
+            place.push((axis.row, code));
+            let below = self.pieces(division, offset + index * stride, place, left, faults)?;
+            place.pop();
+            // Codes between two of a column with a step do not occur, so an interval may hold them.
+            match groups.iter_mut().find(|(group, _)| *group == below) {
+                Some((_, set)) => match set.last_mut() {
+                    Some((_, end)) if Some(*end) == previous => *end = code,
+                    _ => set.push((code, code)),
+                },
+                None => groups.push((below, vec![(code, code)])),
+            }
+            previous = Some(code);
+        }
+        *left = left.checked_sub(groups.iter().map(|(_, set)| set.len()).sum())?;
+        let row = axis.row;
+        if let [(only, _)] = groups.as_slice() {
+            return Some(*only);
+        }
+        if boolean && let Some(set) = self.true_set(&groups) {
+            return Some(self.member(row, &set, span));
+        }
+        let zero = groups.iter().position(|(group, _)| self.as_constant(*group) == Some(0));
+        let constant =
+            zero.or_else(|| groups.iter().position(|(group, _)| self.as_constant(*group).is_some()));
+        let otherwise = match constant {
+            Some(at) => groups.swap_remove(at).0,
+            None => self.constant(0, decimals, span),
+        };
+        let arms = groups.into_iter().map(|(group, set)| (self.member(row, &set, span), group)).collect();
+        Some(self.case_row(arms, otherwise, span))
+    }
+
+    /// The codes for which a condition of one axis holds.
+    fn true_set(&self, groups: &[(RowId, Vec<(i64, i64)>)]) -> Option<Vec<(i64, i64)>> {
+        let mut set = Vec::new();
+        for (group, codes) in groups {
+            match self.as_constant(*group)? {
+                0 => {}
+                _ => set.extend(codes),
+            }
+        }
+        set.sort_unstable();
+        Some(set)
+    }
+
+    /// Whether the conditions around us leave this code of a row value.
+    fn may_be(&self, row: RowId, code: i64) -> bool {
+        let holds = |set: &Vec<(i64, i64)>| set.iter().any(|&(lo, hi)| lo <= code && code <= hi);
+        self.confined.get(&row).is_none_or(holds)
+            && self.within.iter().filter(|(other, _)| *other == row).all(|(_, set)| holds(set))
+    }
+
+    /// The sets that a condition confines row values to where it holds, or does not.
+    pub(super) fn confinements(&self, condition: RowId, holds: bool) -> Vec<(RowId, Vec<(i64, i64)>)> {
+        let mut found = Vec::new();
+        let mut open = vec![(condition, holds)];
+        while let Some((condition, holds)) = open.pop() {
+            match self.op(condition) {
+                RowOp::Member { arg, set } if holds => found.push((*arg, set.clone())),
+                RowOp::Member { arg, set } => {
+                    found.push((*arg, intervals::without(&[self.range_of(*arg)], set)));
+                }
+                RowOp::Not(arg) => open.push((*arg, !holds)),
+                RowOp::And(left, right) if holds => open.extend([(*left, true), (*right, true)]),
+                RowOp::Or(left, right) if !holds => open.extend([(*left, false), (*right, false)]),
+                _ => {}
+            }
+        }
+        found
+    }
+
+    /// A table without a value where one is needed: HQ030, naming the codes.
+    fn no_value(&mut self, cell: Cell, place: &[(RowId, i64)], span: Span) {
+        let words: Vec<String> = place
+            .iter()
+            .map(|&(row, code)| {
+                let shown = match self.op(row) {
+                    RowOp::Column(column) => self
+                        .dataset
+                        .columns
+                        .get(column.index())
+                        .map(|column| (column.name.clone(), column.domain.label(code))),
+                    _ => None,
+                };
+                let (name, value) = shown.unwrap_or_else(|| {
+                    let number = Decimal { value: code.into(), decimals: self.decimals_of(row) };
+                    (self.text(self.rows.get(row).span), number.to_string())
+                });
+                format!("`{name}` = {value}")
+            })
+            .collect();
+        let (text, place) = (self.text(span), words.join(", "));
+        if cell == Cell::Undecided {
+            let message =
+                format!("`{text}` cannot be decided exactly where {place}: both sides agree to 11 digits.");
+            let help = "Move the bound a little, or write the condition without roots and logarithms.";
+            self.fail(Code::RowFunction, span, message, help);
+        } else {
+            let message = format!("`{text}` has no value where {place}.");
+            let help =
+                "Leave such rows out before it with `where`, or choose with `case { … -> … else -> … }`.";
+            self.fail(Code::RowDivision, span, message, help);
+        }
+    }
+
+    /// A table where an exact row value is needed: HQ030.
+    pub(super) fn inexact(&mut self, at: &At) {
+        let text = self.text(at.span);
+        let message = format!("`{text}` is no exact decimal number for each row.");
+        let help = format!(
+            "Compare it, cut it into bands, or round it: `round({text}, 1)`. Totals can be divided in `report`."
+        );
+        self.fail(Code::RowDivision, at.span, message, help);
+    }
+}
+
+/// A table on its way to a row value.
+#[derive(Clone, Copy)]
+struct Division<'a> {
+    table: &'a Table,
+    /// Axes, outermost first, with the distance of neighbouring codes in the table.
+    axes: &'a [(Axis, usize)],
+    unit: i128,
+    decimals: u8,
+    boolean: bool,
+    span: Span,
+}
