@@ -70,19 +70,22 @@ fn run(program: &Program, example: &Example, backends: &[Backend], security_bits
     let line = program.sources.line(example.span);
     let purpose = if example.purpose.is_empty() { String::new() } else { format!(": {}", example.purpose) };
     let head = format!("{}:{line}  {}{purpose}", program.file.display(), example.name);
-    let mut wrong = String::new();
+    // Backends that give the same are told of once.
+    let mut wrong: Vec<(String, String)> = Vec::new();
     for backend in backends {
-        match mismatches(program, example, backend, security_bits) {
-            Ok(mismatches) => {
-                for mismatch in mismatches {
-                    wrong += &explain(program, example, &backend.name, &mismatch);
-                }
-            }
-            Err(error) => wrong += &format!("        on {}: {error}\n", backend.name),
+        let text = match mismatches(program, example, backend, security_bits) {
+            Ok(found) => found.iter().map(|mismatch| explain(program, example, mismatch)).collect(),
+            Err(error) => format!("        {error}\n"),
+        };
+        match wrong.iter_mut().find(|(_, other)| *other == text) {
+            _ if text.is_empty() => {}
+            Some((names, _)) => *names += &format!(" and {}", backend.name),
+            None => wrong.push((backend.name.clone(), text)),
         }
     }
     let word = if wrong.is_empty() { "ok  " } else { "FAIL" };
-    output::out(&format!("{word}  {head}\n{wrong}"));
+    let lines: String = wrong.iter().map(|(names, text)| format!("      on {names}\n{text}")).collect();
+    output::out(&format!("{word}  {head}\n{lines}"));
     wrong.is_empty()
 }
 
@@ -127,13 +130,13 @@ fn csv(name: &Path, example: &Example) -> Result<Vec<u8>> {
     writer.into_inner().map_err(|error| failed(error.to_string()))
 }
 
-fn explain(program: &Program, example: &Example, backend: &str, mismatch: &Mismatch) -> String {
+fn explain(program: &Program, example: &Example, mismatch: &Mismatch) -> String {
     let Mismatch { expectation, part, expected, found } = mismatch;
     let Some(expectation) = example.expectations.get(*expectation) else { return String::new() };
     let line = program.sources.line(expectation.span);
     let part = if part.is_empty() { String::new() } else { format!(", at {part}") };
     format!(
-        "        line {line}, on {backend}: {}{part}\n          expected {}\n          found    {}\n",
+        "        line {line}: {}{part}\n          expected {}\n          found    {}\n",
         expectation.text,
         shown(expected),
         shown(found)
