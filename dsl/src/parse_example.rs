@@ -7,11 +7,17 @@
 use pest::iterators::Pair;
 
 use crate::ast::{Cell, ColumnDecl, DataColumn, ExampleDecl, ExamplePart};
+use crate::lexis::scan;
 use crate::parse::{Builder, IntoInnerFirst, Rule, unquote};
+use crate::source::Span;
 
 impl Builder<'_> {
     pub(crate) fn example(&mut self, pair: Pair<'_, Rule>) -> Option<ExampleDecl> {
-        let span = self.span(&pair);
+        let mut span = self.span(&pair);
+        // What stands behind the last part, comments too, belongs to what follows.
+        let tokens = scan(pair.as_str());
+        let length = tokens.last().map_or(0, |token| token.end());
+        span.end = Span::new(self.file, 0, span.start_index() + length).end;
         let (mut name, mut purpose, mut parts) = (None, String::new(), Vec::new());
         for part in pair.into_inner() {
             let here = self.span(&part);
@@ -24,7 +30,9 @@ impl Builder<'_> {
                 }
                 Rule::expect_clause => {
                     let value = part.into_inner().find(|piece| piece.as_rule() == Rule::expr)?;
-                    parts.push(ExamplePart::Expect(self.expression(value), here));
+                    let value = self.expression(value);
+                    let here = Span { end: value.span.end, ..here };
+                    parts.push(ExamplePart::Expect(value, here));
                 }
                 Rule::where_clause | Rule::derive_clause => {
                     parts.extend(self.clause(part).map(ExamplePart::Clause));

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use hq_dsl::{Code, Compiled, Diagnostic, compile, dataset, render};
+use hq_dsl::{Code, Column, Compiled, Diagnostic, compile, dataset, render};
 use support::{Schemas, repository};
 
 fn programs(folder: &str) -> Vec<PathBuf> {
@@ -70,6 +70,10 @@ fn every_code_of_this_crate_has_a_golden_file() {
     }
 }
 
+fn cell((column, code): (&Column, &Option<i64>)) -> String {
+    code.map_or_else(|| "missing".to_owned(), |code| column.domain.label(code))
+}
+
 #[test]
 fn checked_queries() {
     let mut failures = Vec::new();
@@ -82,6 +86,14 @@ fn checked_queries() {
         assert!(!compiled.has_errors(), "{} has errors:\n{text}", path.display());
         for query in &compiled.queries {
             writeln!(text, "{query}").unwrap();
+        }
+        for example in &compiled.examples {
+            writeln!(text, "example at line {}\n{}", compiled.sources.line(example.span), example.query)
+                .unwrap();
+            for row in &example.rows {
+                let cells: Vec<String> = example.query.dataset.columns.iter().zip(row).map(cell).collect();
+                writeln!(text, "row {}", cells.join(" | ")).unwrap();
+            }
         }
         check(&path, &text, &mut failures);
     }

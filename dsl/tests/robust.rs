@@ -53,8 +53,13 @@ fn mutants_get_sensible_messages() {
         .map(|name| format!("tests/queries/{name}.hq"))
         .to_vec();
     names.extend(
-        ["tests/schemas/nhanes.hq", "dsl/tests/programs/domains.hq", "dsl/tests/programs/lists.hq"]
-            .map(str::to_owned),
+        [
+            "tests/schemas/nhanes.hq",
+            "dsl/tests/programs/domains.hq",
+            "dsl/tests/programs/lists.hq",
+            "dsl/tests/programs/examples.hq",
+        ]
+        .map(str::to_owned),
     );
     for name in names {
         let text = std::fs::read_to_string(repository(&name)).unwrap();
