@@ -10,10 +10,10 @@
 mod support;
 
 use hq_dsl::{
-    Block, FunctionManual, Loader, MODULES, Query, Row, Value, compile, finish, manual, render, stdlib,
+    Block, FunctionManual, Group, Loader, MODULES, Query, Row, Value, compile, finish, manual, render, stdlib,
 };
 use serde_json::Value as Json;
-use support::{repository, run};
+use support::{repository, row_values, run};
 
 struct Bundled;
 
@@ -137,5 +137,74 @@ fn every_function_is_described_and_has_an_example() {
         let compiled = compile(module, stdlib(module).unwrap(), &[], &Bundled);
         assert!(compiled.diagnostics.is_empty(), "{module}: {:?}", compiled.diagnostics);
         assert!(compiled.examples.len() >= manual.functions.len(), "{module}");
+    }
+}
+
+/// The group of a query without keys, over rows that are given.
+fn group(query: &Query, rows: &[Vec<Option<i64>>]) -> Group {
+    let mut sums = vec![0_i128; query.aggregates.len()];
+    for row in rows {
+        let values = row_values(query, row);
+        if values[query.filter.index()] != 0 {
+            for (sum, aggregate) in sums.iter_mut().zip(&query.aggregates) {
+                *sum += i128::from(values[aggregate.value.index()]);
+            }
+        }
+    }
+    Group { by: Vec::new(), aggregates: sums.into_iter().map(Some).collect() }
+}
+
+#[test]
+fn every_example_holds() {
+    for module in MODULES {
+        let compiled = compile(module, stdlib(module).unwrap(), &[], &Bundled);
+        for example in &compiled.examples {
+            let rows = finish(&example.query, &[group(&example.query, &example.rows)]);
+            assert_eq!(
+                example.mismatches(&rows),
+                [],
+                "{} in line {}",
+                example.name,
+                compiled.sources.line(example.span)
+            );
+        }
+    }
+}
+
+#[test]
+fn expectations_are_compared_as_the_reference_says() {
+    let holds = |expectation: &str| {
+        let text = format!("example e\n  data {{ x: 0..9 = [2, 4] }}\n  expect {expectation}\n");
+        let compiled = compile("e.hq", &text, &[], &Bundled);
+        assert!(!compiled.has_errors(), "{expectation}: {:?}", compiled.diagnostics);
+        let example = compiled.examples.first().unwrap();
+        example.mismatches(&finish(&example.query, &[group(&example.query, &example.rows)])).is_empty()
+    };
+    for right in [
+        "sum(x) / 3 == 2",
+        "sum(x) / 7 == 0.857142857142",
+        "sqrt(sum(x)) ^ 2 - 6 == 0",
+        "sum(x) == 6.0",
+        "(count() == 2) == true",
+        "(count() == 2) == 1",
+        "sum(x) / (count() - 2) == undefined",
+        "[sum(x), count() / 0] == [6, undefined]",
+        "{ a: 1, b: [count()] } == { b: [2], a: 1 }",
+        "case { count() > 1 -> \"many\" else -> \"few\" } == \"many\"",
+        "sum(x) / count() == count() + 1",
+    ] {
+        assert!(holds(right), "{right}");
+    }
+    for wrong in [
+        "sum(x) == 7",
+        "1_000_000_000_000 + count() == 1_000_000_000_003",
+        "sum(x) / 7 == 0.85714285",
+        "exp(-25) == 0",
+        "sum(x) == undefined",
+        "sum(x) / 0 == 0",
+        "[sum(x), 1] == [6, undefined]",
+        "case { count() > 1 -> \"many\" else -> \"few\" } == \"few\"",
+    ] {
+        assert!(!holds(wrong), "{wrong}");
     }
 }
