@@ -296,7 +296,7 @@ impl Reader {
             }
             (Some(token), _)
                 if RESERVED.contains(&token.text)
-                    && tokens.get(index + 1).is_some_and(|next| next.text == "=") =>
+                    && matches!(next, "=" | ":") =>
             {
                 let message = format!("`{}` is a word of the language and cannot be a name.", token.text);
                 self.report(Code::ReservedWord, start, end, message, "Choose another name.");
