@@ -45,14 +45,14 @@ pub(crate) struct Encoder {
 
 impl Encoder {
     /// For inputs in their order; an input that the table or the encodings lack is given back as the error.
-    pub(crate) fn new(
-        inputs: &[Input],
+    pub(crate) fn new<'a>(
+        inputs: impl IntoIterator<Item = &'a Input>,
         form: InputForm,
         table: &Table,
         encodings: &Encodings,
     ) -> std::result::Result<Self, SourceError> {
         let contents = inputs
-            .iter()
+            .into_iter()
             .map(|input| {
                 content(input, form, table, encodings).ok_or_else(|| SourceError {
                     place: input.name.clone(),

@@ -67,6 +67,8 @@ pub(crate) enum Command {
     Keygen(KeygenArgs),
     /// Encrypt a table
     Encrypt(EncryptArgs),
+    /// Encrypt the secret parameters of a query; needs no secret key
+    Seal(SealArgs),
     /// Compute a query on an encrypted table; needs no secret key
     Compute(ComputeArgs),
     /// Open a result under the release rules
@@ -81,7 +83,7 @@ pub(crate) struct ProgramArgs {
     /// Folder with schemas and modules that `use` finds; may be repeated
     #[arg(long, value_name = "DIR")]
     pub(crate) schema: Vec<PathBuf>,
-    /// Value of a public parameter; may be repeated
+    /// Value of a parameter; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     pub(crate) param: Vec<(String, String)>,
     /// The query to take, where the file holds several
@@ -284,6 +286,23 @@ pub(crate) struct EncryptArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct SealArgs {
+    /// The program
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) program: ProgramArgs,
+    /// The evaluation keys, which hold the public key
+    #[arg(long, value_name = "FILE")]
+    pub(crate) eval_keys: PathBuf,
+    /// Backend that the keys are for
+    #[arg(long, value_name = "NAME", default_value = "bgv")]
+    pub(crate) backend: String,
+    /// File to write
+    #[arg(short, long, value_name = "SEALED")]
+    pub(crate) output: PathBuf,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ComputeArgs {
     /// The program
     pub(crate) file: PathBuf,
@@ -293,6 +312,9 @@ pub(crate) struct ComputeArgs {
     /// The evaluation keys
     #[arg(long, value_name = "FILE")]
     pub(crate) eval_keys: PathBuf,
+    /// Secret parameters that `hq seal` made
+    #[arg(long, value_name = "FILE")]
+    pub(crate) sealed: Option<PathBuf>,
     /// File to write
     #[arg(short, long, value_name = "RESULT")]
     pub(crate) output: PathBuf,

@@ -108,6 +108,21 @@ pub(crate) enum ClientError {
     /// No passphrase.
     #[error("no passphrase for the secret key: {reason}. Give `--passphrase-file FILE` or set HQ_PASSPHRASE")]
     NoPassphrase { reason: String },
+    /// A secret parameter without a value.
+    #[error("query `{query}` needs the secret parameter `{name}`; give it with `--param {name}=VALUE`")]
+    NoSecret { query: String, name: String },
+    /// A query without secret parameters.
+    #[error("query `{query}` has no secret parameter: there is nothing to seal")]
+    NothingSecret { query: String },
+    /// A secret parameter in the clear where the service computes.
+    #[error(
+        "`{name}` is a secret parameter, and whoever computes must not see it: encrypt it with `hq seal` and \
+         give the file with `--sealed`"
+    )]
+    SecretInClear { name: String },
+    /// Secret parameters were not given.
+    #[error("query `{query}` has secret parameters; encrypt them with `hq seal` and give `--sealed FILE`")]
+    NotSealed { query: String },
     /// The encrypted and the clear run differ.
     #[error(
         "NOT EQUAL: {differ} of {all} numbers differ between `{backend}` and the clear run; the first is \

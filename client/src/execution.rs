@@ -20,6 +20,7 @@ use crate::cli::Outside;
 use crate::error::{ClientError, Result, refused};
 use crate::output::Bar;
 use crate::program::Program;
+use crate::sealed;
 use crate::table::Table;
 
 /// Wall-clock seconds of each step, and CPU seconds of the server; `None` where a step was not taken.
@@ -87,7 +88,7 @@ pub(crate) fn execute(
     let target = Target::Cheapest { security_bits };
     let compiled = program.plan(query, &backend.evaluator, &encodings, &target)?;
     program.draw_notes(&compiled);
-    let columns = columns_of(&compiled.planned.plan.inputs);
+    let columns = columns_of(compiled.planned.plan.table_inputs());
     let table = Table::open(csv, &query.dataset, &columns, outside)?;
     table.note();
     execute_plan(program, query, backend, compiled, &table)
@@ -112,13 +113,15 @@ pub(crate) fn execute_plan(
     let keygen_s = start.elapsed().as_secs_f64();
 
     let form = backend.evaluator.capabilities().inputs;
-    let encoder = Encoder::new(&plan.inputs, form, table, &encodings)?;
+    let parameters = sealed::seal(program, query, &backend.evaluator, &keys.evaluation)?;
+    let encoder = Encoder::new(plan.table_inputs(), form, table, &encodings)?;
     let mut source = Encryption::new(&key, table, encoder, rows_per_block(plan))?;
     let bar = Bar::new(&query.name);
-    let outcome = run(plan, &backend.evaluator, &keys.evaluation, &mut source, &mut |progress| {
-        bar.set(progress);
-        ControlFlow::Continue(())
-    })?;
+    let outcome =
+        run(plan, &backend.evaluator, &keys.evaluation, &parameters, &mut source, &mut |progress| {
+            bar.set(progress);
+            ControlFlow::Continue(())
+        })?;
     drop(bar);
     let encrypt_s = source.seconds;
 

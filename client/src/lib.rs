@@ -8,6 +8,7 @@
 //! | plugins | `backend` |
 //! | tables, blocks of encrypted inputs | `table`, `header`, `blocks` |
 //! | keys at rest | `keys`, `passphrase` |
+//! | secret parameters on their way | `sealed` |
 //! | results on their way back | `result_file` |
 //! | what may be shown | `release` |
 //! | how it is shown | `report` |
@@ -28,6 +29,7 @@ mod program;
 mod release;
 mod report;
 pub mod result_file;
+mod sealed;
 mod table;
 mod workload;
 

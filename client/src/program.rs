@@ -25,6 +25,8 @@ pub(crate) struct Program {
     pub(crate) modules: Modules,
     /// Public parameters as given.
     pub(crate) params: Vec<(String, String)>,
+    /// Secret parameters as given.
+    pub(crate) secret_params: Vec<(String, String)>,
     /// Its queries.
     pub(crate) queries: Vec<Query>,
     /// Its examples.
@@ -62,12 +64,20 @@ impl Program {
         let compiled = hq_dsl::compile(&file.display().to_string(), &text, params, &loader);
         draw(file, &compiled.diagnostics, &compiled.sources)?;
         let Compiled { queries, examples, sources, .. } = compiled;
-        let params = params.to_vec();
+        let secrets: Vec<&str> = queries
+            .iter()
+            .chain(examples.iter().map(|example| &example.query))
+            .flat_map(|query| &query.secrets)
+            .map(|secret| secret.name.as_str())
+            .collect();
+        let (secret_params, params) =
+            params.iter().cloned().partition(|(name, _)| secrets.contains(&name.as_str()));
         Ok(Self {
             file: file.to_owned(),
             text,
             modules: loader.into_used(),
             params,
+            secret_params,
             queries,
             examples,
             sources,

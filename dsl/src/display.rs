@@ -9,7 +9,7 @@ use std::fmt;
 use crate::clear::{Binary, ClearId, ClearOp, Output, Unary};
 use crate::domain::quote_level;
 use crate::number::{Decimal, with_commas};
-use crate::rows::{RowId, RowOp};
+use crate::rows::{ColumnId, RowId, RowOp};
 use crate::typed::{AggregateKind, Query, SortColumn};
 
 /// Deepest nesting that is written out.
@@ -24,6 +24,9 @@ impl fmt::Display for Query {
         writeln!(f, "\nfrom {} (at most {} rows)", self.dataset.name, with_commas(self.dataset.rows.into()))?;
         for (name, value) in &self.params {
             writeln!(f, "param {name} = {value}")?;
+        }
+        for secret in &self.secrets {
+            writeln!(f, "secret param {}: {}", secret.name, secret.domain)?;
         }
         writeln!(f, "filter {}", self.row_text(self.filter))?;
         for key in &self.by {
@@ -146,13 +149,13 @@ impl Query {
     }
 
     fn column_name(&self, index: usize) -> String {
-        self.dataset.columns.get(index).map(|column| column.name.clone()).unwrap_or_default()
+        self.column(ColumnId::from_index(index)).map(|column| column.name.clone()).unwrap_or_default()
     }
 
     fn set_text(&self, arg: RowId, set: &[(i64, i64)]) -> String {
         let node = self.rows.get(arg);
         let label = |code: i64| match &node.op {
-            RowOp::Column(column) => match self.dataset.columns.get(column.index()) {
+            RowOp::Column(column) => match self.column(*column) {
                 Some(column) => quote_level(&column.domain.label(code)).replace('"', ""),
                 None => code.to_string(),
             },

@@ -22,6 +22,7 @@ pub(crate) struct Param {
     /// `None` where none was given, which has been reported.
     pub(crate) value: Option<i64>,
     pub(crate) secret: bool,
+    pub(crate) span: Span,
 }
 
 /// What is compiled of the file itself only.
@@ -177,7 +178,7 @@ impl Program {
                 }
                 _ => {}
             }
-            self.params.push(Param { name, domain, value, secret: decl.secret });
+            self.params.push(Param { name, domain, value, secret: decl.secret, span: decl.name.span });
         }
         for (name, _) in given {
             if !self.params.iter().any(|param| param.name == *name) {

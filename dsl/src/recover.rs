@@ -294,10 +294,7 @@ impl Reader {
                 let message = format!("`{}` is a word of the language and cannot be a name.", token.text);
                 self.report(Code::ReservedWord, start, end, message, "Choose another name.");
             }
-            (Some(token), _)
-                if RESERVED.contains(&token.text)
-                    && matches!(next, "=" | ":") =>
-            {
+            (Some(token), _) if RESERVED.contains(&token.text) && matches!(next, "=" | ":") => {
                 let message = format!("`{}` is a word of the language and cannot be a name.", token.text);
                 self.report(Code::ReservedWord, start, end, message, "Choose another name.");
             }

@@ -6,7 +6,7 @@ use std::fmt;
 use crate::clear::{Clears, Output};
 use crate::domain::Domain;
 use crate::prepared::Prepared;
-use crate::rows::{RowId, Rows};
+use crate::rows::{ColumnId, RowId, Rows};
 use crate::source::Span;
 
 /// A column of a dataset.
@@ -171,6 +171,9 @@ pub struct Query {
     pub purpose: String,
     /// The table it reads.
     pub dataset: Dataset,
+    /// Secret parameters, as columns that hold one encrypted value for all rows; in row expressions their ids
+    /// follow those of the dataset's columns.
+    pub secrets: Vec<Column>,
     /// Row expressions.
     pub rows: Rows,
     /// Which rows take part: the conjunction of all `where`; the constant 1 if there is none.
@@ -192,6 +195,13 @@ pub struct Query {
 }
 
 impl Query {
+    /// The column of an id in a row expression: one of the dataset, or a secret parameter.
+    #[must_use]
+    pub fn column(&self, id: ColumnId) -> Option<&Column> {
+        let columns = &self.dataset.columns;
+        columns.get(id.index()).or_else(|| self.secrets.get(id.index().checked_sub(columns.len())?))
+    }
+
     /// Number of groups: the product of the keys' sizes.
     #[must_use]
     pub fn group_count(&self) -> u64 {

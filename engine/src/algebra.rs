@@ -1,7 +1,7 @@
 //! Building circuits with the identities of arithmetic and boolean algebra applied on the way: constants
 //! fold by range, comparisons of one value with constants merge, sums flatten.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use hq_plugin_sdk::plan::{Aggregate, Builder, Input, Level, Linear, NodeId, Op, Plan, Sum, SumId};
 use hq_plugin_sdk::range::{Range, RangeSet};
@@ -334,7 +334,7 @@ pub fn rebuild_sums(
     let mut algebra = Algebra::new(Builder::new(plan.rows));
     algebra.plan_mut().parameters.clone_from(&plan.parameters);
     algebra.plan_mut().release = plan.release;
-    let mut renamed: HashMap<NodeId, NodeId> = HashMap::new();
+    let mut renamed: Vec<Option<NodeId>> = vec![None; plan.nodes().len()];
     for (node, op) in plan.iter() {
         if !live.get(node.index()).copied().unwrap_or(false) {
             continue;
@@ -344,7 +344,9 @@ pub fn rebuild_sums(
         if let Some(range) = plan.proved(node) {
             algebra.narrow(new, range);
         }
-        renamed.insert(node, new);
+        if let Some(slot) = renamed.get_mut(node.index()) {
+            *slot = Some(new);
+        }
     }
     let mut sums = Vec::with_capacity(plan.sums.len());
     for sum in &plan.sums {
@@ -353,8 +355,8 @@ pub fn rebuild_sums(
         let terms = split(&mut algebra, sum, node)?;
         sums.push(terms.into_iter().map(|(c, node)| (c, algebra.sum(node))).collect::<Vec<_>>());
     }
-    if algebra.plan().inputs.is_empty() {
-        // A backend learns the number of rows from its inputs.
+    if algebra.plan().table_inputs().next().is_none() {
+        // A backend learns the number of rows from the table's inputs.
         algebra.input(present_input(), None)?;
     }
     for aggregate in &plan.aggregates {
@@ -381,14 +383,15 @@ fn combine(terms: impl Iterator<Item = (i64, i64, SumId)>) -> Result<Aggregate> 
     Ok(Aggregate { terms: merged.into_iter().map(|(sum, coefficient)| (coefficient, sum)).collect() })
 }
 
-fn lookup(renamed: &HashMap<NodeId, NodeId>, node: NodeId) -> Result<NodeId> {
+fn lookup(renamed: &[Option<NodeId>], node: NodeId) -> Result<NodeId> {
     renamed
-        .get(&node)
+        .get(node.index())
         .copied()
+        .flatten()
         .ok_or_else(|| Invalid { place: node.to_string(), reason: "operand is not defined above".to_owned() })
 }
 
-fn rename(plan: &Plan, algebra: &mut Algebra, op: &Op, renamed: &HashMap<NodeId, NodeId>) -> Result<Op> {
+fn rename(plan: &Plan, algebra: &mut Algebra, op: &Op, renamed: &[Option<NodeId>]) -> Result<Op> {
     let of = |node: NodeId| lookup(renamed, node);
     Ok(match op {
         Op::Input { input, level } => {

@@ -108,10 +108,10 @@ pub fn model(parameters: NoiseParameters, plan: &Plan, blocks: f64) -> Noise {
     Noise::new(parameters, (steps * blocks * SOURCES_PER_STEP).max(1.0))
 }
 
-/// Blocks of N rows that a table of at most `plan.rows` rows needs.
+/// Blocks of N rows that a table of at most `rows` rows needs.
 #[must_use]
-pub fn blocks(plan: &Plan, rows_per_block: u32) -> u64 {
-    plan.rows.div_ceil(u64::from(rows_per_block).max(1)).max(1)
+pub fn blocks(rows: u64, rows_per_block: u32) -> u64 {
+    rows.div_ceil(u64::from(rows_per_block).max(1)).max(1)
 }
 
 /// The flooding that a plan at these parameters needs: its noise, hidden by [`FLOODING_BITS`].
@@ -137,7 +137,7 @@ struct Analysis {
 impl Analysis {
     fn of(plan: &Plan, rns: &RnsParameters, leveled: &Leveled) -> Result<Self, Invalid> {
         let shapes = verify::shapes(plan)?;
-        let blocks = u32::try_from(blocks(plan, rns.ring_degree)).map_or(f64::MAX, f64::from);
+        let blocks = u32::try_from(blocks(plan.rows, rns.ring_degree)).map_or(f64::MAX, f64::from);
         let noise = model(NoiseParameters::of(rns, leveled), plan, blocks);
         let bounds = noise.bounds(plan, &shapes);
         Ok(Self { noise, shapes, bounds, blocks })
@@ -165,8 +165,9 @@ pub fn certify(plan: &Plan, leveled: &Leveled) -> Result<Certificate, Uncertifie
     };
     let limit = security_limit(leveled, rns)?;
     let analysis = Analysis::of(plan, rns, leveled)?;
+    let level_bits: Vec<f64> = (0..rns.moduli.len()).map(|level| rns.log2_q(level)).collect();
     for (node, (&bits, shape)) in analysis.bounds.iter().zip(&analysis.shapes).enumerate() {
-        let modulus_bits = rns.log2_q(usize::from(shape.level.0));
+        let modulus_bits = level_bits.get(usize::from(shape.level.0)).copied().unwrap_or(0.0);
         if bits.partial_cmp(&(modulus_bits - 1.0)) != Some(std::cmp::Ordering::Less) {
             return Err(Uncertified::Noise { node, bits, modulus_bits });
         }
@@ -182,7 +183,7 @@ pub fn certify(plan: &Plan, leveled: &Leveled) -> Result<Certificate, Uncertifie
         log2_qp: (rns.log2_q(rns.moduli.len()) + rns.log2_p(), limit),
         node_bits: analysis.bounds,
         node_levels: analysis.shapes.iter().map(|shape| shape.level.0).collect(),
-        level_bits: (0..rns.moduli.len()).map(|level| rns.log2_q(level)).collect(),
+        level_bits,
         sums,
     })
 }

@@ -43,7 +43,9 @@ pub fn compile_query(
 ) -> Result<CompiledQuery, Box<Diagnostic>> {
     let explain = |error| Box::new(diagnose(query, capabilities, error));
     let circuit = lower(query).map_err(|source| explain(PlanError::Pass { pass: "lower", source }))?;
-    let planned = planner::plan(&circuit, encodings, capabilities, resolve, target).map_err(explain)?;
+    let mut encodings = encodings.clone();
+    encodings.extend(query.secrets.iter().map(|secret| (secret.name.clone(), Encoding::of(secret))));
+    let planned = planner::plan(&circuit, &encodings, capabilities, resolve, target).map_err(explain)?;
     let notes = limb_notes(query, &planned);
     Ok(CompiledQuery { circuit, planned, notes })
 }

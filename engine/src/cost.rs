@@ -3,7 +3,7 @@
 
 use hq_plugin_sdk::capabilities::{KernelCosts, Leveled};
 use hq_plugin_sdk::parameters::RnsParameters;
-use hq_plugin_sdk::plan::{Level, Op, Plan};
+use hq_plugin_sdk::plan::{Level, NodeId, Op, Plan};
 use hq_plugin_sdk::verify::Shape;
 
 /// What the price of an operation depends on besides its level.
@@ -84,53 +84,105 @@ impl Kernels {
     }
 }
 
-/// Estimated CPU nanoseconds of all blocks and of the release of the sums at `release`.
-#[must_use]
-pub fn nanoseconds(plan: &Plan, shapes: &[Shape], leveled: &Leveled, ring: Ring, release: Level) -> f64 {
-    let nearest = |costs: &&KernelCosts| costs.ring_degree.abs_diff(ring.degree);
-    let Some(costs) = leveled.costs.iter().min_by_key(nearest) else { return f64::INFINITY };
-    let shape = |node: usize| shapes.get(node).map_or((0, 2), |s| (s.level.limbs(), usize::from(s.parts)));
-    let per_block: f64 = plan
-        .iter()
-        .map(|(node, op)| {
-            let (limbs, parts) = shape(node.index());
-            let kernels = match op {
-                Op::Input { .. } => Kernels { loads: float(limbs), ..Kernels::default() },
-                Op::Linear(linear) => {
-                    let terms = linear.terms().len();
-                    Kernels { linear_terms: float(terms * parts * limbs), ..Kernels::default() }
-                }
-                Op::Mul { .. } => Kernels { tensors: float(limbs), ..Kernels::default() },
-                Op::Relinearize { .. } => Kernels::key_switch(limbs, 0, ring),
+/// The steps of a placed plan at one number of limbs.
+#[derive(Clone, Copy, Debug, Default)]
+struct Steps {
+    inputs: usize,
+    /// Terms of linear combinations, times the parts of their results.
+    terms: usize,
+    products: usize,
+    relinearizations: usize,
+    /// Parts of values that are switched down.
+    switched_parts: usize,
+    /// Sums of values of two parts.
+    sums: usize,
+    /// Sums of values of three.
+    product_sums: usize,
+}
+
+/// How many steps of each kind a placed plan takes: all that its cost depends on.
+#[derive(Clone, Debug)]
+pub struct Census {
+    rows: u64,
+    /// By the number of limbs on which a step works.
+    steps: Vec<Steps>,
+}
+
+impl Census {
+    /// Of a placed plan with its shapes.
+    #[must_use]
+    pub fn of(plan: &Plan, shapes: &[Shape]) -> Self {
+        let mut census = Self { rows: plan.rows, steps: Vec::new() };
+        let shape = |node: NodeId| {
+            shapes.get(node.index()).map_or((0, 2), |s| (s.level.limbs(), usize::from(s.parts)))
+        };
+        for (node, op) in plan.iter() {
+            let (limbs, parts) = shape(node);
+            let steps = census.at(limbs);
+            match op {
+                Op::Input { .. } => steps.inputs += 1,
+                Op::Linear(linear) => steps.terms += linear.terms().len() * parts,
+                Op::Mul { .. } => steps.products += 1,
+                Op::Relinearize { .. } => steps.relinearizations += 1,
                 // A switch after a relinearization is part of its division, at no price of its own.
-                Op::ModSwitch { arg } if matches!(plan.op(*arg), Some(Op::Relinearize { .. })) => {
-                    Kernels::default()
-                }
-                Op::ModSwitch { .. } => Kernels::division(1, limbs, parts),
-                Op::Drop { .. } | Op::Member { .. } | Op::Less { .. } | Op::Equal { .. } => {
-                    Kernels::default()
-                }
+                Op::ModSwitch { arg } if matches!(plan.op(*arg), Some(Op::Relinearize { .. })) => {}
+                Op::ModSwitch { .. } => steps.switched_parts += parts,
+                Op::Drop { .. } | Op::Member { .. } | Op::Less { .. } | Op::Equal { .. } => {}
+            }
+        }
+        for sum in &plan.sums {
+            let (limbs, parts) = shape(sum.node);
+            let steps = census.at(limbs);
+            *(if parts == 3 { &mut steps.product_sums } else { &mut steps.sums }) += 1;
+        }
+        census
+    }
+
+    /// Of nothing but the release of so many sums, which arrive at the release level.
+    #[must_use]
+    pub fn releases(sums: usize) -> Self {
+        let mut census = Self { rows: 0, steps: Vec::new() };
+        census.at(0).sums = sums;
+        census
+    }
+
+    fn at(&mut self, limbs: usize) -> &mut Steps {
+        if self.steps.len() <= limbs {
+            self.steps.resize(limbs + 1, Steps::default());
+        }
+        // Just made long enough; a level has at most 256 limbs.
+        #[expect(clippy::indexing_slicing, reason = "resized above")]
+        &mut self.steps[limbs]
+    }
+
+    /// Estimated CPU nanoseconds of all blocks and of the release of the sums at `release`.
+    #[must_use]
+    pub fn nanoseconds(&self, leveled: &Leveled, ring: Ring, release: Level) -> f64 {
+        let nearest = |costs: &&KernelCosts| costs.ring_degree.abs_diff(ring.degree);
+        let Some(costs) = leveled.costs.iter().min_by_key(nearest) else { return f64::INFINITY };
+        let kept = release.limbs();
+        let (mut per_block, mut at_the_end) = (0.0, 0.0);
+        for (limbs, steps) in self.steps.iter().enumerate() {
+            let plain = Kernels {
+                loads: float(steps.inputs * limbs),
+                linear_terms: float(steps.terms * limbs),
+                tensors: float(steps.products * limbs),
+                ..Kernels::default()
             };
-            kernels.nanoseconds(costs)
-        })
-        .sum();
-    let kept = release.limbs();
-    let at_the_end: f64 = plan
-        .sums
-        .iter()
-        .map(|sum| {
-            let (limbs, parts) = shape(sum.node.index());
+            let price = |kernels: Kernels| kernels.nanoseconds(costs);
+            per_block += price(plain)
+                + float(steps.relinearizations) * price(Kernels::key_switch(limbs, 0, ring))
+                + price(Kernels::division(1, limbs, steps.switched_parts));
             let dropped = limbs.saturating_sub(kept);
-            let lowered = if parts == 3 {
-                Kernels::key_switch(limbs, dropped, ring)
-            } else {
-                Kernels::division(dropped, kept, 1)
-            };
-            lowered.nanoseconds(costs) + costs.release * float(kept)
-        })
-        .sum();
-    let blocks = float(usize::try_from(crate::certificate::blocks(plan, ring.degree)).unwrap_or(usize::MAX));
-    (per_block * blocks + at_the_end) * f64::from(ring.degree)
+            let fresh = costs.release * float(kept);
+            at_the_end += float(steps.product_sums)
+                * (price(Kernels::key_switch(limbs, dropped, ring)) + fresh)
+                + float(steps.sums) * (price(Kernels::division(dropped, kept, 1)) + fresh);
+        }
+        let blocks = crate::certificate::blocks(self.rows, ring.degree);
+        let blocks = float(usize::try_from(blocks).unwrap_or(usize::MAX));
+        (per_block * blocks + at_the_end) * f64::from(ring.degree)
+    }
 }
 
 fn size(count: u32) -> usize {

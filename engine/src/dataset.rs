@@ -175,8 +175,8 @@ impl DatasetFolder {
     /// # Errors
     /// A part that the dataset does not hold.
     pub fn blocks(&self, plan: &Plan) -> Result<FolderBlocks, SourceError> {
-        let mut parts = Vec::with_capacity(plan.inputs.len());
-        for input in &plan.inputs {
+        let mut parts = Vec::new();
+        for input in plan.table_inputs() {
             let part = self.manifest.parts.get(&input.name).ok_or_else(|| {
                 wrong(&self.folder, format!("holds no part `{}` that the plan reads", input.name))
             })?;

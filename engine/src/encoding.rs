@@ -4,7 +4,7 @@
 //! presence proofs and the service's erasure of a row rest on it.
 
 use hq_dsl::Column;
-use hq_plugin_sdk::plan::Input;
+use hq_plugin_sdk::plan::{Input, Origin};
 use hq_plugin_sdk::range::Range;
 use serde::{Deserialize, Serialize};
 
@@ -111,7 +111,7 @@ impl Encoding {
 }
 
 fn flag(name: String, one_of: Option<String>) -> Input {
-    Input { name, range: Range::BOOL, one_of }
+    Input { name, range: Range::BOOL, one_of, origin: Origin::Table }
 }
 
 #[cfg(test)]

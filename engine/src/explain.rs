@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use hq_dsl::Query;
 use hq_plugin_sdk::capabilities::{Capabilities, Leveled, OpKind};
 use hq_plugin_sdk::parameters::{Parameters, RnsParameters};
-use hq_plugin_sdk::plan::{NodeId, Op, Plan};
+use hq_plugin_sdk::plan::{NodeId, Op, Origin, Plan};
 use hq_plugin_sdk::text::annotated;
 use hq_plugin_sdk::verify;
 
@@ -163,11 +163,14 @@ fn parameters(out: &mut String, rns: &RnsParameters, certificate: &Certificate, 
 
 fn levels(out: &mut String, plan: &Plan, rns: &RnsParameters, leveled: &Leveled, certificate: &Certificate) {
     section(out, "Levels (noise bounds in bits, canonical norm)");
-    let blocks = u32::try_from(blocks(plan, rns.ring_degree)).map_or(f64::MAX, f64::from);
+    let blocks = u32::try_from(blocks(plan.rows, rns.ring_degree)).map_or(f64::MAX, f64::from);
     let noise = model(NoiseParameters::of(rns, leveled), plan, blocks);
+    let secret = plan.inputs.iter().any(|input| input.origin == Origin::Parameter);
+    let parameter =
+        if secret { format!("   secret parameter {:.1}", noise.fresh_parameter()) } else { String::new() };
     let _ = writeln!(
         out,
-        "fresh {:.1}   rounding of a switch {:.1}   D = {:.2} standard deviations   |s| <= 2^{:.1}",
+        "fresh {:.1}{parameter}   rounding of a switch {:.1}   D = {:.2} standard deviations   |s| <= 2^{:.1}",
         noise.fresh(),
         noise.rounding(2),
         certificate.tail,
@@ -265,7 +268,7 @@ fn cost(out: &mut String, compiled: &CompiledQuery, rns: &RnsParameters) {
     let _ = writeln!(
         out,
         "{} blocks of {} rows at most, {} ciphertexts per block; estimated server CPU {:.2} s",
-        blocks(plan, rns.ring_degree),
+        blocks(plan.rows, rns.ring_degree),
         rns.ring_degree,
         plan.inputs.len(),
         compiled.planned.cost_ns / 1e9

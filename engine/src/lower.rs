@@ -9,7 +9,7 @@ mod distribution;
 use std::collections::HashMap;
 
 use hq_dsl::{AggregateKind, ColumnId, Query, RowId, RowOp};
-use hq_plugin_sdk::plan::{Aggregate, Builder, Input, NodeId, Op, Plan};
+use hq_plugin_sdk::plan::{Aggregate, Builder, Input, NodeId, Op, Origin, Plan};
 use hq_plugin_sdk::range::{Range, RangeSet};
 
 use crate::algebra::{Algebra, Result};
@@ -106,7 +106,7 @@ pub fn groups(query: &Query) -> Vec<Vec<i64>> {
 /// The declaration of [`PRESENT`].
 #[must_use]
 pub fn present_input() -> Input {
-    Input { name: PRESENT.to_owned(), range: Range::BOOL, one_of: None }
+    Input { name: PRESENT.to_owned(), range: Range::BOOL, one_of: None, origin: Origin::Table }
 }
 
 struct Lowering<'a> {
@@ -203,20 +203,23 @@ impl Lowering<'_> {
     }
 
     fn column(&mut self, column: ColumnId) -> Result<NodeId> {
-        let Some(declared) = self.query.dataset.columns.get(column.index()) else {
+        let Some(declared) = self.query.column(column) else {
             return self.algebra.constant(0);
         };
         let (lo, hi) = declared.domain.range();
         let range = Range::new(lo, hi).unwrap_or(Range::BOOL);
         let name = declared.name.clone();
-        self.algebra.input(Input { name, range, one_of: None }, None)
+        let secret = column.index() >= self.query.dataset.columns.len();
+        let origin = if secret { Origin::Parameter } else { Origin::Table };
+        self.algebra.input(Input { name, range, one_of: None, origin }, None)
     }
 
     fn known(&mut self, column: ColumnId) -> Result<NodeId> {
-        match self.query.dataset.columns.get(column.index()) {
+        match self.query.column(column) {
             Some(declared) if declared.optional => {
                 let name = known_input(&declared.name);
-                self.algebra.input(Input { name, range: Range::BOOL, one_of: None }, None)
+                self.algebra
+                    .input(Input { name, range: Range::BOOL, one_of: None, origin: Origin::Table }, None)
             }
             _ => self.algebra.constant(1),
         }

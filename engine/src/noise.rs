@@ -13,7 +13,7 @@
 
 use hq_plugin_sdk::capabilities::Leveled;
 use hq_plugin_sdk::parameters::RnsParameters;
-use hq_plugin_sdk::plan::{NodeId, Op, Plan};
+use hq_plugin_sdk::plan::{NodeId, Op, Origin, Plan};
 
 /// Bits of security against a decryption failure.
 pub const FAILURE_BITS: f64 = 128.0;
@@ -79,6 +79,9 @@ pub fn log2_add(a: f64, b: f64) -> f64 {
     let (small, large) = if a < b { (a, b) } else { (b, a) };
     if small == f64::NEG_INFINITY {
         large
+    } else if large - small > 60.0 {
+        // log2(1 + 2^-60) is less than the distance to the next double, which is a bound without logarithms.
+        large.next_up()
     } else {
         large + (small - large).exp2().ln_1p() / std::f64::consts::LN_2
     }
@@ -100,6 +103,8 @@ pub fn ceil(bits: f64, range: std::ops::RangeInclusive<u32>) -> u32 {
 pub struct Noise {
     parameters: NoiseParameters,
     log2_tail: f64,
+    /// [`Noise::key_switch`] at each level; asked for at every product.
+    key_switches: Vec<f64>,
 }
 
 impl Noise {
@@ -108,7 +113,10 @@ impl Noise {
     #[must_use]
     pub fn new(parameters: NoiseParameters, sources: f64) -> Self {
         let tail = (FAILURE_BITS * std::f64::consts::LN_2 + (parameters.ring_degree * sources).ln()).sqrt();
-        Self { parameters, log2_tail: tail.log2() }
+        let mut noise = Self { parameters, log2_tail: tail.log2(), key_switches: Vec::new() };
+        let levels = noise.parameters.log2_moduli.len();
+        noise.key_switches = (0..levels).map(|level| noise.key_switch_at(level)).collect();
+        noise
     }
 
     /// D.
@@ -142,6 +150,12 @@ impl Noise {
         self.parameters.log2_t + log2_add(self.log2_n() - 1.0, self.error())
     }
 
+    /// Public-key encryption `v = m + t (e u + e0 + e1 s)`, with the message of [`Noise::fresh`].
+    #[must_use]
+    pub fn fresh_parameter(&self) -> f64 {
+        log2_add(self.fresh(), self.public_zero())
+    }
+
     /// The rounding of a division of c0, c1 (and c2): `t D sqrt(N/12) (1 + |s| (+ |s|^2))`.
     #[must_use]
     pub fn rounding(&self, parts: u8) -> f64 {
@@ -158,6 +172,10 @@ impl Noise {
     /// `|d_j| <= D sqrt(N/12) Q_j`.
     #[must_use]
     pub fn key_switch(&self, level: usize) -> f64 {
+        self.key_switches.get(level).copied().unwrap_or(f64::INFINITY)
+    }
+
+    fn key_switch_at(&self, level: usize) -> f64 {
         let primes = self.parameters.log2_moduli.get(..=level).unwrap_or(&self.parameters.log2_moduli);
         let digits = primes.chunks(self.parameters.digit_limbs).fold(f64::NEG_INFINITY, |sum, digit| {
             log2_add(sum, digit.iter().sum::<f64>() + self.random(-12_f64.log2() / 2.0))
@@ -169,8 +187,11 @@ impl Noise {
     /// Modulus switching from `level`: `v / q_level` and one rounding.
     #[must_use]
     pub fn mod_switch(&self, bits: f64, level: usize, parts: u8) -> f64 {
-        let prime = self.parameters.log2_moduli.get(level).copied().unwrap_or(0.0);
-        log2_add(bits - prime, self.rounding(parts))
+        log2_add(bits - self.log2_prime(level), self.rounding(parts))
+    }
+
+    fn log2_prime(&self, level: usize) -> f64 {
+        self.parameters.log2_moduli.get(level).copied().unwrap_or(0.0)
     }
 
     /// The fresh public-key encryption of zero of a release, without its flooding:
@@ -186,12 +207,17 @@ impl Noise {
     #[must_use]
     pub fn bounds(&self, plan: &Plan, shapes: &[hq_plugin_sdk::verify::Shape]) -> Vec<f64> {
         let mut bounds: Vec<f64> = Vec::with_capacity(plan.nodes().len());
+        let (fresh, parameter) = (self.fresh(), self.fresh_parameter());
+        let rounding = [self.rounding(2), self.rounding(3)];
         for (node, op) in plan.iter() {
             let at = |node: NodeId| bounds.get(node.index()).copied().unwrap_or(f64::INFINITY);
             let shape = |node: NodeId| shapes.get(node.index());
             let level = |node: NodeId| shape(node).map_or(0, |shape| usize::from(shape.level.0));
             let bound = match op {
-                Op::Input { .. } => self.fresh(),
+                Op::Input { input, .. } => match plan.origin(*input) {
+                    Origin::Table => fresh,
+                    Origin::Parameter => parameter,
+                },
                 Op::Linear(linear) => linear.terms().iter().fold(
                     // A constant is a constant polynomial: its norm is its magnitude.
                     log2_magnitude(linear.constant()),
@@ -200,7 +226,8 @@ impl Noise {
                 Op::Mul { left, right } => at(*left) + at(*right),
                 Op::Relinearize { arg } => log2_add(at(*arg), self.key_switch(level(node))),
                 Op::ModSwitch { arg } => {
-                    self.mod_switch(at(*arg), level(*arg), shape(*arg).map_or(3, |shape| shape.parts))
+                    let parts = shape(*arg).map_or(3, |shape| shape.parts);
+                    log2_add(at(*arg) - self.log2_prime(level(*arg)), rounding[usize::from(parts > 2)])
                 }
                 Op::Drop { arg, .. } => at(*arg),
                 Op::Member { .. } | Op::Less { .. } | Op::Equal { .. } => f64::INFINITY,

@@ -2,7 +2,6 @@
 //! the backend's description alone.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
 use hq_plugin_sdk::backend::BackendError;
 use hq_plugin_sdk::capabilities::{Capabilities, InputForm, Leveled, SecurityLimit};
@@ -12,7 +11,7 @@ use hq_plugin_sdk::verify::{self, Invalid, Shape};
 
 use crate::algebra::Result as Rebuilt;
 use crate::certificate::{self, Certificate, Uncertified, blocks, certify};
-use crate::cost::{self, Ring};
+use crate::cost::{Census, Ring};
 use crate::noise::{FLOODING_BITS, Noise, NoiseParameters, ceil, secret_bound};
 use crate::passes::{self, Depths, Encodings};
 
@@ -21,6 +20,9 @@ pub const RELEASE_LEVEL: Level = Level(1);
 
 /// Rows per block of a backend that has no slots.
 const CLEAR_BLOCK_ROWS: u32 = 65_536;
+
+/// Most limbs of a sum. More would cost more than any other modulus could save.
+const MAX_LIMBS: usize = 64;
 
 /// What a plan is made for.
 #[derive(Clone, Debug)]
@@ -145,13 +147,24 @@ struct Placement {
     plan: Plan,
     pipeline: Pipeline,
     shapes: Vec<Shape>,
+    census: Census,
+    /// Primes in the chain that it needs.
+    levels: usize,
 }
 
-impl Placement {
-    /// Primes in the chain that it needs.
-    fn levels(&self) -> usize {
-        levels(&self.plan)
-    }
+/// The sums in limbs, for the plaintext moduli that split them alike.
+struct Split {
+    moduli: Vec<u64>,
+    pipeline: Pipeline,
+    limbs: Plan,
+    /// At least what the release of the sums costs.
+    release_ns: f64,
+}
+
+/// The placements for some plaintext moduli.
+struct Placed {
+    moduli: Vec<u64>,
+    placements: Vec<Placement>,
 }
 
 impl Search<'_> {
@@ -162,11 +175,21 @@ impl Search<'_> {
         }
     }
 
+    /// The sums in limbs for a plaintext modulus.
+    fn limbs(&self, modulus: u64) -> Result<(Pipeline, Plan), PlanError> {
+        let mut pipeline = self.pipeline.clone();
+        let plan = pipeline.pass("limbs", &self.encoded, |plan| passes::limbs(plan, modulus, MAX_LIMBS))?;
+        Ok((pipeline, plan))
+    }
+
     /// Limbs for a plaintext modulus, then shape and place: as it is, and with factors distributed where
     /// that changes something.
     fn place(&self, modulus: u64) -> Result<Vec<Placement>, PlanError> {
-        let mut whole = self.pipeline.clone();
-        let plan = whole.pass("limbs", &self.encoded, |plan| passes::limbs(plan, modulus))?;
+        let (pipeline, plan) = self.limbs(modulus)?;
+        Self::place_limbs(pipeline, plan)
+    }
+
+    fn place_limbs(whole: Pipeline, plan: Plan) -> Result<Vec<Placement>, PlanError> {
         let mut distributed = whole.clone();
         let other = distributed.pass("distribute", &plan, passes::distribute)?;
         let mut placements = Vec::with_capacity(2);
@@ -183,7 +206,7 @@ impl Search<'_> {
         let cost = |placement: &Placement| self.cost_ns(placement, ring);
         placements.sort_by(|a, b| cost(a).total_cmp(&cost(b)));
         let allowed = parameters.moduli.len();
-        match placements.iter().find(|placement| placement.levels() <= allowed) {
+        match placements.iter().find(|placement| placement.levels <= allowed) {
             Some(placement) => self.certified(placement, parameters),
             None => Err(too_deep(placements.iter(), allowed)),
         }
@@ -203,46 +226,131 @@ impl Search<'_> {
     }
 
     fn cost_ns(&self, placement: &Placement, ring: Ring) -> f64 {
-        cost::nanoseconds(&placement.plan, &placement.shapes, self.leveled, ring, RELEASE_LEVEL)
+        placement.census.nanoseconds(self.leveled, ring, RELEASE_LEVEL)
     }
 
     /// Every ring degree, plaintext modulus and key-switching shape, by estimated cost; the first that
-    /// certifies.
+    /// certifies. A modulus whose sums cost more to release than a whole plan that was found is not placed.
     fn cheapest(&self, security_bits: u32) -> Result<Planned, PlanError> {
-        let mut placed_for: BTreeMap<u64, Vec<Placement>> = BTreeMap::new();
-        let limits = || self.leveled.security.iter().filter(|limit| limit.security_bits == security_bits);
-        for modulus in limits().flat_map(|limit| self.plaintext_moduli(limit.ring_degree)) {
-            if let Entry::Vacant(entry) = placed_for.entry(modulus) {
-                // A modulus too small for the rows has no plan; a larger one may.
-                entry.insert(self.place(modulus).unwrap_or_default());
+        let limits: Vec<&SecurityLimit> =
+            self.leveled.security.iter().filter(|limit| limit.security_bits == security_bits).collect();
+        let mut splits = self.split_all(&limits).into_iter().peekable();
+        let mut placed: Vec<Placed> = Vec::new();
+        let mut best: Option<Planned> = None;
+        while let Some(next) =
+            splits.next_if(|split| best.as_ref().is_none_or(|best| split.release_ns < best.cost_ns))
+        {
+            let mut group = vec![next];
+            if let Some(best) = &best {
+                group.extend(std::iter::from_fn(|| splits.next_if(|split| split.release_ns < best.cost_ns)));
             }
-        }
-        let mut candidates: Vec<(f64, &Placement, RnsRequest)> = Vec::new();
-        for limit in limits() {
-            for modulus in self.plaintext_moduli(limit.ring_degree) {
-                for placement in placed_for.get(&modulus).into_iter().flatten() {
-                    let requests = self.requests(placement, modulus, limit);
-                    candidates.extend(requests.map(|(cost, request)| (cost, placement, request)));
+            for split in group {
+                if let Ok(placements) = Self::place_limbs(split.pipeline, split.limbs) {
+                    placed.push(Placed { moduli: split.moduli, placements });
                 }
             }
+            best = self.first_certified(&placed, &limits);
         }
-        candidates.sort_by(|a, b| a.0.total_cmp(&b.0));
-        for (_, placement, request) in candidates {
-            // A backend may lack primes of this size, or the certificate a bit: another shape may do.
-            let Ok(parameters) = (self.resolve)(&request) else { continue };
-            if let Ok(planned) = self.certified(placement, &parameters) {
-                return Ok(planned);
-            }
+        if let Some(best) = best {
+            return Ok(best);
         }
         // Say why the largest modulus had none.
         let allowed = self.most_levels(security_bits);
-        match placed_for.values().rev().find(|placements| !placements.is_empty()) {
-            Some(placements) => Err(too_deep(placements.iter(), allowed)),
+        match placed.iter().max_by_key(|placed| placed.moduli.last().copied()) {
+            Some(placed) => Err(too_deep(placed.placements.iter(), allowed)),
             None => {
                 let placements = self.place(1 << self.leveled.max_plaintext_bits.min(62))?;
                 Err(too_deep(placements.iter(), allowed))
             }
         }
+    }
+
+    /// The cheapest candidate that certifies.
+    fn first_certified(&self, placed: &[Placed], limits: &[&SecurityLimit]) -> Option<Planned> {
+        let mut candidates = Vec::new();
+        for &limit in limits {
+            let own = self.plaintext_moduli(limit.ring_degree);
+            for placed in placed {
+                for &modulus in own.iter().filter(|modulus| placed.moduli.contains(modulus)) {
+                    for placement in &placed.placements {
+                        candidates.extend(self.candidates(placement, modulus, limit));
+                    }
+                }
+            }
+        }
+        candidates.sort_by(|a, b| a.cost_ns.total_cmp(&b.cost_ns));
+        candidates.into_iter().find_map(|candidate| {
+            // A backend may lack primes of this size, or the certificate a bit: another shape may do.
+            let request = self.request(&candidate)?;
+            let parameters = (self.resolve)(&request).ok()?;
+            self.certified(candidate.placement, &parameters).ok()
+        })
+    }
+
+    /// The sums in limbs for all plaintext moduli; the cheapest to release first.
+    fn split_all(&self, limits: &[&SecurityLimit]) -> Vec<Split> {
+        let mut moduli: Vec<u64> =
+            limits.iter().flat_map(|limit| self.plaintext_moduli(limit.ring_degree)).collect();
+        moduli.sort_unstable();
+        moduli.dedup();
+        let mut splits: Vec<Split> = Vec::new();
+        for modulus in moduli {
+            // A modulus too small for the rows has no plan; a larger one may.
+            let Ok((pipeline, limbs)) = self.limbs(modulus) else { continue };
+            match splits.iter_mut().find(|split| split.limbs == limbs) {
+                Some(split) => split.moduli.push(modulus),
+                None => {
+                    let release_ns = self.release_ns(&limbs, modulus, limits);
+                    splits.push(Split { moduli: vec![modulus], pipeline, limbs, release_ns });
+                }
+            }
+        }
+        let sums_of: BTreeMap<u64, usize> = splits
+            .iter()
+            .flat_map(|split| split.moduli.iter().map(|&modulus| (modulus, split.limbs.sums.len())))
+            .collect();
+        for split in &mut splits {
+            split.moduli.retain(|&modulus| !self.is_dominated(modulus, &sums_of, limits));
+        }
+        splits.retain(|split| !split.moduli.is_empty());
+        splits.sort_by(|a, b| a.release_ns.total_cmp(&b.release_ns));
+        splits
+    }
+
+    /// Whether, at every ring degree that may have this modulus, a smaller one needs hardly more sums: it has
+    /// less noise.
+    fn is_dominated(&self, modulus: u64, sums_of: &BTreeMap<u64, usize>, limits: &[&SecurityLimit]) -> bool {
+        let Some(own) = sums_of.get(&modulus) else { return false };
+        limits
+            .iter()
+            .map(|limit| self.plaintext_moduli(limit.ring_degree))
+            .filter(|moduli| moduli.contains(&modulus))
+            .all(|moduli| {
+                let smaller = moduli.iter().filter(|&&other| other < modulus);
+                smaller.filter_map(|other| sums_of.get(other)).any(|&sums| sums <= own + own / 16)
+            })
+    }
+
+    /// At least what the release of so many sums costs, at the smallest ring that can hold an opened number.
+    fn release_ns(&self, limbs: &Plan, modulus: u64, limits: &[&SecurityLimit]) -> f64 {
+        let primes = u32::try_from(RELEASE_LEVEL.limbs()).unwrap_or(u32::MAX);
+        let opened = ceil(float(modulus).log2(), 1..=64).saturating_add(FLOODING_BITS);
+        let holds = |limit: &&&SecurityLimit| {
+            // Primes lie up to a bit below their size in bits, and there is one special prime at least.
+            let slack = primes + 1;
+            let total = opened.saturating_add(self.leveled.max_modulus_bits);
+            limit.security_bits == 0 || total <= limit.max_log2_qp.saturating_add(slack)
+        };
+        let per_sum = limits.iter().filter(holds).map(|limit| {
+            Census::releases(1).nanoseconds(
+                self.leveled,
+                Ring { degree: limit.ring_degree, digit_limbs: 1, specials: 1 },
+                RELEASE_LEVEL,
+            )
+        });
+        let per_sum = per_sum.fold(f64::INFINITY, f64::min);
+        let sums = u32::try_from(limbs.sums.len()).map_or(f64::MAX, f64::from);
+        if per_sum.is_finite() { per_sum * sums } else { 0.0 }
     }
 
     /// Primes of the widest chain that the security table has room for.
@@ -277,65 +385,83 @@ impl Search<'_> {
         moduli
     }
 
-    /// What could be asked for a placed plan at one ring degree, with the estimated cost.
-    fn requests(
-        &self,
-        placement: &Placement,
+    /// The key-switching shapes for a placed plan at one ring degree that its levels leave room for.
+    fn candidates<'a>(
+        &'a self,
+        placement: &'a Placement,
         modulus: u64,
-        limit: &SecurityLimit,
-    ) -> impl Iterator<Item = (f64, RnsRequest)> {
-        (1..=4_u32)
-            .flat_map(|digit_limbs| (1..=digit_limbs.min(3)).map(move |specials| (digit_limbs, specials)))
-            .filter_map(move |(digit_limbs, specials)| {
-                let request = self.request(placement, modulus, limit, digit_limbs, specials)?;
-                let ring = Ring { degree: limit.ring_degree, digit_limbs, specials };
-                Some((self.cost_ns(placement, ring), request))
-            })
+        limit: &'a SecurityLimit,
+    ) -> impl Iterator<Item = Candidate<'a>> {
+        let shapes =
+            (1..=4_u32).flat_map(|digits| (1..=digits.min(3)).map(move |specials| (digits, specials)));
+        shapes.filter_map(move |(digit_limbs, specials)| {
+            let ring = Ring { degree: limit.ring_degree, digit_limbs, specials };
+            let cost_ns = self.cost_ns(placement, ring);
+            let candidate = Candidate { placement, modulus, limit, ring, cost_ns };
+            let least = vec![candidate.least_bits(); placement.levels];
+            self.room(&candidate, &least).then_some(candidate)
+        })
+    }
+
+    /// Whether the security table has room for primes of these sizes and the special ones.
+    fn room(&self, candidate: &Candidate<'_>, log2_moduli: &[f64]) -> bool {
+        let bits: u32 = log2_moduli.iter().map(|&bits| ceil(bits, 1..=64)).sum();
+        let total = bits + candidate.ring.specials * self.leveled.max_modulus_bits;
+        // Primes lie up to a bit below their size in bits; the certificate checks the exact product.
+        let slack =
+            u32::try_from(log2_moduli.len()).unwrap_or(u32::MAX).saturating_add(candidate.ring.specials);
+        candidate.limit.security_bits == 0 || total <= candidate.limit.max_log2_qp.saturating_add(slack)
     }
 
     /// Bits per prime from the noise gap of its level, or `None` where they cannot fit.
-    fn request(
-        &self,
-        placement: &Placement,
-        modulus: u64,
-        limit: &SecurityLimit,
-        digit_limbs: u32,
-        specials: u32,
-    ) -> Option<RnsRequest> {
+    fn request(&self, candidate: &Candidate<'_>) -> Option<RnsRequest> {
+        let Candidate { placement, modulus, limit, ring, .. } = *candidate;
         let widest = f64::from(self.leveled.max_modulus_bits);
-        let count = placement.levels();
         let ring_degree = f64::from(limit.ring_degree);
-        let special_bits = vec![self.leveled.max_modulus_bits; usize::try_from(specials).ok()?];
+        let special_bits = vec![self.leveled.max_modulus_bits; usize::try_from(ring.specials).ok()?];
         let mut parameters = NoiseParameters {
             ring_degree,
             log2_t: float(modulus).log2(),
-            log2_moduli: vec![widest - 0.5; count],
+            log2_moduli: vec![widest - 0.5; placement.levels],
             log2_p: special_bits.iter().map(|&bits| f64::from(bits) - 0.5).sum(),
-            digit_limbs: usize::try_from(digit_limbs).ok()?,
+            digit_limbs: usize::try_from(ring.digit_limbs).ok()?,
             error_stddev: self.leveled.error_stddev,
             log2_secret: secret_bound(ring_degree, self.leveled),
         };
-        // A prime is 1 modulo 2 N t: it has at least so many bits, and a few more to be a prime.
-        let least = 1.0 + (2.0 * ring_degree).log2() + parameters.log2_t;
+        let least = candidate.least_bits();
         for _ in 0..4 {
             let bits = prime_bits(placement, &parameters, limit)?;
             parameters.log2_moduli = bits.iter().map(|&bits| bits.max(least).min(widest)).collect();
-        }
-        let modulus_bits: Vec<u32> = parameters.log2_moduli.iter().map(|&bits| ceil(bits, 1..=64)).collect();
-        let total: u32 = modulus_bits.iter().sum::<u32>() + special_bits.iter().sum::<u32>();
-        // Primes lie up to a bit below their size in bits; the certificate checks the exact product.
-        let slack = u32::try_from(count).ok()? + specials;
-        if limit.security_bits > 0 && total > limit.max_log2_qp + slack {
-            return None;
+            // The widest primes of the first round leave least noise: narrower ones only add bits.
+            if !self.room(candidate, &parameters.log2_moduli) {
+                return None;
+            }
         }
         Some(RnsRequest {
             ring_degree: limit.ring_degree,
             min_plaintext_modulus: modulus,
-            modulus_bits,
+            modulus_bits: parameters.log2_moduli.iter().map(|&bits| ceil(bits, 1..=64)).collect(),
             special_bits,
-            digit_limbs,
+            digit_limbs: ring.digit_limbs,
             security_bits: limit.security_bits,
         })
+    }
+}
+
+/// A placed plan with what parameters could be asked for it.
+#[derive(Clone, Copy)]
+struct Candidate<'a> {
+    placement: &'a Placement,
+    modulus: u64,
+    limit: &'a SecurityLimit,
+    ring: Ring,
+    cost_ns: f64,
+}
+
+impl Candidate<'_> {
+    /// A prime is 1 modulo 2 N t: it has at least so many bits, and a few more to be a prime.
+    fn least_bits(&self) -> f64 {
+        1.0 + (2.0 * f64::from(self.ring.degree)).log2() + float(self.modulus).log2()
     }
 }
 
@@ -347,7 +473,7 @@ fn prime_bits(
 ) -> Option<Vec<f64>> {
     let count = parameters.log2_moduli.len();
     let (placed, shapes) = (&placement.plan, &placement.shapes);
-    let blocks = u32::try_from(blocks(placed, limit.ring_degree)).map_or(f64::MAX, f64::from);
+    let blocks = u32::try_from(blocks(placed.rows, limit.ring_degree)).map_or(f64::MAX, f64::from);
     let noise: Noise = certificate::model(parameters.clone(), placed, blocks);
     let bounds = noise.bounds(placed, shapes);
     let release = usize::from(RELEASE_LEVEL.0);
@@ -388,7 +514,8 @@ fn shape_and_place(mut pipeline: Pipeline, mut plan: Plan) -> Result<Placement, 
     }
     let plan = pipeline.pass("place", &plan, |plan| passes::place(plan, RELEASE_LEVEL))?;
     let shapes = shapes_of(&plan).map_err(|source| PlanError::Pass { pass: "place", source })?;
-    Ok(Placement { plan, pipeline, shapes })
+    let (census, levels) = (Census::of(&plan, &shapes), levels(&plan));
+    Ok(Placement { plan, pipeline, shapes, census, levels })
 }
 
 /// Primes in the chain that a placed plan needs.
@@ -419,11 +546,11 @@ fn shapes_of(placed: &Plan) -> Result<Vec<Shape>, Invalid> {
 
 /// Of the placement that needs fewest levels, the number that needs most.
 fn too_deep<'a>(placements: impl Iterator<Item = &'a Placement>, allowed: usize) -> PlanError {
-    let shallowest = placements.min_by_key(|placement| placement.levels());
+    let shallowest = placements.min_by_key(|placement| placement.levels);
     let Some(placement) = shallowest else {
         return PlanError::TooDeep { depth: 0, allowed: 0, aggregate: 0 };
     };
-    let (placed, needed) = (&placement.plan, placement.levels());
+    let (placed, needed) = (&placement.plan, placement.levels);
     let mut depths = Depths::default();
     let deepest = (0..placed.aggregates.len())
         .map(|index| {

@@ -1,18 +1,19 @@
 //! The run of a plan on a backend, block by block: memory does not grow with the table.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use cpu_time::ProcessTime;
 use hq_plugin_sdk::backend::{BackendError, Session};
 use hq_plugin_sdk::host::EvaluatorPlugin;
-use hq_plugin_sdk::plan::Plan;
+use hq_plugin_sdk::plan::{Input, Origin, Plan};
 
 /// Where encrypted blocks come from.
 pub trait BlockSource {
     /// Number of blocks.
     fn blocks(&self) -> u64;
 
-    /// One block: for each input of the plan, in its order, the frame of the block's rows.
+    /// One block: for each input of the plan that the table holds, in its order, the frame of the block's rows.
     ///
     /// # Errors
     /// What is wrong with the source, for the operator.
@@ -52,6 +53,12 @@ pub enum RunError {
     /// A block could not be read.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// An input was not given.
+    #[error("the plan reads `{input}`, which was not given")]
+    Missing {
+        /// The input.
+        input: String,
+    },
     /// The caller stopped it.
     #[error("stopped after {done} of {blocks} blocks")]
     Cancelled {
@@ -75,6 +82,9 @@ pub struct Outcome {
     pub bytes_read: u64,
 }
 
+/// Frames of secret parameters, by the name of the plan's input.
+pub type SealedParameters = BTreeMap<String, Vec<u8>>;
+
 /// Runs a certified plan. `progress` is called after each block and may stop the run.
 ///
 /// # Errors
@@ -83,6 +93,7 @@ pub fn run(
     plan: &Plan,
     backend: &EvaluatorPlugin,
     evaluation_key: &[u8],
+    parameters: &SealedParameters,
     source: &mut dyn BlockSource,
     progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Outcome, RunError> {
@@ -96,7 +107,7 @@ pub fn run(
     for index in 0..blocks {
         let inputs = source.block(index)?;
         bytes_read += inputs.iter().map(|frame| frame.len() as u64).sum::<u64>();
-        let views: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
+        let views = views(plan, parameters, &inputs)?;
         clock.time(|| session.block(&views)).map_err(at(format!("block {index}")))?;
         let done = index + 1;
         if progress(Progress { done, blocks }).is_break() {
@@ -105,6 +116,26 @@ pub fn run(
     }
     let sums = clock.time(|| session.finish()).map_err(at("release".to_owned()))?;
     Ok(Outcome { sums, server_cpu_s: clock.cpu_s, server_s: clock.wall_s, bytes_read })
+}
+
+/// All inputs of a block in the plan's order.
+fn views<'a>(
+    plan: &Plan,
+    parameters: &'a SealedParameters,
+    block: &'a [Vec<u8>],
+) -> Result<Vec<&'a [u8]>, RunError> {
+    let mut block = block.iter();
+    let missing = |input: &Input| RunError::Missing { input: input.name.clone() };
+    plan.inputs
+        .iter()
+        .map(|input| {
+            let frame = match input.origin {
+                Origin::Table => block.next(),
+                Origin::Parameter => parameters.get(&input.name),
+            };
+            frame.map(Vec::as_slice).ok_or_else(|| missing(input))
+        })
+        .collect()
 }
 
 #[derive(Default)]

@@ -4,7 +4,7 @@ use hq_engine::algebra::{Algebra, Result};
 use hq_engine::encoding::Encoding;
 use hq_engine::lower::{PRESENT, known_input, present_input};
 use hq_engine::passes::Encodings;
-use hq_plugin_sdk::plan::{Aggregate, Builder, Input, NodeId, Op, Plan};
+use hq_plugin_sdk::plan::{Aggregate, Builder, Input, NodeId, Op, Origin, Plan};
 use hq_plugin_sdk::range::{Range, RangeSet};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -20,6 +20,8 @@ pub struct Column {
     pub optional: bool,
     /// How it is held encrypted.
     pub encoding: Encoding,
+    /// Its one value, if it is no column but a secret parameter.
+    pub parameter: Option<i64>,
 }
 
 /// A circuit with a table to run it on.
@@ -58,6 +60,9 @@ pub fn case(seed: u64, size: Size) -> Result<Case> {
         .map(|_| {
             let cell = |column: &Column, rng: &mut StdRng| {
                 let missing = column.optional && rng.random_ratio(1, 4);
+                if column.parameter.is_some() {
+                    return column.parameter;
+                }
                 (!missing).then(|| rng.random_range(column.range.lo()..=column.range.hi()))
             };
             columns.iter().map(|column| cell(column, &mut rng)).collect()
@@ -85,7 +90,8 @@ fn column(rng: &mut StdRng, index: usize, size: Size) -> Column {
     let lo = rng.random_range(-20..=20);
     let range = Range::new(lo, lo + rng.random_range(1..=size.domain)).unwrap_or(Range::BOOL);
     let range = if rng.random_ratio(1, 4) { Range::BOOL } else { range };
-    let optional = rng.random_ratio(1, 3);
+    let parameter = rng.random_ratio(1, 8).then(|| rng.random_range(range.lo()..=range.hi()));
+    let optional = parameter.is_none() && rng.random_ratio(1, 3);
     let size = range.size();
     let encoding = if size > 2 && size <= 16 && rng.random_bool(0.5) {
         Encoding::OneHot { lo: range.lo(), hi: range.hi(), optional }
@@ -93,7 +99,7 @@ fn column(rng: &mut StdRng, index: usize, size: Size) -> Column {
         let bits = u8::try_from(64 - (size - 1).leading_zeros()).unwrap_or(1).max(1);
         Encoding::Bits { lo: range.lo(), bits, known: optional }
     };
-    Column { name: format!("c{index}"), range, optional, encoding }
+    Column { name: format!("c{index}"), range, optional, encoding, parameter }
 }
 
 impl Case {
@@ -126,6 +132,21 @@ impl Case {
         Vec::new()
     }
 
+    /// The value of an input in rows that are not there.
+    #[must_use]
+    pub fn absent(&self, input: &Input) -> i64 {
+        let Origin::Parameter = input.origin else { return 0 };
+        let parameters = self.columns.iter().filter_map(|column| Some((column, column.parameter?)));
+        parameters
+            .flat_map(|(column, value)| {
+                let parts = column.encoding.parts(&column.name).into_iter();
+                let parts = parts.map(move |part| (part.input.name.clone(), part.value(Some(value))));
+                parts.chain([(column.name.clone(), value)])
+            })
+            .find(|(name, _)| *name == input.name)
+            .map_or(0, |(_, value)| value)
+    }
+
     /// The values of all inputs of a plan over this table.
     #[must_use]
     pub fn inputs(&self, plan: &Plan) -> Vec<Vec<i64>> {
@@ -145,11 +166,15 @@ impl Expressions<'_> {
         let Some(column) = self.columns.get(index).cloned() else {
             return Ok((self.algebra.constant(0)?, None, Range::BOOL));
         };
-        let input = Input { name: column.name.clone(), range: column.range, one_of: None };
+        let origin = if column.parameter.is_some() { Origin::Parameter } else { Origin::Table };
+        let input = Input { name: column.name.clone(), range: column.range, one_of: None, origin };
         let value = self.algebra.input(input, None)?;
         let known = if column.optional {
             let name = known_input(&column.name);
-            Some(self.algebra.input(Input { name, range: Range::BOOL, one_of: None }, None)?)
+            Some(
+                self.algebra
+                    .input(Input { name, range: Range::BOOL, one_of: None, origin: Origin::Table }, None)?,
+            )
         } else {
             None
         };

@@ -9,6 +9,7 @@ use hq_plugin_bgv::backend::Bgv;
 use hq_plugin_sdk::backend::{Custody, Evaluator, Measurement};
 use hq_plugin_sdk::interpret::interpret;
 use hq_plugin_sdk::parameters::{Parameters, RnsParameters, RnsRequest};
+use hq_plugin_sdk::plan::Origin;
 use hq_tests::random::{Case, Size, case};
 
 /// What one circuit showed.
@@ -54,7 +55,11 @@ impl Keys {
             .map(|block| {
                 inputs
                     .iter()
-                    .map(|values| {
+                    .zip(&plan.inputs)
+                    .map(|(values, input)| {
+                        if input.origin == Origin::Parameter {
+                            return Bgv::encrypt_parameter(&self.evaluation, case.absent(input)).unwrap();
+                        }
                         let from = (block * rows_per_block).min(values.len());
                         let to = (from + rows_per_block).min(values.len());
                         Bgv::encrypt(&self.secret, &values[from..to]).unwrap()

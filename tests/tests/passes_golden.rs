@@ -28,7 +28,7 @@ fn run(source: &str) -> Plan {
                 .collect();
             passes::encode(&plan, &encodings)
         }
-        ["limbs"] => passes::limbs(&plan, settings(source, "modulus")[0].parse().unwrap()),
+        ["limbs"] => passes::limbs(&plan, settings(source, "modulus")[0].parse().unwrap(), 1000),
         ["distribute"] => passes::distribute(&plan),
         ["balance"] => passes::balance(&plan),
         ["presence"] => passes::presence(&plan),

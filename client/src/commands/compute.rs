@@ -7,7 +7,7 @@ use std::path::Path;
 use hq_dsl::Query;
 use hq_engine::dataset::DatasetFolder;
 use hq_engine::planner::Target;
-use hq_engine::run::run;
+use hq_engine::run::{SealedParameters, run};
 use hq_plugin_sdk::frame::{self, Kind};
 use hq_plugin_sdk::parameters::Parameters;
 
@@ -20,6 +20,7 @@ use crate::loader::FileLoader;
 use crate::output::{self, Bar};
 use crate::program::{Program, compile_schema};
 use crate::result_file::{self, CertificateRecord, Cost, Header, ResultFile};
+use crate::sealed;
 
 /// Computes one query.
 pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
@@ -42,6 +43,9 @@ pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
     );
     let mut program = Program::read(&args.file, &args.program.param, loader)?;
     program.select(args.program.query.as_deref())?;
+    if let Some((name, _)) = program.secret_params.first() {
+        return Err(ClientError::SecretInClear { name: name.clone() });
+    }
     let query = only(&program)?;
     let schema = compile_schema(&schema_path, folder.schema())?;
     if query.dataset.to_string() != schema.to_string() {
@@ -68,9 +72,14 @@ pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
         return Err(mismatch(&args.data, reason));
     }
 
+    let parameters = match &args.sealed {
+        Some(path) => sealed::read(path, query, evaluator.capabilities().inputs, key)?,
+        None if query.secrets.is_empty() => SealedParameters::new(),
+        None => return Err(ClientError::NotSealed { query: query.name.clone() }),
+    };
     let mut source = folder.blocks(plan)?;
     let bar = Bar::new(&query.name);
-    let outcome = run(plan, &evaluator, &evaluation_key, &mut source, &mut |progress| {
+    let outcome = run(plan, &evaluator, &evaluation_key, &parameters, &mut source, &mut |progress| {
         bar.set(progress);
         ControlFlow::Continue(())
     })?;
@@ -126,7 +135,7 @@ pub(crate) fn target(parameters: &Parameters) -> Target {
 }
 
 /// A result is of one query.
-fn only(program: &Program) -> Result<&Query> {
+pub(crate) fn only(program: &Program) -> Result<&Query> {
     match program.queries.as_slice() {
         [query] => Ok(query),
         queries => Err(ClientError::SeveralQueries {

@@ -12,7 +12,7 @@ use hq_engine::lower::{known_input, present_input};
 use hq_engine::passes::Encodings;
 use hq_engine::run::Progress;
 use hq_plugin_sdk::capabilities::InputForm;
-use hq_plugin_sdk::plan::Input;
+use hq_plugin_sdk::plan::{Input, Origin};
 use hq_plugin_sdk::range::Range;
 
 use crate::backend::Backend;
@@ -99,10 +99,10 @@ fn all_inputs(dataset: &Dataset, backend: &Backend, encodings: &Encodings) -> Ve
             InputForm::Columns => {
                 let (lo, hi) = column.domain.range();
                 let range = Range::new(lo, hi).unwrap_or(Range::BOOL);
-                inputs.push(Input { name: column.name.clone(), range, one_of: None });
+                inputs.push(Input { name: column.name.clone(), range, one_of: None, origin: Origin::Table });
                 if column.optional {
                     let name = known_input(&column.name);
-                    inputs.push(Input { name, range: Range::BOOL, one_of: None });
+                    inputs.push(Input { name, range: Range::BOOL, one_of: None, origin: Origin::Table });
                 }
             }
             InputForm::Parts => {

@@ -9,6 +9,7 @@ mod generate;
 mod keygen;
 mod open;
 mod run;
+mod seal;
 mod test;
 
 use crate::cli::{Cli, Command};
@@ -24,6 +25,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::Run(args) => run::run(&args),
         Command::Keygen(args) => keygen::keygen(&args),
         Command::Encrypt(args) => encrypt::encrypt(&args),
+        Command::Seal(args) => seal::seal(&args),
         Command::Compute(args) => compute::compute(&args),
         Command::Open(args) => open::open(&args),
         Command::Generate(args) => generate::generate(&args),

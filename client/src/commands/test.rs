@@ -105,7 +105,7 @@ fn mismatches(
         let encodings = default_encodings(&query.dataset);
         let compiled = program.plan(query, &backend.evaluator, &encodings, &target)?;
         let name = PathBuf::from(format!("the table of `{}`", example.name));
-        let wanted = columns_of(&compiled.planned.plan.inputs);
+        let wanted = columns_of(compiled.planned.plan.table_inputs());
         let table = Table::of_text(&name, csv(&name, example)?, &query.dataset, &wanted)?;
         execute_plan(program, query, backend, compiled, &table)?.aggregates
     };

@@ -120,6 +120,46 @@ fn damaged_files_are_refused_by_name() {
     }
 }
 
+/// A researcher seals a cutoff; the service computes with it and never sees it.
+#[test]
+fn secret_parameters_are_sealed_and_compared() {
+    if !has_plugin("bgv") || !has_plugin("clear") {
+        return;
+    }
+    let session = Session::new();
+    session.write(
+        "secret.hq",
+        "use clinic\nsecret param cutoff: 18..90\nquery above\n  from clinic\n  \
+         report n = count(age >= cutoff)  s = sum(case { age < cutoff -> 0 else -> age - 18 })\n",
+    );
+    session.ok("keygen --for clinic.hq --query secret.hq -o keys");
+    session.ok("encrypt clinic.hq --table clinic.csv --keys keys -o data");
+    let compute = "compute secret.hq --data data --eval-keys keys/evaluation.keys -o out.hqr";
+    assert!(session.fails(compute).contains("hq seal"));
+    assert!(session.fails(&format!("{compute} --param cutoff=60")).contains("must not see it"));
+    let seal = "seal secret.hq --eval-keys keys/evaluation.keys -o cutoff.sealed";
+    assert!(session.fails(seal).contains("--param cutoff=VALUE"));
+    // The smallest value is 0 in every bit: an absent row then meets the condition, and is not counted.
+    for (cutoff, above) in [(60, 28), (18, 100)] {
+        session.ok(&format!("{seal} --param cutoff={cutoff}"));
+        session.ok(&format!("{compute} --sealed cutoff.sealed"));
+        let opened = json(&session.ok("open out.hqr --keys keys --format json"));
+        assert_eq!(opened["groups"][0]["report"]["n"], above, "{opened}");
+        let run = session.ok(&format!(
+            "run secret.hq --table clinic=clinic.csv --param cutoff={cutoff} --verify --format json"
+        ));
+        assert_eq!(opened["aggregates"], json(&run)["aggregates"]);
+        assert!(!String::from_utf8_lossy(&fs::read(session.path("out.hqr")).unwrap()).contains("\"cutoff\""));
+    }
+    damage(&session, "cutoff.sealed", &format!("{compute} --sealed cutoff.sealed"), 12);
+    session.write(
+        "other.hq",
+        "use clinic\nsecret param cutoff: 18..91\nquery above from clinic report n = count(age >= cutoff)\n",
+    );
+    session.ok("seal other.hq --eval-keys keys/evaluation.keys -o cutoff.sealed --param cutoff=60");
+    assert!(session.fails(&format!("{compute} --sealed cutoff.sealed")).contains("another program"));
+}
+
 /// The same with ciphertexts, and the numbers of the clear run.
 #[test]
 fn the_long_way_on_ciphertexts() {

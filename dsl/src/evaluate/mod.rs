@@ -19,6 +19,7 @@ mod names;
 mod prepare;
 mod query;
 mod row;
+mod settle;
 mod system;
 mod table;
 mod value;
@@ -38,7 +39,7 @@ use crate::program::Program;
 use crate::rows::{ColumnId, Rows};
 use crate::schema::one_line;
 use crate::source::Span;
-use crate::typed::{Aggregate, Dataset};
+use crate::typed::{Aggregate, Column, Dataset};
 use value::{At, ClearKind, RowValue, Value};
 
 /// Most evaluation steps per query, as a guard against runaway comprehensions.
@@ -70,6 +71,8 @@ struct Call {
 struct Evaluator<'a> {
     program: &'a Program,
     dataset: Dataset,
+    /// Columns of the table; secret parameters stand behind them.
+    table_columns: usize,
     units: Vec<Option<Rc<str>>>,
     diagnostics: Vec<Diagnostic>,
     reported: HashSet<(Code, Span, String)>,
@@ -109,6 +112,7 @@ impl<'a> Evaluator<'a> {
         let units = dataset.columns.iter().map(|column| value::unit(&column.description)).collect();
         Self {
             program,
+            table_columns: dataset.columns.len(),
             dataset,
             units,
             diagnostics: Vec::new(),
@@ -132,6 +136,29 @@ impl<'a> Evaluator<'a> {
             steps: 0,
             stopped: false,
             preparing: false,
+        }
+    }
+
+    /// Makes the secret parameters of the program known, as columns of one value for all rows.
+    fn add_secrets(&mut self) {
+        for param in self.program.params.iter().filter(|param| param.secret) {
+            if self.dataset.columns.iter().any(|column| column.name == param.name) {
+                let message = format!(
+                    "`{}` is a secret parameter and a column of `{}`.",
+                    param.name, self.dataset.name
+                );
+                self.fail(Code::DuplicateName, param.span, message, "Give the parameter another name.");
+                continue;
+            }
+            self.units.push(None);
+            self.dataset.columns.push(Column {
+                name: param.name.clone(),
+                domain: param.domain.clone(),
+                optional: false,
+                description: String::new(),
+                prepared: None,
+                span: param.span,
+            });
         }
     }
 

@@ -75,10 +75,11 @@ impl<'a> Evaluator<'a> {
     fn param(&mut self, name: &str, span: Span) -> Option<Value> {
         let param = self.program.params.iter().find(|param| param.name == name)?;
         if param.secret {
+            // In a query it stands among the columns.
             return Some(self.unsupported(
                 span,
-                format!("`{name}` is a secret parameter."),
-                "Secret parameters cannot be used yet; make it public with `param`.",
+                format!("`{name}` is a secret parameter, which a prepared column cannot read."),
+                "Use it in a query.",
             ));
         }
         let Some(code) = param.value else { return Some(Value::Poison) };
@@ -131,9 +132,14 @@ impl<'a> Evaluator<'a> {
                     .to_owned()
             }
             (None, None) => {
-                let names: Vec<&str> =
-                    self.dataset.columns.iter().take(12).map(|column| column.name.as_str()).collect();
-                let more = if self.dataset.columns.len() > 12 { ", …" } else { "" };
+                let names: Vec<&str> = self
+                    .dataset
+                    .columns
+                    .iter()
+                    .take(self.table_columns.min(12))
+                    .map(|column| column.name.as_str())
+                    .collect();
+                let more = if self.table_columns > 12 { ", …" } else { "" };
                 format!("Its columns are {}{more}.", names.join(", "))
             }
         };

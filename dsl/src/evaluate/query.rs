@@ -43,6 +43,7 @@ fn check_clauses<'a>(
     mut diagnostics: Vec<Diagnostic>,
 ) -> (Option<Query>, Vec<Diagnostic>) {
     let mut evaluator = Evaluator::new(program, dataset);
+    evaluator.add_secrets();
     let query = evaluator.query(decl, clauses);
     diagnostics.append(&mut evaluator.diagnostics);
     if program.damages(decl) {
@@ -221,6 +222,7 @@ impl<'a> Evaluator<'a> {
         Some(Query {
             name: decl.name.text.clone(),
             purpose: decl.purpose.clone(),
+            secrets: self.dataset.columns.split_off(self.table_columns),
             dataset: self.dataset.clone(),
             rows: std::mem::take(&mut self.rows),
             filter,

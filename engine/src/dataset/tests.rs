@@ -2,7 +2,7 @@
 
 use super::*;
 use hq_plugin_sdk::frame::KeyId;
-use hq_plugin_sdk::plan::{Builder, Input};
+use hq_plugin_sdk::plan::{Builder, Input, Origin};
 use hq_plugin_sdk::range::Range;
 
 const SCHEMA_TEXT: &str = "dataset d { rows <= 10  a: bool  b: bool }\n";
@@ -56,7 +56,12 @@ impl Folder {
     fn read(&self) -> Result<Vec<Vec<Vec<u8>>>, SourceError> {
         let mut plan = Builder::new(10);
         for name in ["a", "b"] {
-            plan.declare(Input { name: name.to_owned(), range: Range::BOOL, one_of: None });
+            plan.declare(Input {
+                name: name.to_owned(),
+                range: Range::BOOL,
+                one_of: None,
+                origin: Origin::Table,
+            });
         }
         let mut source = DatasetFolder::open(self.0.path())?.blocks(&plan.finish())?;
         (0..source.blocks()).map(|block| source.block(block)).collect()

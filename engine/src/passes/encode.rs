@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use hq_plugin_sdk::plan::{NodeId, Op, Plan};
+use hq_plugin_sdk::plan::{NodeId, Op, Origin, Plan};
 use hq_plugin_sdk::range::RangeSet;
 use hq_plugin_sdk::verify::{Invalid, ranges};
 
@@ -12,7 +12,7 @@ use super::number;
 use super::presence::AtAbsence;
 use super::prune::prune;
 use crate::algebra::{Algebra, Result, rebuild};
-use crate::encoding::Encoding;
+use crate::encoding::{Encoding, Part};
 use crate::lower::{PRESENT, present_input};
 
 /// The form of each column, by name.
@@ -128,9 +128,9 @@ impl Encoder<'_> {
                     .collect();
                 algebra.linear(lo, terms)
             }
-            encoding @ Encoding::OneHot { lo, .. } => {
+            Encoding::OneHot { lo, .. } => {
                 let mut terms = Vec::new();
-                for (part, value) in encoding.parts(name).into_iter().zip(lo..) {
+                for (part, value) in self.parts(name)?.into_iter().zip(lo..) {
                     terms.push((value, algebra.input(part.input, None)?));
                 }
                 algebra.linear(0, terms)
@@ -145,10 +145,22 @@ impl Encoder<'_> {
         })
     }
 
+    /// The parts of a column or a parameter.
+    fn parts(&self, column: &str) -> Result<Vec<Part>> {
+        let mut parts = self.encoding(column)?.parts(column);
+        let source = self.source.inputs.iter().find(|input| input.name == column);
+        let origin = source.map_or(Origin::Table, |input| input.origin);
+        parts.iter_mut().for_each(|part| part.input.origin = origin);
+        Ok(parts)
+    }
+
     fn bits(&self, algebra: &mut Algebra, column: &str) -> Result<Vec<NodeId>> {
         let Encoding::Bits { bits, .. } = self.encoding(column)? else { return Ok(Vec::new()) };
-        let parts = self.encoding(column)?.parts(column);
-        parts.into_iter().take(usize::from(bits)).map(|part| algebra.input(part.input, None)).collect()
+        self.parts(column)?
+            .into_iter()
+            .take(usize::from(bits))
+            .map(|part| algebra.input(part.input, None))
+            .collect()
     }
 
     /// A column whose value the node is.
@@ -160,9 +172,9 @@ impl Encoder<'_> {
 
     fn member(&mut self, algebra: &mut Algebra, column: &str, set: &RangeSet) -> Result<NodeId> {
         match self.encoding(column)? {
-            encoding @ Encoding::OneHot { lo, .. } => {
+            Encoding::OneHot { lo, .. } => {
                 let mut terms = Vec::new();
-                for (part, value) in encoding.parts(column).into_iter().zip(lo..) {
+                for (part, value) in self.parts(column)?.into_iter().zip(lo..) {
                     if set.contains(value) {
                         terms.push((1, algebra.input(part.input, None)?));
                     }
@@ -191,8 +203,10 @@ impl Encoder<'_> {
     /// `known * g` where g reads one column only: absence is zero, so where the cell is missing g has the
     /// value c of the circuit at zero, and the product is `g - c + c * known`. No product is spent.
     fn guarded(&mut self, algebra: &mut Algebra, known: NodeId, g: NodeId) -> Result<NodeId> {
-        let c = self.absent.value(algebra.plan(), g);
-        algebra.linear(-c, [(1, g), (c, known)])
+        match self.absent.value(algebra.plan(), g) {
+            Some(c) => algebra.linear(-c, [(1, g), (c, known)]),
+            None => algebra.mul(known, g),
+        }
     }
 }
 

@@ -10,11 +10,21 @@ use crate::algebra::{Algebra, Result, rebuild_sums};
 /// A value as a combination of narrower ones.
 type Pieces = Vec<(i64, NodeId)>;
 
+/// How far to split.
+#[derive(Clone, Copy)]
+struct Limit {
+    /// How far a row's value may span.
+    width: u64,
+    /// Most limbs of a sum.
+    most: usize,
+}
+
 /// Splits every sum so that over all rows each part's values span less than `plaintext_modulus`.
 ///
 /// # Errors
-/// A sum that cannot be split so far, in particular where the table has more rows than the modulus.
-pub fn limbs(plan: &Plan, plaintext_modulus: u64) -> Result<Plan> {
+/// A sum that cannot be split so far, in particular where the table has more rows than the modulus; more than
+/// `most` limbs of a sum, which no one would wait for.
+pub fn limbs(plan: &Plan, plaintext_modulus: u64, most: usize) -> Result<Plan> {
     let width = plaintext_modulus.saturating_sub(1) / plan.rows.max(1);
     if width == 0 && !plan.sums.is_empty() {
         // Not even a flag could be split off.
@@ -23,7 +33,7 @@ pub fn limbs(plan: &Plan, plaintext_modulus: u64) -> Result<Plan> {
     rebuild_sums(
         plan,
         |algebra: &mut Algebra, _, op| algebra.apply(op),
-        |algebra, _, node| pieces(algebra, node, width),
+        |algebra, _, node| pieces(algebra, node, Limit { width, most }),
     )
 }
 
@@ -33,7 +43,8 @@ pub fn span(range: Range) -> u64 {
     range.hull(Range::single(0)).size().saturating_sub(1)
 }
 
-fn pieces(algebra: &mut Algebra, node: NodeId, width: u64) -> Result<Pieces> {
+fn pieces(algebra: &mut Algebra, node: NodeId, limit: Limit) -> Result<Pieces> {
+    let width = limit.width;
     if span(algebra.range(node)) <= width {
         return Ok(vec![(1, node)]);
     }
@@ -43,9 +54,9 @@ fn pieces(algebra: &mut Algebra, node: NodeId, width: u64) -> Result<Pieces> {
             if linear.constant() != 0 {
                 terms.push((linear.constant(), algebra.constant(1)?));
             }
-            pack(algebra, terms, width)
+            pack(algebra, terms, limit)
         }
-        Some(Op::Mul { left, right }) => product(algebra, left, right, width),
+        Some(Op::Mul { left, right }) => product(algebra, left, right, limit),
         _ => Err(Invalid {
             place: node.to_string(),
             reason: format!("a sum of it cannot be proved not to wrap: a row may add {width} at most"),
@@ -54,27 +65,55 @@ fn pieces(algebra: &mut Algebra, node: NodeId, width: u64) -> Result<Pieces> {
 }
 
 /// Greedy: terms of rising coefficients go into one limb while its values fit.
-fn pack(algebra: &mut Algebra, mut terms: Pieces, width: u64) -> Result<Pieces> {
+fn pack(algebra: &mut Algebra, mut terms: Pieces, limit: Limit) -> Result<Pieces> {
+    let width = limit.width;
     terms.sort_by_key(|&(coefficient, node)| (coefficient.unsigned_abs(), node));
     let mut limbs: Pieces = Vec::new();
     let mut open: Pieces = Vec::new();
+    let mut bound = Bound::default();
     for (coefficient, node) in terms {
         if span(algebra.range(node)) > width {
-            for (factor, piece) in pieces(algebra, node, width)? {
+            for (factor, piece) in pieces(algebra, node, limit)? {
                 limbs.push((scaled(factor, coefficient)?, piece));
+            }
+            if limbs.len() > limit.most {
+                return Err(too_many_limbs(limit));
             }
             continue;
         }
-        let mut longer = open.clone();
-        longer.push((coefficient, node));
-        if limb(algebra, &longer, width)?.is_none() {
-            close(algebra, &open, width, &mut limbs)?;
-            longer = vec![(coefficient, node)];
+        let last = open.len();
+        open.push((coefficient, node));
+        bound = bound.with(coefficient, span(algebra.range(node)));
+        // The node itself may span less than its terms, which exclude each other; it is made only to ask that.
+        if bound.span() > u128::from(width) && limb(algebra, &open, width)?.is_none() {
+            close(algebra, open.get(..last).unwrap_or_default(), width, &mut limbs)?;
+            open = vec![(coefficient, node)];
+            bound = Bound::default().with(coefficient, span(algebra.range(node)));
         }
-        open = longer;
     }
     close(algebra, &open, width, &mut limbs)?;
     Ok(limbs)
+}
+
+/// How far a limb may span, from its terms one by one.
+#[derive(Clone, Copy, Debug, Default)]
+struct Bound {
+    total: u128,
+    divisor: u64,
+}
+
+impl Bound {
+    fn with(self, coefficient: i64, span: u64) -> Self {
+        let magnitude = coefficient.unsigned_abs();
+        Self {
+            total: self.total.saturating_add(u128::from(magnitude) * u128::from(span)),
+            divisor: gcd(self.divisor, magnitude),
+        }
+    }
+
+    fn span(self) -> u128 {
+        self.total / u128::from(self.divisor.max(1))
+    }
 }
 
 fn close(algebra: &mut Algebra, terms: &[(i64, NodeId)], width: u64, limbs: &mut Pieces) -> Result<()> {
@@ -100,7 +139,8 @@ fn limb(algebra: &mut Algebra, terms: &[(i64, NodeId)], width: u64) -> Result<Op
 }
 
 /// Splits both factors so that the number of pairs is least.
-fn product(algebra: &mut Algebra, left: NodeId, right: NodeId, width: u64) -> Result<Pieces> {
+fn product(algebra: &mut Algebra, left: NodeId, right: NodeId, limit: Limit) -> Result<Pieces> {
+    let width = limit.width;
     let (left_span, right_span) = (span(algebra.range(left)), span(algebra.range(right)));
     let bits = |span: u64| u64::BITS - span.leading_zeros();
     let (left_bits, right_bits) = (bits(left_span), bits(right_span));
@@ -118,7 +158,12 @@ fn product(algebra: &mut Algebra, left: NodeId, right: NodeId, width: u64) -> Re
         }
     }
     let (_, left_width, right_width) = best.ok_or_else(too_many_rows)?;
-    let (lefts, rights) = (pieces(algebra, left, left_width)?, pieces(algebra, right, right_width)?);
+    let narrow = |width: u64| Limit { width, ..limit };
+    let lefts = pieces(algebra, left, narrow(left_width))?;
+    let rights = pieces(algebra, right, narrow(right_width))?;
+    if lefts.len().saturating_mul(rights.len()) > limit.most {
+        return Err(too_many_limbs(limit));
+    }
     let mut pairs = Vec::with_capacity(lefts.len() * rights.len());
     for &(a, left) in &lefts {
         for &(b, right) in &rights {
@@ -126,6 +171,14 @@ fn product(algebra: &mut Algebra, left: NodeId, right: NodeId, width: u64) -> Re
         }
     }
     Ok(pairs)
+}
+
+fn too_many_limbs(limit: Limit) -> Invalid {
+    let Limit { width, most } = limit;
+    Invalid {
+        place: "sum".to_owned(),
+        reason: format!("more than {most} limbs, if a row may add {width} at most"),
+    }
 }
 
 fn scaled(a: i64, b: i64) -> Result<i64> {

@@ -5,8 +5,7 @@
 //! switched down one level, which divides its noise; what is only summed is neither. Fresh columns, and
 //! what was switched already, come down further by truncation, which costs nothing.
 
-use std::collections::HashMap;
-
+use foldhash::{HashMap, HashMapExt};
 use hq_plugin_sdk::plan::{Builder, Level, Linear, NodeId, Op, Plan};
 use hq_plugin_sdk::verify::Invalid;
 
@@ -19,7 +18,8 @@ use crate::algebra::{Result, live_nodes};
 /// More levels than 255, or an operation that no leveled backend has.
 pub fn place(plan: &Plan, release: Level) -> Result<Plan> {
     let needs = needs(plan, release)?;
-    let mut placer = Placer { plan, needs, builder: Builder::like(plan), placed: HashMap::new() };
+    let mut placer =
+        Placer { plan, needs, builder: Builder::like(plan), parts: Vec::new(), placed: HashMap::new() };
     // In the order of the circuit, so that the recursion below stays shallow.
     let live = live_nodes(plan);
     for (node, op) in plan.iter() {
@@ -132,6 +132,8 @@ struct Placer<'a> {
     plan: &'a Plan,
     needs: Vec<Need>,
     builder: Builder,
+    /// Ciphertext parts of the placed nodes.
+    parts: Vec<u8>,
     placed: HashMap<(NodeId, Form), NodeId>,
 }
 
@@ -150,7 +152,11 @@ impl Placer<'_> {
             return Ok(placed);
         }
         let op = make(self)?;
+        let parts = self.parts_of(&op);
         let placed = self.builder.push(op);
+        if placed.index() == self.parts.len() {
+            self.parts.push(parts);
+        }
         self.placed.insert((node, form), placed);
         Ok(placed)
     }
@@ -212,7 +218,7 @@ impl Placer<'_> {
     /// Parts of the raw form, if it was placed.
     fn builder_shape(&self, node: NodeId) -> Option<u8> {
         let placed = self.placed.get(&(node, Form::Raw))?;
-        Some(parts(&self.builder, *placed))
+        Some(self.parts(*placed))
     }
 
     fn factor(&mut self, node: NodeId, level: u8) -> Result<NodeId> {
@@ -226,7 +232,7 @@ impl Placer<'_> {
 
     fn relinearized(&mut self, node: NodeId) -> Result<NodeId> {
         let raw = self.raw(node)?;
-        if parts(&self.builder, raw) == 2 {
+        if self.parts(raw) == 2 {
             return Ok(raw);
         }
         self.memo(node, Form::Relinearized, |_| Ok(Op::Relinearize { arg: raw }))
@@ -249,16 +255,21 @@ impl Placer<'_> {
         }
         self.memo(node, Form::At(to), |_| Ok(Op::Drop { arg: placed, to: Level(to) }))
     }
-}
 
-/// Ciphertext parts of a placed node.
-fn parts(builder: &Builder, node: NodeId) -> u8 {
-    match builder.op(node) {
-        Some(Op::Mul { .. }) => 3,
-        Some(Op::Linear(linear)) => {
-            linear.terms().iter().map(|&(_, term)| parts(builder, term)).max().unwrap_or(2)
+    fn parts(&self, placed: NodeId) -> u8 {
+        self.parts.get(placed.index()).copied().unwrap_or(2)
+    }
+
+    fn parts_of(&self, op: &Op) -> u8 {
+        match op {
+            Op::Mul { .. } => 3,
+            Op::Linear(linear) => linear.terms().iter().map(|&(_, term)| self.parts(term)).max().unwrap_or(2),
+            Op::ModSwitch { arg } | Op::Drop { arg, .. } => self.parts(*arg),
+            Op::Input { .. }
+            | Op::Relinearize { .. }
+            | Op::Member { .. }
+            | Op::Less { .. }
+            | Op::Equal { .. } => 2,
         }
-        Some(Op::ModSwitch { arg } | Op::Drop { arg, .. }) => parts(builder, *arg),
-        _ => 2,
     }
 }

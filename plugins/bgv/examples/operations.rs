@@ -6,7 +6,7 @@ use cpu_time::ProcessTime;
 use hq_plugin_bgv::backend::Bgv;
 use hq_plugin_sdk::backend::{Custody, Evaluator};
 use hq_plugin_sdk::parameters::{Parameters, RnsRequest};
-use hq_plugin_sdk::plan::{Builder, Input, Level, Linear, NodeId, Op, Plan, Release, Sum};
+use hq_plugin_sdk::plan::{Builder, Input, Level, Linear, NodeId, Op, Origin, Plan, Release, Sum};
 use hq_plugin_sdk::range::Range;
 use hq_plugin_sdk::verify::ranges;
 
@@ -45,7 +45,14 @@ fn plan(
     builder.plan_mut().parameters = Some(parameters.clone());
     builder.plan_mut().release = Some(Release { level: Level(1), flood_bits: 45 });
     let ids: Vec<_> = (0..inputs)
-        .map(|i| builder.declare(Input { name: format!("x{i}"), range: Range::BOOL, one_of: None }))
+        .map(|i| {
+            builder.declare(Input {
+                name: format!("x{i}"),
+                range: Range::BOOL,
+                one_of: None,
+                origin: Origin::Table,
+            })
+        })
         .collect();
     let levels: Vec<Level> = (0..rns.moduli.len()).map(|l| Level(u8::try_from(l).unwrap())).collect();
     let input = |builder: &mut Builder, i: usize, level: Level| {

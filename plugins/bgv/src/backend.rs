@@ -35,6 +35,11 @@ impl Evaluator for Bgv {
         let key = EvaluationKey::from_frame(evaluation_key)?;
         Ok(execute::Session::open(plan, Arc::new(key), Mode::Fast)?)
     }
+
+    fn encrypt_parameter(evaluation_key: &[u8], value: i64) -> Result<Vec<u8>, BackendError> {
+        let key = EvaluationKey::from_frame(evaluation_key)?;
+        Ok(encrypt::encrypt_parameter(&key, value, &mut sample::secret_rng()?)?)
+    }
 }
 
 impl Session for execute::Session {

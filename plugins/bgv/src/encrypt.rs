@@ -1,16 +1,18 @@
-//! Encoding rows into slots, encrypting them under the secret key, and reading such ciphertexts.
+//! Encoding rows into slots, encrypting them under the secret key, encrypting a parameter under the public
+//! key, and reading such ciphertexts.
 //!
 //! A slot is a value at an odd power of the plaintext root: rows are placed in the order of the transform,
 //! the same for every column, and nothing depends on which order that is.
 #![deny(clippy::indexing_slicing)]
 
 use hq_plugin_sdk::frame::{self, KeyId, Kind};
+use hq_plugin_sdk::plan::Origin;
 use rand::Rng;
 use rand::rngs::ChaCha20Rng;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, WireError};
-use crate::key::SecretKey;
+use crate::key::{self, EvaluationKey, SecretKey};
 use crate::modular;
 use crate::params::Params;
 use crate::poly::zero_limb;
@@ -77,11 +79,50 @@ pub fn encrypt(
     Ok(frame::seal(Kind::Ciphertext, key.id(), &payload))
 }
 
+/// Encrypts one value for all slots under the public key (b, a): c0 = b u + t e0 + m, c1 = a u + t e1 with a
+/// ternary u, modulo the whole chain. Returns a frame.
+///
+/// # Errors
+/// A value that does not fit the plaintext modulus.
+pub fn encrypt_parameter(key: &EvaluationKey, value: i64, rng: &mut ChaCha20Rng) -> Result<Vec<u8>, Error> {
+    let params = key.params();
+    if value.unsigned_abs() > params.t() / 2 {
+        return Err(Error::ValueTooLarge { row: 0, value, modulus: params.t() });
+    }
+    let degree = params.degree();
+    let ephemeral = sample::ternary(rng, degree);
+    let errors = [sample::gaussian(rng, degree), sample::gaussian(rng, degree)];
+    let (b, a) = key.public();
+    let mut payload = vec![VERSION, u8::try_from(params.chain()).unwrap_or(u8::MAX)];
+    let mut limb = zero_limb(degree);
+    for (public, error, message) in [(b, &errors[0], value), (a, &errors[1], 0)] {
+        for (index, (ring, public)) in params.rings().iter().zip(public).enumerate() {
+            limb.copy_from_slice(public);
+            modular::mul_assign(ring.q, &mut limb, &key::lift(ring, &ephemeral, 1));
+            modular::add_assign(ring.q, &mut limb, &key::lift(ring, error, params.t()));
+            // A constant polynomial has its constant in every slot.
+            let message = ring.q.residue(i128::from(message));
+            limb.iter_mut().for_each(|c| *c = ring.q.add(*c, message));
+            pack(&limb, params.residue_bits(index), &mut payload);
+        }
+    }
+    Ok(frame::seal(Kind::Parameter, key.id(), &payload))
+}
+
+/// The second part of a ciphertext.
+#[derive(Debug)]
+enum Mask<'a> {
+    /// Of the secret key's encryption: expanded from here.
+    Seed([u8; 32]),
+    /// Of the public key's.
+    Packed(Vec<&'a [u8]>),
+}
+
 /// A ciphertext frame, checked but not expanded.
 #[derive(Debug)]
 pub struct Sealed<'a> {
-    seed: [u8; 32],
     packed: Vec<&'a [u8]>,
+    mask: Mask<'a>,
 }
 
 impl<'a> Sealed<'a> {
@@ -90,8 +131,18 @@ impl<'a> Sealed<'a> {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn open(bytes: &'a [u8], params: &Params, key: KeyId, limbs: usize) -> Result<Self, WireError> {
-        let (found, mut reader) = Reader::open(bytes, Kind::Ciphertext)?;
+    pub fn open(
+        bytes: &'a [u8],
+        params: &Params,
+        key: KeyId,
+        limbs: usize,
+        origin: Origin,
+    ) -> Result<Self, WireError> {
+        let kind = match origin {
+            Origin::Table => Kind::Ciphertext,
+            Origin::Parameter => Kind::Parameter,
+        };
+        let (found, mut reader) = Reader::open(bytes, kind)?;
         if found != key {
             return Err(WireError::Key { found, wanted: key });
         }
@@ -102,17 +153,24 @@ impl<'a> Sealed<'a> {
         if stored < limbs {
             return Err(WireError::Count("fewer primes than the plan needs"));
         }
-        let seed = reader.array()?;
-        let mut packed = Vec::with_capacity(stored);
-        for index in 0..stored {
-            packed.push(reader.packed(params.degree(), params.residue_bits(index))?);
-        }
+        let part = |reader: &mut Reader<'a>| {
+            let limb = |index| reader.packed(params.degree(), params.residue_bits(index));
+            let mut packed = (0..stored).map(limb).collect::<Result<Vec<_>, _>>()?;
+            packed.truncate(limbs);
+            for (index, (bytes, ring)) in packed.iter().zip(params.rings()).enumerate() {
+                wire::check(bytes, params.residue_bits(index), ring.q, params.degree())?;
+            }
+            Ok::<_, WireError>(packed)
+        };
+        let sealed = match origin {
+            Origin::Table => {
+                let mask = Mask::Seed(reader.array()?);
+                Self { packed: part(&mut reader)?, mask }
+            }
+            Origin::Parameter => Self { packed: part(&mut reader)?, mask: Mask::Packed(part(&mut reader)?) },
+        };
         reader.end()?;
-        packed.truncate(limbs);
-        for (index, (bytes, ring)) in packed.iter().zip(params.rings()).enumerate() {
-            wire::check(bytes, params.residue_bits(index), ring.q, params.degree())?;
-        }
-        Ok(Self { seed, packed })
+        Ok(sealed)
     }
 
     /// Writes the residues of both parts modulo prime `index` of the chain.
@@ -129,7 +187,13 @@ impl<'a> Sealed<'a> {
         let bytes = self.packed.get(index).ok_or(WireError::Short)?;
         let ring = params.rings().get(index).ok_or(WireError::Short)?;
         wire::unpack(bytes, params.residue_bits(index), ring.q, c0)?;
-        sample::expand(&self.seed, Use::Ciphertext, ring.q, c1);
+        match &self.mask {
+            Mask::Seed(seed) => sample::expand(seed, Use::Ciphertext, ring.q, c1),
+            Mask::Packed(packed) => {
+                let bytes = packed.get(index).ok_or(WireError::Short)?;
+                wire::unpack(bytes, params.residue_bits(index), ring.q, c1)?;
+            }
+        }
         Ok(())
     }
 }

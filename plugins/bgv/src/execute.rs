@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use hq_plugin_sdk::plan::{Plan, Release};
+use hq_plugin_sdk::plan::{Origin, Plan, Release};
 
 use crate::ciphertext::Ciphertext;
 use crate::encrypt::Sealed;
@@ -63,6 +63,7 @@ pub struct Session {
     key: Arc<EvaluationKey>,
     schedule: Schedule,
     names: Vec<String>,
+    origins: Vec<Origin>,
     release: Release,
     /// Blocks that the plan's rows fill, and those computed.
     allowed: u64,
@@ -95,10 +96,11 @@ impl Session {
         };
         let sums = schedule.sums.iter().map(accumulator).collect();
         let names = plan.inputs.iter().map(|input| input.name.clone()).collect();
+        let origins = plan.inputs.iter().map(|input| input.origin).collect();
         let values = Values(std::iter::repeat_with(|| None).take(plan.nodes().len()).collect());
         let slots = u64::try_from(params.degree()).unwrap_or(u64::MAX);
         let allowed = plan.rows.div_ceil(slots).max(1);
-        Ok(Self { key, schedule, names, release, allowed, done: 0, tables, sums, pool, values })
+        Ok(Self { key, schedule, names, origins, release, allowed, done: 0, tables, sums, pool, values })
     }
 
     /// The key.
@@ -158,7 +160,8 @@ impl Session {
             if limbs == 0 {
                 return Ok(None);
             }
-            Sealed::open(bytes, self.key.params(), self.key.id(), limbs).map(Some).map_err(|cause| {
+            let origin = self.origins.get(index).copied().unwrap_or_default();
+            Sealed::open(bytes, self.key.params(), self.key.id(), limbs, origin).map(Some).map_err(|cause| {
                 let name = self.names.get(index).cloned().unwrap_or_default();
                 Error::Input { index, name, cause }
             })

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use hq_plugin_sdk::frame::{self, KeyId, Kind};
 use hq_plugin_sdk::parameters::RnsRequest;
+use hq_plugin_sdk::plan::Origin;
 use rand::SeedableRng;
 use rand::rngs::ChaCha20Rng;
 
 use crate::decrypt::decrypt;
-use crate::encrypt::{Sealed, encrypt};
+use crate::encrypt::{Sealed, encrypt, encrypt_parameter};
 use crate::key::{EvaluationKey, SecretKey, generate};
 use crate::params::{Params, resolve};
 
@@ -75,12 +76,25 @@ fn damaged_keys_are_refused() {
 fn damaged_ciphertexts_are_refused() {
     let files = files();
     let id = files.secret.id();
-    let read = |bytes: &[u8]| Sealed::open(bytes, &files.params, id, 2).is_ok();
+    let read = |bytes: &[u8]| Sealed::open(bytes, &files.params, id, 2, Origin::Table).is_ok();
     assert!(read(&files.ciphertext));
     damage(&files.ciphertext, Kind::Ciphertext, read);
-    assert!(Sealed::open(&files.ciphertext, &files.params, KeyId([1; 16]), 2).is_err());
-    assert!(Sealed::open(&files.ciphertext, &files.params, id, 3).is_err());
-    assert!(Sealed::open(&files.ciphertext, &files.params, id, 1).is_ok());
+    assert!(Sealed::open(&files.ciphertext, &files.params, KeyId([1; 16]), 2, Origin::Table).is_err());
+    assert!(Sealed::open(&files.ciphertext, &files.params, id, 3, Origin::Table).is_err());
+    assert!(Sealed::open(&files.ciphertext, &files.params, id, 1, Origin::Table).is_ok());
+}
+
+#[test]
+fn damaged_parameters_are_refused() {
+    let files = files();
+    let key = EvaluationKey::from_frame(&files.evaluation).unwrap();
+    let parameter = encrypt_parameter(&key, 3, &mut ChaCha20Rng::from_seed([8; 32])).unwrap();
+    let id = files.secret.id();
+    let read = |bytes: &[u8]| Sealed::open(bytes, &files.params, id, 2, Origin::Parameter).is_ok();
+    assert!(read(&parameter));
+    damage(&parameter, Kind::Parameter, read);
+    assert!(!read(&files.ciphertext), "a column is no parameter");
+    assert!(Sealed::open(&parameter, &files.params, id, 2, Origin::Table).is_err(), "nor the other way");
 }
 
 #[test]

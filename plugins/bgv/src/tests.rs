@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use hq_plugin_sdk::parameters::{Parameters, RnsParameters, RnsRequest};
-use hq_plugin_sdk::plan::{Builder, Input, Level, Linear, NodeId, Op, Plan, Release, Sum};
+use hq_plugin_sdk::plan::{Builder, Input, Level, Linear, NodeId, Op, Origin, Plan, Release, Sum};
 use hq_plugin_sdk::range::Range;
 use rand::SeedableRng;
 use rand::rngs::ChaCha20Rng;
@@ -58,8 +58,9 @@ fn circuit(rns: &RnsParameters, flood_bits: u32, release: u8) -> Plan {
     builder.plan_mut().parameters = Some(Parameters::Rns(rns.clone()));
     builder.plan_mut().release = Some(Release { level: Level(release), flood_bits });
     let range = Range::new(-3, 3).unwrap();
-    let ids =
-        ["a", "b", "c"].map(|name| builder.declare(Input { name: name.to_owned(), range, one_of: None }));
+    let ids = ["a", "b", "c"].map(|name| {
+        builder.declare(Input { name: name.to_owned(), range, one_of: None, origin: Origin::Table })
+    });
     let top = Level(4);
     let [a, b, c] = ids.map(|input| builder.push(Op::Input { input, level: Some(top) }));
     let c_low = builder.push(Op::Input { input: ids[2], level: Some(Level(3)) });
@@ -234,7 +235,8 @@ fn squarings_in_narrow_limbs_are_right_where_the_bound_says_so() {
         builder.plan_mut().parameters = Some(Parameters::Rns(rns.clone()));
         builder.plan_mut().release = Some(Release { level: Level(0), flood_bits: 0 });
         let range = Range::new(-1, 1).unwrap();
-        let input = builder.declare(Input { name: "x".to_owned(), range, one_of: None });
+        let input =
+            builder.declare(Input { name: "x".to_owned(), range, one_of: None, origin: Origin::Table });
         let mut x = builder.push(Op::Input { input, level: Some(Level(5)) });
         for _ in 0..5 {
             let square = builder.push(Op::Mul { left: x, right: x });

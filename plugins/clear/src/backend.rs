@@ -58,6 +58,11 @@ impl Evaluator for Clear {
             Some(_) | None => ClearSession::new(plan, rows),
         }
     }
+
+    fn encrypt_parameter(evaluation_key: &[u8], value: i64) -> Result<Vec<u8>, BackendError> {
+        open_key(evaluation_key, Kind::EvaluationKey)?;
+        Ok(seal_numbers(Kind::Parameter, std::iter::once(value)))
+    }
 }
 
 impl Custody for Clear {

@@ -1,11 +1,12 @@
 //! A plan at work: checks each block as a whole, then runs it through the compiled code tile by tile.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use hq_plugin_sdk::backend::{BackendError, Fault, Session};
 use hq_plugin_sdk::frame::Kind;
 use hq_plugin_sdk::parameters::Parameters;
-use hq_plugin_sdk::plan::{Input, Plan};
+use hq_plugin_sdk::plan::{Input, Origin, Plan};
 use hq_plugin_sdk::range::Range;
 use hq_plugin_sdk::verify::verify;
 
@@ -13,6 +14,9 @@ use crate::call::Code;
 use crate::compile::{NUMBER_BYTES, compile};
 use crate::format::{open_numbers, seal_numbers};
 use crate::steps::Claim;
+
+/// A value in each row of a block.
+type Column<'a> = Cow<'a, [[u8; NUMBER_BYTES]]>;
 
 /// Compiled code with the sums so far. They are exact over any number of rows.
 pub struct ClearSession {
@@ -59,8 +63,9 @@ impl ClearSession {
         })
     }
 
-    /// The block's columns, of one length, with every value in its range: the compiled code relies on that.
-    fn columns<'a>(&self, inputs: &[&'a [u8]]) -> Result<Vec<&'a [[u8; NUMBER_BYTES]]>, BackendError> {
+    /// The block's columns, of one length, with every value in its range: the compiled code relies on that. A
+    /// parameter is repeated for every row.
+    fn columns<'a>(&self, inputs: &[&'a [u8]]) -> Result<Vec<Column<'a>>, BackendError> {
         let refuse = |reason: String| BackendError::new(Fault::Input, reason);
         if inputs.len() != self.inputs.len() {
             return Err(refuse(format!(
@@ -69,12 +74,20 @@ impl ClearSession {
                 self.inputs.len()
             )));
         }
-        let mut columns: Vec<&[[u8; NUMBER_BYTES]]> = Vec::with_capacity(inputs.len());
+        let mut columns: Vec<Column<'a>> = Vec::with_capacity(inputs.len());
+        let mut block_rows = None;
         for (bytes, input) in inputs.iter().zip(&self.inputs) {
             let name = &input.name;
-            let column = open_numbers(bytes, Kind::Ciphertext)
+            let kind = match input.origin {
+                Origin::Table => Kind::Ciphertext,
+                Origin::Parameter => Kind::Parameter,
+            };
+            let column = open_numbers(bytes, kind)
                 .map_err(|error| refuse(format!("input {name}: {}", error.message)))?;
-            let rows = columns.first().map_or(column.len(), |first| first.len());
+            let rows = match input.origin {
+                Origin::Table => *block_rows.get_or_insert(column.len()),
+                Origin::Parameter => 1,
+            };
             if column.len() != rows {
                 return Err(refuse(format!(
                     "input {name} has {} rows where the inputs before it have {rows}",
@@ -87,7 +100,12 @@ impl ClearSession {
             if let Some(value) = outside(column, input.range) {
                 return Err(refuse(format!("input {name} holds {value}, outside {}", input.range)));
             }
-            columns.push(column);
+            columns.push(Cow::Borrowed(column));
+        }
+        for (column, input) in columns.iter_mut().zip(&self.inputs) {
+            if let (Origin::Parameter, [value]) = (input.origin, &**column) {
+                *column = Cow::Owned(vec![*value; block_rows.unwrap_or(0)]);
+            }
         }
         for group in &self.exclusive {
             let group: Vec<_> = group.iter().filter_map(|&input| columns.get(input)).collect();

@@ -5,7 +5,7 @@ use hq_plugin_clear::Clear;
 use hq_plugin_sdk::backend::{BackendError, Custody, Evaluator, Fault, Session};
 use hq_plugin_sdk::interpret::{interpret, node_values};
 use hq_plugin_sdk::parameters::Parameters;
-use hq_plugin_sdk::plan::{Builder, Input, Linear, NodeId, Op, Plan, Sum};
+use hq_plugin_sdk::plan::{Builder, Input, Linear, NodeId, Op, Origin, Plan, Sum};
 use hq_plugin_sdk::range::{Range, RangeSet};
 use hq_plugin_sdk::verify::{range_of, ranges};
 use proptest::prelude::*;
@@ -41,7 +41,12 @@ fn circuit(inputs: &[Range], recipes: &[Recipe], sums: &[bool]) -> Plan {
     builder.plan_mut().parameters = Some(Parameters::Clear { rows_per_block: ROWS_PER_BLOCK });
     let mut nodes: Vec<NodeId> = Vec::new();
     for (index, range) in inputs.iter().enumerate() {
-        let input = builder.declare(Input { name: format!("i{index}"), range: *range, one_of: None });
+        let input = builder.declare(Input {
+            name: format!("i{index}"),
+            range: *range,
+            one_of: None,
+            origin: Origin::Table,
+        });
         nodes.push(builder.push(Op::Input { input, level: None }));
     }
     for recipe in recipes {
@@ -172,6 +177,7 @@ fn long_operations() {
                 name: format!("i{index}"),
                 range: Range::new(-5, 999).unwrap(),
                 one_of: None,
+                origin: Origin::Table,
             });
             builder.push(Op::Input { input, level: None })
         })
@@ -190,7 +196,8 @@ fn long_operations() {
 fn a_thousand_sums() {
     let mut builder = Builder::new(1 << 20);
     let inputs = [("time", Range::new(0, 3000).unwrap()), ("event", Range::BOOL)].map(|(name, range)| {
-        let input = builder.declare(Input { name: name.to_owned(), range, one_of: None });
+        let input =
+            builder.declare(Input { name: name.to_owned(), range, one_of: None, origin: Origin::Table });
         builder.push(Op::Input { input, level: None })
     });
     for step in 0..1000 {

@@ -116,6 +116,13 @@ pub struct EvaluatorTable {
     pub finish: unsafe extern "C" fn(session: Handle, out: *mut Buffer, error: *mut Buffer) -> i32,
     /// Frees a session; null is ignored.
     pub free_session: unsafe extern "C" fn(session: Handle),
+    /// `evaluation_key`: frame; `out`: frame of a parameter.
+    pub encrypt_parameter: unsafe extern "C" fn(
+        evaluation_key: View<u8>,
+        value: i64,
+        out: *mut Buffer,
+        error: *mut Buffer,
+    ) -> i32,
 }
 
 /// What touches secret keys. The functions mirror [`Custody`](crate::backend::Custody).

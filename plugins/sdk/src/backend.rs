@@ -59,12 +59,19 @@ pub trait Evaluator: 'static {
     /// # Errors
     /// `Fault::Plan` or `Fault::Key` where one of them does not conform.
     fn open(plan: &Plan, evaluation_key: &[u8]) -> Result<Self::Session, BackendError>;
+
+    /// Encrypts a part of a secret parameter, one value for all rows, under the public key that the
+    /// evaluation key holds: a researcher does this, who has no secret key. Returns a frame.
+    ///
+    /// # Errors
+    /// `Fault::Key` where the key does not conform, `Fault::Input` where the value is too large.
+    fn encrypt_parameter(evaluation_key: &[u8], value: i64) -> Result<Vec<u8>, BackendError>;
 }
 
 /// A plan over one table, block by block.
 pub trait Session: Send {
-    /// Computes one block: `inputs[i]` is the frame of the plan's i-th input for this block's rows. The
-    /// sums go into the session's accumulators.
+    /// Computes one block: `inputs[i]` is the frame of the plan's i-th input for this block's rows; that of a
+    /// parameter is the same for every block. The sums go into the session's accumulators.
     ///
     /// # Errors
     /// `Fault::Input` where a frame does not conform; the session is then as before the call.

@@ -49,6 +49,7 @@ pub const fn evaluator_table<B: Evaluator>() -> EvaluatorTable {
         block: block::<B>,
         finish: finish::<B>,
         free_session: free::<Guarded<B::Session>>,
+        encrypt_parameter: encrypt_parameter::<B>,
     }
 }
 
@@ -139,6 +140,20 @@ unsafe extern "C" fn finish<B: Evaluator>(session: Handle, out: *mut Buffer, err
         // SAFETY: the handle is null or a live session of this table, in no other call.
         let session = unsafe { session.cast::<Guarded<B::Session>>().as_mut() }.ok_or_else(null_handle)?;
         session.run(Session::finish)
+    };
+    // SAFETY: the out-parameters are as the module's rules say.
+    unsafe { answer(out, error, work) }
+}
+
+unsafe extern "C" fn encrypt_parameter<B: Evaluator>(
+    evaluation_key: View<u8>,
+    value: i64,
+    out: *mut Buffer,
+    error: *mut Buffer,
+) -> i32 {
+    let work = || {
+        // SAFETY: the view is readable during this call.
+        B::encrypt_parameter(unsafe { slice(evaluation_key, "evaluation key") }?, value)
     };
     // SAFETY: the out-parameters are as the module's rules say.
     unsafe { answer(out, error, work) }

@@ -25,15 +25,28 @@ pub enum Kind {
     Result = 4,
     /// A placed plan.
     Plan = 5,
+    /// A secret parameter: one value for all rows, encrypted under the public key.
+    Parameter = 6,
+    /// A file of secret parameters.
+    Parameters = 7,
     /// The custodian's secret key.
     SecretKey = 0xE5,
 }
 
 impl Kind {
     fn from_byte(byte: u8) -> Option<Self> {
-        [Self::EvaluationKey, Self::Ciphertext, Self::Sums, Self::Result, Self::Plan, Self::SecretKey]
-            .into_iter()
-            .find(|&kind| kind as u8 == byte)
+        [
+            Self::EvaluationKey,
+            Self::Ciphertext,
+            Self::Sums,
+            Self::Result,
+            Self::Plan,
+            Self::Parameter,
+            Self::Parameters,
+            Self::SecretKey,
+        ]
+        .into_iter()
+        .find(|&kind| kind as u8 == byte)
     }
 }
 
@@ -45,6 +58,8 @@ impl fmt::Display for Kind {
             Self::Sums => "encrypted sums",
             Self::Result => "a result",
             Self::Plan => "a plan",
+            Self::Parameter => "a secret parameter",
+            Self::Parameters => "secret parameters",
             Self::SecretKey => "a SECRET KEY",
         })
     }

@@ -161,6 +161,19 @@ impl EvaluatorPlugin {
         }?;
         Ok(PluginSession { table: self.table, capabilities: Arc::clone(&self.capabilities), handle })
     }
+
+    /// As [`Evaluator::encrypt_parameter`](crate::backend::Evaluator::encrypt_parameter).
+    ///
+    /// # Errors
+    /// Those of the plugin.
+    pub fn encrypt_parameter(&self, evaluation_key: &[u8], value: i64) -> Result<Vec<u8>, BackendError> {
+        // SAFETY: the view and buffers live through the call, as `abi` asks.
+        unsafe {
+            take(&self.capabilities.name, self.table.free_buffer, |out, error| {
+                (self.table.encrypt_parameter)(View::of(evaluation_key), value, out, error)
+            })
+        }
+    }
 }
 
 /// A plan at work in a plugin.

@@ -4,8 +4,10 @@
 //! parameters and an explicit level for each input. Levels, ranges and noise are not stored: they are
 //! functions of the plan (see `verify` and the engine).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
+
+use foldhash::HashMap;
 
 use crate::capabilities::OpKind;
 use crate::parameters::Parameters;
@@ -78,6 +80,18 @@ pub struct Input {
     pub range: Range,
     /// Inputs with the same mark exclude each other: in a row at most one of them is not zero.
     pub one_of: Option<String>,
+    /// Whose values they are.
+    pub origin: Origin,
+}
+
+/// Where the values of an input come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// The table: a value in each row, 0 in absent rows.
+    #[default]
+    Table,
+    /// A secret parameter of the query: one value for all rows, absent ones too, encrypted under the public key.
+    Parameter,
 }
 
 /// `constant + sum of coefficient * node`: the one linear operation. Terms are sorted by node, no
@@ -280,6 +294,17 @@ impl Plan {
     #[must_use]
     pub fn op(&self, node: NodeId) -> Option<&Op> {
         self.nodes.get(node.index())
+    }
+
+    /// Where the values of an input come from.
+    #[must_use]
+    pub fn origin(&self, input: InputId) -> Origin {
+        self.inputs.get(input.index()).map_or(Origin::Table, |input| input.origin)
+    }
+
+    /// The inputs whose values the table holds, in order.
+    pub fn table_inputs(&self) -> impl Iterator<Item = &Input> {
+        self.inputs.iter().filter(|input| input.origin == Origin::Table)
     }
 
     /// The range proved of a node beyond interval arithmetic, if any.

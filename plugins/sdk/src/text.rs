@@ -17,7 +17,7 @@
 use std::collections::HashMap;
 use std::fmt::{self, Write as _};
 
-use crate::plan::{Aggregate, Builder, Input, Level, Linear, NodeId, Op, Plan, Release, Sum, SumId};
+use crate::plan::{Aggregate, Builder, Input, Level, Linear, NodeId, Op, Origin, Plan, Release, Sum, SumId};
 use crate::range::{Range, RangeSet};
 
 /// First line of every plan.
@@ -90,9 +90,13 @@ fn write_header(plan: &Plan, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "release {} flood {}", release.level, release.flood_bits)?;
     }
     for input in &plan.inputs {
-        match &input.one_of {
-            Some(mark) => writeln!(f, "input {} {} one_of {mark}", input.name, input.range)?,
-            None => writeln!(f, "input {} {}", input.name, input.range)?,
+        write!(f, "input {} {}", input.name, input.range)?;
+        if let Some(mark) = &input.one_of {
+            write!(f, " one_of {mark}")?;
+        }
+        match input.origin {
+            Origin::Table => f.write_str("\n")?,
+            Origin::Parameter => f.write_str(" parameter\n")?,
         }
     }
     Ok(())
@@ -195,6 +199,10 @@ impl Reader {
                     Some(Release { level: level_of(level)?, flood_bits: number(flood)? });
             }
             "input" => {
+                let (rest, origin) = match rest.strip_suffix(" parameter") {
+                    Some(rest) => (rest, Origin::Parameter),
+                    None => (rest, Origin::Table),
+                };
                 let (rest, one_of) = match rest.split_once(" one_of ") {
                     Some((rest, mark)) => (rest, Some(mark.to_owned())),
                     None => (rest, None),
@@ -203,8 +211,12 @@ impl Reader {
                 if self.inputs.contains_key(name) {
                     return Err(format!("input `{name}` is declared twice"));
                 }
-                let id =
-                    self.builder.declare(Input { name: name.to_owned(), range: range_of(range)?, one_of });
+                let id = self.builder.declare(Input {
+                    name: name.to_owned(),
+                    range: range_of(range)?,
+                    one_of,
+                    origin,
+                });
                 self.inputs.insert(name.to_owned(), id);
             }
             "sum" => {

@@ -7,7 +7,7 @@ use super::{Report, Subject, frames};
 use crate::backend::{Fault, Session};
 use crate::frame::{Kind, open, seal, split};
 use crate::parameters::{Parameters, RnsParameters};
-use crate::plan::{Builder, Input, Linear, Op, Sum};
+use crate::plan::{Builder, Input, Linear, Op, Origin, Sum};
 use crate::range::Range;
 
 pub(super) fn check(subject: &Subject, report: &mut Report) {
@@ -87,7 +87,8 @@ fn values(subject: &Subject, report: &mut Report) {
 fn plans(subject: &Subject, case: &Case, report: &mut Report) {
     let mut too_wide = Builder::like(&case.plan);
     let range = Range::new(-(1 << 40), 1 << 40).unwrap_or(Range::BOOL);
-    let input = too_wide.declare(Input { name: "wide".to_owned(), range, one_of: None });
+    let input =
+        too_wide.declare(Input { name: "wide".to_owned(), range, one_of: None, origin: Origin::Table });
     let level =
         case.plan.nodes().iter().find_map(|op| if let Op::Input { level, .. } = op { *level } else { None });
     let wide = too_wide.push(Op::Input { input, level });
@@ -141,7 +142,12 @@ fn plans(subject: &Subject, case: &Case, report: &mut Report) {
 
     let claimed = &subject.evaluator.capabilities().ops;
     let mut builder = Builder::like(&case.plan);
-    let input = builder.declare(Input { name: "other".to_owned(), range: Range::BOOL, one_of: None });
+    let input = builder.declare(Input {
+        name: "other".to_owned(),
+        range: Range::BOOL,
+        one_of: None,
+        origin: Origin::Table,
+    });
     let node = builder.push(Op::Input { input, level: None });
     let ops = [
         Op::Member { arg: node, set: crate::range::RangeSet::from_ranges([Range::single(1)]) },
