@@ -23,6 +23,15 @@ dataset in the program. Columns are found by the table's header, which may have 
 
   hq run query.hq --table clinic=clinic.csv --query control --param age_min=40 --format json";
 
+const AFTER_FMT: &str = "\
+There is one layout, without options: lines of at most 100 characters, two spaces a step, `=` and types
+below each other. Tokens and comments stay as they are. Names of changed files go to standard output. A file
+that does not parse is left alone.";
+
+const AFTER_LSP: &str = "\
+Editors start this by themselves; docs/editors.md says how they are told to. Diagnostics are those of `hq check`
+without a plan; queries are not planned and nothing runs.";
+
 const AFTER_KEYGEN: &str = "\
 The keys serve the named programs and whatever needs no more than they do; without any, a typical query.
 The passphrase is asked for, or taken from --passphrase-file or HQ_PASSPHRASE.";
@@ -59,6 +68,8 @@ pub(crate) enum Command {
     Test(TestArgs),
     /// Show what modules offer: functions, formulas, sources, examples
     Doc(DocArgs),
+    /// Lay programs and schemas out
+    Fmt(FmtArgs),
     /// Show how a query runs: stages, circuit, plan, noise, cost, and what will be decrypted
     Explain(ExplainArgs),
     /// Make keys, encrypt, compute on ciphertexts and open the result, all in one process
@@ -75,6 +86,8 @@ pub(crate) enum Command {
     Open(OpenArgs),
     /// Make a synthetic table that a schema describes
     Generate(GenerateArgs),
+    /// Answer an editor over standard input and output (Language Server Protocol)
+    Lsp(LspArgs),
 }
 
 /// Where programs and what they use come from.
@@ -183,6 +196,17 @@ pub(crate) struct DocArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = AFTER_FMT)]
+pub(crate) struct FmtArgs {
+    /// Programs or schemas; `-` is standard input, laid out to standard output
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Change nothing: name the files that are not laid out, and exit with status 1 if there are any
+    #[arg(long)]
+    pub(crate) check: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ExplainArgs {
     /// The program
     pub(crate) file: PathBuf,
@@ -215,6 +239,9 @@ pub(crate) struct RunArgs {
     /// How the result is shown
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) format: Format,
+    /// Draw the results into an SVG file as well
+    #[arg(long, value_name = "FILE.svg")]
+    pub(crate) plot: Option<PathBuf>,
     /// Compute in the clear as well and compare every number
     #[arg(long)]
     pub(crate) verify: bool,
@@ -332,6 +359,9 @@ pub(crate) struct OpenArgs {
     /// How the result is shown
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) format: Format,
+    /// Draw the results into an SVG file as well
+    #[arg(long, value_name = "FILE.svg")]
+    pub(crate) plot: Option<PathBuf>,
     /// Whether small counts are hidden; off needs --own-data
     #[arg(long, value_enum, default_value = "on", requires_if("off", "own_data"))]
     pub(crate) release: Release,
@@ -355,6 +385,17 @@ pub(crate) struct GenerateArgs {
     /// File to write instead of standard output
     #[arg(short, long, value_name = "CSV")]
     pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_LSP)]
+pub(crate) struct LspArgs {
+    /// Folder with schemas and modules that `use` finds; may be repeated
+    #[arg(long, value_name = "DIR")]
+    pub(crate) schema: Vec<PathBuf>,
+    /// Accepted for editors that give it; there is no other way to talk
+    #[arg(long, hide = true)]
+    pub(crate) stdio: bool,
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

@@ -17,6 +17,12 @@ pub(crate) enum ClientError {
     /// Diagnostics were drawn already.
     #[error("{}: {errors} error{}", file.display(), if *errors == 1 { "" } else { "s" })]
     Program { file: PathBuf, errors: usize },
+    /// Files are not laid out; they were named already.
+    #[error("{files} file{} not laid out; `hq fmt` does it", if *files == 1 { " is" } else { "s are" })]
+    Unformatted { files: usize },
+    /// The editor closed the connection, or said `exit`, without `shutdown` before.
+    #[error("the editor left without `shutdown`")]
+    EditorLeft,
     /// A file cannot be read or written.
     #[error("{}: {source}", path.display())]
     File { path: PathBuf, source: io::Error },
@@ -129,6 +135,14 @@ pub(crate) enum ClientError {
          {name}: {encrypted} instead of {clear}. Nothing is shown. Please report this"
     )]
     NotEqual { backend: String, differ: usize, all: usize, name: String, encrypted: i128, clear: i128 },
+    /// A picture was asked for and nothing can be drawn.
+    #[error(
+        "{} is not drawn: no result of {queries} is of a kind that can be. Drawn are survival curves (a record of \
+         lists `time` and `survival`, as of `survival.kaplan_meier`), histograms (lists `from` and `count`, as of \
+         `stats.histogram`), and, where the query has `by`, numbers and records with `lower` and `upper`, as bars",
+        path.display()
+    )]
+    NothingToDraw { path: PathBuf, queries: String },
     /// The encoder of results failed.
     #[error("the result cannot be written as {format}: {reason}")]
     Format { format: &'static str, reason: String },

@@ -11,7 +11,8 @@
 //! | secret parameters on their way | `sealed` |
 //! | results on their way back | `result_file` |
 //! | what may be shown | `release` |
-//! | how it is shown | `report` |
+//! | how it is shown | `report`, `plot` |
+//! | what editors ask | `lsp` |
 
 mod backend;
 mod blocks;
@@ -22,9 +23,11 @@ mod execution;
 mod header;
 mod keys;
 mod loader;
+mod lsp;
 mod modules;
 mod output;
 mod passphrase;
+mod plot;
 mod program;
 mod release;
 mod report;

@@ -10,6 +10,9 @@ use hq_dsl::Loader;
 /// Largest program or schema that is read, in bytes.
 pub(crate) const MAX_SOURCE_BYTES: u64 = 4 << 20;
 
+/// Most files of folders that are looked through for names.
+const MAX_LISTED: usize = 10_000;
+
 /// Texts by module name: display name and text.
 pub(crate) type Modules = BTreeMap<String, (String, String)>;
 
@@ -18,6 +21,8 @@ pub(crate) type Modules = BTreeMap<String, (String, String)>;
 pub(crate) struct FileLoader {
     given: Modules,
     folders: Vec<PathBuf>,
+    /// Texts that win over files, by [`place`].
+    open: BTreeMap<PathBuf, String>,
     used: RefCell<Modules>,
 }
 
@@ -48,6 +53,27 @@ impl FileLoader {
         self
     }
 
+    /// Lets texts that an editor holds win over the files they came from.
+    pub(crate) fn over(mut self, open: BTreeMap<PathBuf, String>) -> Self {
+        self.open = open;
+        self
+    }
+
+    /// Names of all files that would be found.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let here = Path::new(".");
+        let folders = self.folders.iter().map(|folder| if folder == Path::new("") { here } else { folder });
+        let entries = folders.filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
+        let mut names: Vec<String> =
+            entries.take(MAX_LISTED).filter_map(|entry| module_name(&entry.path())).collect();
+        let in_folders =
+            |path: &&PathBuf| self.folders.iter().any(|folder| path.parent() == place(folder).as_deref());
+        names.extend(self.open.keys().filter(in_folders).filter_map(|path| module_name(path)));
+        names.sort();
+        names.dedup();
+        names
+    }
+
     /// What was asked for and found.
     pub(crate) fn into_used(self) -> Modules {
         self.used.into_inner()
@@ -63,12 +89,35 @@ impl FileLoader {
         }
         self.folders.iter().find_map(|folder| {
             let path = folder.join(format!("{module}.hq"));
+            let text = if self.open.is_empty() { None } else { self.open.get(&place(&path)?) };
+            if let Some(text) = text {
+                return Some((path.display().to_string(), text.clone()));
+            }
             let small =
                 fs::metadata(&path).is_ok_and(|data| data.is_file() && data.len() <= MAX_SOURCE_BYTES);
             let text = if small { fs::read_to_string(&path).ok()? } else { return None };
             Some((path.display().to_string(), text))
         })
     }
+}
+
+/// A path without links and dots; its file need not exist.
+pub(crate) fn place(path: &Path) -> Option<PathBuf> {
+    if path == Path::new("") {
+        return fs::canonicalize(".").ok();
+    }
+    fs::canonicalize(path).ok().or_else(|| {
+        let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+        let folder = fs::canonicalize(folder).or_else(|_| std::path::absolute(folder)).ok()?;
+        Some(folder.join(path.file_name()?))
+    })
+}
+
+/// The name by which `use` finds a file.
+fn module_name(path: &Path) -> Option<String> {
+    let stem = path.file_stem()?.to_str()?;
+    let plain = stem.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    (plain && path.extension()? == "hq").then(|| stem.to_owned())
 }
 
 impl Loader for FileLoader {

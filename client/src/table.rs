@@ -69,6 +69,17 @@ struct Offence {
     domain: Domain,
 }
 
+impl Offences {
+    fn add(&mut self, row: u64, column: &Column, cell: String) {
+        self.count += 1;
+        self.could_be_missing |= column.optional;
+        if self.shown.len() < SHOWN_OFFENCES {
+            let (column, domain) = (column.name.clone(), column.domain.clone());
+            self.shown.push(Offence { row, column, cell, domain });
+        }
+    }
+}
+
 impl fmt::Display for Offences {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let cells = if self.count == 1 { "cell is" } else { "cells are" };
@@ -94,36 +105,26 @@ impl fmt::Display for Offences {
 }
 
 /// What a cell stands for, or that it may not be there.
-enum Parsed {
+enum Parsed<'a> {
     Cell(Option<i64>),
     MadeMissing,
-    Offends,
+    /// A cell of this column, which may be one that a prepared column reads; empty where it is missing.
+    Offends(&'a Column, String),
 }
 
 impl TableColumn {
-    /// A cell, with its text for a message; of a prepared column, the value computed from others.
-    fn read(
-        &self,
-        record: &csv::ByteRecord,
-        outside: Outside,
-    ) -> std::result::Result<(Parsed, String), Malformed> {
+    /// A cell; of a prepared column, the value computed from others.
+    fn read(&self, record: &csv::ByteRecord, outside: Outside) -> std::result::Result<Parsed<'_>, Malformed> {
         let reads = match &self.source {
-            Source::Table(index) => {
-                let cell = self.text(record, *index)?;
-                let parsed = self.parse(cell, outside);
-                let text = if matches!(parsed, Parsed::Offends) { cell.to_owned() } else { String::new() };
-                return Ok((parsed, text));
-            }
+            Source::Table(index) => return Ok(self.parse(self.text(record, *index)?, outside)),
             Source::Prepared(reads) => reads,
         };
         let mut cells: Vec<(usize, Option<i64>)> = Vec::with_capacity(reads.len());
         for (position, column) in reads {
             match column.read(record, outside)? {
-                (Parsed::Cell(code), _) => cells.push((*position, code)),
-                (Parsed::MadeMissing, _) => cells.push((*position, None)),
-                (Parsed::Offends, text) => {
-                    return Ok((Parsed::Offends, format!("{text} in `{}`", column.column.name)));
-                }
+                Parsed::Cell(code) => cells.push((*position, code)),
+                Parsed::MadeMissing => cells.push((*position, None)),
+                offends @ Parsed::Offends(..) => return Ok(offends),
             }
         }
         let cell =
@@ -133,12 +134,10 @@ impl TableColumn {
             None => Ok(None),
         };
         Ok(match computed {
-            Ok(None) if !self.column.optional => (Parsed::Offends, String::new()),
-            Ok(code) => (Parsed::Cell(code), String::new()),
-            Err(_) if self.column.optional && outside == Outside::Missing => {
-                (Parsed::MadeMissing, String::new())
-            }
-            Err(value) => (Parsed::Offends, value),
+            Ok(None) if !self.column.optional => Parsed::Offends(&self.column, String::new()),
+            Ok(code) => Parsed::Cell(code),
+            Err(_) if self.column.optional && outside == Outside::Missing => Parsed::MadeMissing,
+            Err(value) => Parsed::Offends(&self.column, value),
         })
     }
 
@@ -151,14 +150,15 @@ impl TableColumn {
         })
     }
 
-    fn parse(&self, cell: &str, outside: Outside) -> Parsed {
+    fn parse(&self, cell: &str, outside: Outside) -> Parsed<'_> {
+        let offends = || Parsed::Offends(&self.column, cell.to_owned());
         if cell.is_empty() || cell == "NA" && self.column.domain.parse(cell).is_none() {
-            return if self.column.optional { Parsed::Cell(None) } else { Parsed::Offends };
+            return if self.column.optional { Parsed::Cell(None) } else { offends() };
         }
         match self.column.domain.parse(cell) {
             Some(code) => Parsed::Cell(Some(code)),
             None if self.column.optional && outside == Outside::Missing => Parsed::MadeMissing,
-            None => Parsed::Offends,
+            None => offends(),
         }
     }
 }
@@ -216,22 +216,16 @@ impl Table {
             Offences { path: self.path.clone(), count: 0, shown: Vec::new(), could_be_missing: false };
         while reader.read_byte_record(&mut record).map_err(csv_error(&self.path))? {
             self.rows += 1;
+            let mut seen: Vec<&str> = Vec::new();
             for column in &self.columns {
-                let (parsed, cell) = column.read(&record, self.outside).map_err(malformed(&self.path))?;
-                match parsed {
+                match column.read(&record, self.outside).map_err(malformed(&self.path))? {
                     Parsed::Cell(_) => {}
                     Parsed::MadeMissing => self.made_missing += 1,
-                    Parsed::Offends => {
-                        offences.count += 1;
-                        offences.could_be_missing |= column.column.optional;
-                        if offences.shown.len() < SHOWN_OFFENCES {
-                            offences.shown.push(Offence {
-                                row: self.rows,
-                                column: column.column.name.clone(),
-                                cell,
-                                domain: column.column.domain.clone(),
-                            });
-                        }
+                    // Prepared columns may read it as well.
+                    Parsed::Offends(column, _) if seen.contains(&column.name.as_str()) => {}
+                    Parsed::Offends(column, cell) => {
+                        seen.push(&column.name);
+                        offences.add(self.rows, column, cell);
                     }
                 }
             }
@@ -304,11 +298,10 @@ impl TableReader {
             }
             rows += 1;
             for (column, values) in self.columns.iter().zip(&mut cells) {
-                let (parsed, _) = column.read(&self.record, self.outside).map_err(malformed(&self.path))?;
-                match parsed {
+                match column.read(&self.record, self.outside).map_err(malformed(&self.path))? {
                     Parsed::Cell(code) => values.push(code),
                     Parsed::MadeMissing => values.push(None),
-                    Parsed::Offends => {
+                    Parsed::Offends(..) => {
                         let reason = "changed while it was read; start again".to_owned();
                         return Err(ClientError::Damaged { path: self.path.clone(), reason });
                     }

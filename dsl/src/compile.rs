@@ -1,6 +1,6 @@
 //! From text to checked queries.
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::evaluate::check_query;
 use crate::example::{Example, check_example};
 use crate::program::Program;
@@ -47,7 +47,44 @@ pub fn compile(file_name: &str, text: &str, params: &[(String, String)], loader:
         diagnostics.extend(found);
     }
     diagnostics.sort_by_key(|diagnostic| (diagnostic.span(), diagnostic.code));
+    let diagnostics = merged(diagnostics, &program.sources);
     Compiled { queries, examples, diagnostics, sources: program.sources }
+}
+
+/// One name that is unknown, or may be missing, in many places is one mistake: told where it occurs first, with
+/// the lines of the others. Nothing is told twice of one place.
+fn merged(diagnostics: Vec<Diagnostic>, sources: &Sources) -> Vec<Diagnostic> {
+    let mut kept: Vec<(Diagnostic, Vec<usize>)> = Vec::new();
+    for found in diagnostics {
+        let spreads = matches!(
+            found.code,
+            Code::UnknownName | Code::UnknownFunction | Code::UnknownField | Code::MissingNotHandled
+        );
+        let same = kept.iter_mut().find(|(other, _)| {
+            other.code == found.code
+                && other.message == found.message
+                && other.span().file == found.span().file
+                && (spreads || other.span() == found.span())
+        });
+        let line = sources.line(found.span());
+        match same {
+            Some((first, lines)) => {
+                if sources.line(first.span()) != line && !lines.contains(&line) {
+                    lines.push(line);
+                }
+            }
+            None => kept.push((found, Vec::new())),
+        }
+    }
+    let with_lines = |(diagnostic, lines): (Diagnostic, Vec<usize>)| match lines.as_slice() {
+        [] => diagnostic,
+        [line] => diagnostic.with_note(format!("So it is in line {line}.")),
+        lines => {
+            let lines: Vec<String> = lines.iter().map(usize::to_string).collect();
+            diagnostic.with_note(format!("So it is in lines {}.", lines.join(", ")))
+        }
+    };
+    kept.into_iter().map(with_lines).collect()
 }
 
 /// Compiles a schema file alone: the first dataset in it.
@@ -56,8 +93,11 @@ pub fn dataset(file_name: &str, text: &str) -> (Option<Dataset>, Vec<Diagnostic>
     let mut sources = Sources::default();
     let id = sources.add(file_name, text);
     let (tree, mut diagnostics) = read(id, text);
-    let datasets: Vec<Dataset> =
-        tree.datasets.iter().map(|decl| check_dataset(decl, &sources, &mut diagnostics)).collect();
+    let datasets: Vec<Dataset> = tree
+        .datasets
+        .iter()
+        .map(|decl| check_dataset(decl, &tree.damaged, &sources, &mut diagnostics))
+        .collect();
     let sound = !diagnostics.iter().any(Diagnostic::is_error);
     (datasets.into_iter().next().filter(|_| sound), diagnostics, sources)
 }

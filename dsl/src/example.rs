@@ -257,7 +257,7 @@ fn table(
     let mut items = vec![DatasetItem::Rows { limit, one_per: None, span }];
     items.extend(columns.iter().map(|column| DatasetItem::Column(Box::new(column.column.clone()))));
     let decl = DatasetDecl { name: Ident { text: "data".to_owned(), span }, title: String::new(), items };
-    let dataset = check_dataset(&decl, &program.sources, diagnostics);
+    let dataset = check_dataset(&decl, &program.damaged, &program.sources, diagnostics);
     if diagnostics.len() > before {
         return None;
     }

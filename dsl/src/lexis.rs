@@ -114,3 +114,6 @@ pub(crate) fn scan(text: &str) -> Vec<Token<'_>> {
     }
     tokens
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,8 @@
 //! |---|---|---|
 //! | parse | `parse` (`hq.pest`), `recover` | text -> `ast` |
 //! | compile | `compile`, `schema`, `evaluate` | `ast` -> [`Query`]: names, domains, stages, missing values |
+//! | format | `format` | text -> the same text, laid out |
+//! | insight | `insight` | a program and a place in it -> what an editor shows there |
 //! | finish | `finish` | opened aggregates -> rows of the result |
 //!
 //! Deliberately absent: input and output (files come through [`Loader`]), ciphertexts, plans.
@@ -18,6 +20,8 @@ mod domain;
 mod evaluate;
 mod example;
 mod finish;
+mod format;
+mod insight;
 mod lexis;
 mod linear_system;
 mod manual;
@@ -45,6 +49,8 @@ pub use distribution::Distribution;
 pub use domain::Domain;
 pub use example::{Example, Expectation, Mismatch};
 pub use finish::{Group, Row, Value, finish};
+pub use format::format;
+pub use insight::{Completion, CompletionKind, Hover, Insight, Stage};
 pub use manual::{Block, ExampleManual, FunctionManual, Manual, manual};
 pub use number::{Decimal, format_date, parse_date, with_commas};
 pub use prepared::Prepared;

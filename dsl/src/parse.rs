@@ -33,6 +33,11 @@ pub(crate) fn parse(file: FileId, text: &str) -> Result<(File, Vec<Diagnostic>),
     }
 }
 
+/// What the grammar makes of a text, for those who need every token of it.
+pub(crate) fn pairs(text: &str) -> Option<Pairs<'_, Rule>> {
+    Grammar::parse(Rule::file, text).ok()
+}
+
 pub(crate) struct Builder<'a> {
     pub(crate) file: FileId,
     pub(crate) text: &'a str,

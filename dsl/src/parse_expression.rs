@@ -137,7 +137,17 @@ impl Builder<'_> {
                 let before = self.text.get(..last.span.start_index()).unwrap_or("");
                 let gap = before.trim_end();
                 let starts_line = before.get(gap.len()..).is_some_and(|gap| gap.contains('\n'));
-                let d = if starts_line && matches!(last.kind, ExprKind::Name(_)) {
+                let line_start = self
+                    .text
+                    .get(..span.start_index())
+                    .map_or(0, |text| text.rfind('\n').map_or(0, |at| at + 1));
+                let nameless =
+                    self.text.get(line_start..span.start_index()).is_some_and(|gap| gap.trim().is_empty());
+                let d = if nameless {
+                    let message = "A name is missing before `=`.";
+                    let help = "Results and derived values are written `name = value`.";
+                    Diagnostic::error(Code::Syntax, span, message, help)
+                } else if starts_line && matches!(last.kind, ExprKind::Name(_)) {
                     let line = before.trim_end().rsplit('\n').next().unwrap_or("").trim();
                     Diagnostic::error(
                         Code::Syntax,

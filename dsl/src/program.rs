@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::ast::{ExampleDecl, File, Function, Ident, ParamDecl, QueryDecl};
+use crate::ast::{ClauseKind, ExampleDecl, File, Function, Ident, ParamDecl, QueryDecl};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::domain::Domain;
 use crate::lexis::{DECLARATIONS, scan};
@@ -65,6 +65,8 @@ impl Program {
         let decls = std::mem::take(&mut main.params);
         let own =
             Own { queries: std::mem::take(&mut main.queries), examples: std::mem::take(&mut main.examples) };
+        // What queries read tells what a misspelt `use` was meant to bring.
+        let read: Vec<String> = own.queries.iter().chain(&main.cohorts).filter_map(source_of).collect();
         program.gather(main, &mut diagnostics);
         while let Some(module) = open.pop() {
             if !program.modules.insert(module.text.clone()) {
@@ -81,7 +83,8 @@ impl Program {
                 }
                 None if program.datasets.contains_key(&module.text) => {}
                 None => {
-                    let help = match nearest(&module.text, crate::stdlib::MODULES.iter().copied()) {
+                    let names = crate::stdlib::MODULES.iter().copied().chain(read.iter().map(String::as_str));
+                    let help = match nearest(&module.text, names) {
                         Some(near) => format!("Did you mean `{near}`?"),
                         None => format!("Put `{}.hq` beside the file, or name its folder.", module.text),
                     };
@@ -118,7 +121,7 @@ impl Program {
 
     fn gather(&mut self, tree: File, diagnostics: &mut Vec<Diagnostic>) {
         for decl in &tree.datasets {
-            let dataset = check_dataset(decl, &self.sources, diagnostics);
+            let dataset = check_dataset(decl, &tree.damaged, &self.sources, diagnostics);
             if self.datasets.insert(dataset.name.clone(), dataset).is_some() {
                 duplicate("dataset", &decl.name, diagnostics);
             }
@@ -231,7 +234,20 @@ impl Program {
     }
 }
 
+/// The name behind `from`.
+fn source_of(decl: &QueryDecl) -> Option<String> {
+    decl.clauses.iter().find_map(|clause| match &clause.kind {
+        ClauseKind::From(source) => Some(source.text.clone()),
+        ClauseKind::Where(_)
+        | ClauseKind::Derive(_)
+        | ClauseKind::By(_)
+        | ClauseKind::Report(_)
+        | ClauseKind::Sort(_)
+        | ClauseKind::Take(..) => None,
+    })
+}
+
 fn duplicate(what: &str, name: &Ident, diagnostics: &mut Vec<Diagnostic>) {
-    let message = format!("There are two of the {what} `{}`.", name.text);
+    let message = format!("The {what} `{}` is declared twice.", name.text);
     diagnostics.push(Diagnostic::error(Code::DuplicateName, name.span, message, "Give one another name."));
 }

@@ -1,6 +1,6 @@
 //! Words for mistakes of form: what may follow a token, what a clause looks like, what SQL calls it.
 
-use crate::lexis::{CLAUSES, DECLARATIONS, Token};
+use crate::lexis::{CLAUSES, DECLARATIONS, RESERVED, Token};
 
 /// Whether a value must follow the word.
 pub(crate) fn expects_value(word: &str) -> bool {
@@ -65,7 +65,12 @@ pub(crate) fn clause<'a>(tokens: &[Token<'a>], index: usize) -> &'a str {
     (0..index)
         .rev()
         .filter_map(|at| tokens.get(at))
-        .find(|token| CLAUSES.contains(&token.text) || DECLARATIONS.contains(&token.text))
+        .find(|token| {
+            // A dataset may be called `cohort`.
+            let declares =
+                DECLARATIONS.contains(&token.text) && (token.first || RESERVED.contains(&token.text));
+            CLAUSES.contains(&token.text) || declares
+        })
         .map_or("", |token| token.text)
 }
 
@@ -79,21 +84,29 @@ pub(crate) fn hint(tokens: &[Token<'_>], index: usize) -> String {
         "report" => "`report` takes results of the form `name = value`.",
         "sort" => "`sort` takes names of results, each with `asc` or `desc`, separated by commas.",
         "take" => "`take` takes one whole number.",
-        "query" => "A query is `query name \"purpose\"`, then `from`, `where`, `by`, `report`.",
-        "cohort" => "A cohort is `cohort name`, then `from`, `where`, `derive`.",
         "dataset" => {
             "A column is `name: domain`, then `?` if it may be missing, then a description in quotes."
         }
-        "fn" => "A function is `fn name(a, b) = value`, or has bindings and a value in braces.",
-        "example" => {
-            "An example is `example name`, then `data { x: 0..9 = [1, 2] }`, `where`, `derive` and `expect a == b`."
-        }
-        "param" | "secret" => "A parameter is `param name: 18..110 = 65`.",
-        "use" => "`use` takes the name of one dataset or module.",
-        "extern" => "An outside function is `extern fn name(x: 0..9) -> 0..9 from \"plugin\"`.",
+        word @ ("query" | "cohort" | "fn" | "param" | "secret" | "use" | "extern" | "example") => head(word),
         _ => "A program consists of `use`, `param`, `dataset`, `cohort`, `fn`, `query` and `example`.",
     }
     .to_owned()
+}
+
+/// What a declaration looks like, from its first word.
+pub(crate) fn head(word: &str) -> &'static str {
+    match word {
+        "dataset" => "A dataset is `dataset name \"title\" { rows <= 1_000  age: 0..80 }`.",
+        "fn" => "A function is `fn name(a, b) = value`, or has bindings and a value in braces.",
+        "query" => "A query is `query name \"purpose\"`, then `from`, `where`, `by`, `report`.",
+        "cohort" => "A cohort is `cohort name`, then `from`, `where`, `derive`.",
+        "param" | "secret" => "A parameter is `param name: 18..110 = 65`.",
+        "example" => {
+            "An example is `example name`, then `data { x: 0..9 = [1] }`, `where`, `derive`, `expect a == b`."
+        }
+        "extern" => "An outside function is `extern fn name(x: 0..9) -> 0..9 from \"plugin\"`.",
+        _ => "`use` takes the name of one dataset or module.",
+    }
 }
 
 /// Fact and remedy for a word of SQL.

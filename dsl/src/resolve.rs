@@ -37,7 +37,12 @@ impl Walk<'_> {
                 if self.names.contains(&first.text) || self.program.is_damaged(&first.text, first.span) {
                     return;
                 }
-                let help = match nearest(&first.text, self.names.iter().map(String::as_str)) {
+                let glued = BUILTINS.iter().find_map(|function| {
+                    let rest = first.text.strip_prefix(function)?;
+                    self.names.iter().any(|name| name == rest).then(|| format!("{function}({rest})"))
+                });
+                let near = || nearest(&first.text, self.names.iter().map(String::as_str)).map(str::to_owned);
+                let help = match glued.or_else(near) {
                     Some(near) => format!("Did you mean `{near}`?"),
                     None => "A function sees its arguments and its own names only; pass it as an argument."
                         .to_owned(),

@@ -6,6 +6,7 @@ use crate::ast::{Bound, ColumnDecl, DatasetDecl, DatasetItem, DomainExpr, Domain
 use crate::diagnostic::{Code, Diagnostic};
 use crate::domain::Domain;
 use crate::evaluate::prepare;
+use crate::lexis::scan;
 use crate::number::{Decimal, parse_date};
 use crate::prepared::Prepared;
 use crate::program::Program;
@@ -16,9 +17,11 @@ use crate::typed::{Column, Dataset, ReleaseRules};
 /// Most levels of a column.
 const MAX_LEVELS: usize = 65_536;
 
-/// Checks a declaration. A dataset is made even of a faulty one, from what is sound.
+/// Checks a declaration; `damaged` are parts of the text that could not be read. A dataset is made even of a
+/// faulty one, from what is sound.
 pub(crate) fn check_dataset(
     decl: &DatasetDecl,
+    damaged: &[Span],
     sources: &Sources,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Dataset {
@@ -56,19 +59,24 @@ pub(crate) fn check_dataset(
             }
         }
     }
+    let unread = |span: &&Span| scan(sources.slice(**span)).iter().any(|token| token.text == "rows");
+    if dataset.rows == 0 && damaged.iter().any(|span| span.file == decl.name.span.file && unread(&span)) {
+        dataset.rows = 1;
+    }
     if dataset.rows == 0 {
         let message = format!("`{}` does not say how many rows it has at most.", decl.name.text);
         let help = "Write `rows <= 25_000`: sums are proved to fit from it.";
         diagnostics.push(Diagnostic::error(Code::ClauseCount, decl.name.span, message, help));
         dataset.rows = 1;
     }
-    prepare_columns(decl, sources, &mut dataset, diagnostics);
+    prepare_columns(decl, damaged, sources, &mut dataset, diagnostics);
     dataset
 }
 
 /// Checks the expressions of prepared columns. They see the table's columns and the built-in functions.
 fn prepare_columns(
     decl: &DatasetDecl,
+    damaged: &[Span],
     sources: &Sources,
     dataset: &mut Dataset,
     diagnostics: &mut Vec<Diagnostic>,
@@ -82,7 +90,7 @@ fn prepare_columns(
     if expressions.is_empty() {
         return;
     }
-    let program = Program { sources: sources.clone(), ..Program::default() };
+    let program = Program { sources: sources.clone(), damaged: damaged.to_vec(), ..Program::default() };
     // An expression that reads another prepared column is told so.
     let mut of_table = dataset.clone();
     for column in &mut of_table.columns {

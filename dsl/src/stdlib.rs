@@ -1,6 +1,6 @@
 //! The standard library's texts.
 
-/// Names of the modules.
+/// Names of the modules of the standard library.
 pub const MODULES: &[&str] = &["stats", "epi", "survival", "scores", "quality"];
 
 /// The text of a module of the standard library, if there is one of that name.

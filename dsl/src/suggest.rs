@@ -9,7 +9,11 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     candidates
         .into_iter()
         .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate))
-        .filter(|&(distance, candidate)| distance <= allowed && candidate != name)
+        .filter(|&(distance, candidate)| {
+            // Two names without a letter in common are not near, however short.
+            let letters = name.chars().count().max(candidate.chars().count());
+            distance <= allowed && distance < letters && candidate != name
+        })
         .min_by_key(|&(distance, _)| distance)
         .map(|(_, candidate)| candidate)
 }
@@ -23,5 +27,6 @@ mod tests {
         assert_eq!(nearest("spb", ["sbp", "dbp", "age"]), Some("sbp"));
         assert_eq!(nearest("Female", ["female", "male"]), Some("female"));
         assert_eq!(nearest("zzz", ["female", "male"]), None);
+        assert_eq!(nearest("p", ["n", "pp"]), Some("pp"));
     }
 }

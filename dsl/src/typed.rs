@@ -26,6 +26,14 @@ pub struct Column {
     pub span: Span,
 }
 
+impl Column {
+    /// The unit that its description begins with.
+    #[must_use]
+    pub fn unit(&self) -> Option<String> {
+        crate::evaluate::unit(&self.description).map(|unit| unit.to_string())
+    }
+}
+
 /// Rules under which results are released.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReleaseRules {

@@ -1,7 +1,8 @@
-//! Any text as a program: errors are drawn, and what compiles lowers to a valid circuit.
+//! Any text as a program: errors are drawn, what compiles lowers to a valid circuit, what parses has one
+//! layout, and an editor may ask about every place.
 #![no_main]
 
-use hq_dsl::{Loader, compile, dataset, render};
+use hq_dsl::{Insight, Loader, compile, dataset, format, render};
 use hq_engine::lower::lower;
 use hq_plugin_sdk::plan::Plan;
 use hq_plugin_sdk::verify::verify;
@@ -36,5 +37,12 @@ fuzz_target!(|text: &str| {
     let (_, diagnostics, sources) = dataset("fuzzed.hq", text);
     for diagnostic in &diagnostics {
         let _ = render(diagnostic, &sources, false);
+    }
+    if let Ok(laid_out) = format(text) {
+        assert_eq!(format(&laid_out).as_deref(), Ok(laid_out.as_str()));
+    }
+    let insight = Insight::of("fuzzed.hq", text, &[], &Schemas);
+    for offset in (0..=text.len()).step_by(1 + text.len() / 16) {
+        let _ = (insight.hover(offset), insight.definition(offset), insight.completions(offset, &[]));
     }
 });

@@ -1,5 +1,7 @@
-//! What tests of the whole way share: random circuits over random tables, and where the shared data lies.
+//! What tests of the whole way share: random circuits over random tables, where the shared data lies, and the
+//! oracle's answers to questions over it.
 
+pub mod oracle;
 pub mod random;
 
 use std::path::PathBuf;

@@ -5,6 +5,7 @@ mod compute;
 mod doc;
 mod encrypt;
 mod explain;
+mod fmt;
 mod generate;
 mod keygen;
 mod open;
@@ -21,6 +22,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::Check(args) => check::check(&args),
         Command::Test(args) => test::test(&args),
         Command::Doc(args) => doc::doc(&args),
+        Command::Fmt(args) => fmt::fmt(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Run(args) => run::run(&args),
         Command::Keygen(args) => keygen::keygen(&args),
@@ -28,6 +30,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::Seal(args) => seal::seal(&args),
         Command::Compute(args) => compute::compute(&args),
         Command::Open(args) => open::open(&args),
+        Command::Lsp(args) => crate::lsp::serve(&args),
         Command::Generate(args) => generate::generate(&args),
     }
 }

@@ -12,6 +12,7 @@ use crate::execution::{Execution, Sizes, Timing, plan_digest};
 use crate::keys::{KeyFolder, read_bounded};
 use crate::loader::FileLoader;
 use crate::output;
+use crate::plot;
 use crate::program::Program;
 use crate::report::{self, Report};
 use crate::result_file;
@@ -53,6 +54,7 @@ pub(crate) fn open(args: &OpenArgs) -> Result<()> {
     let Some(query) = program.queries.first() else {
         return Err(ClientError::NoQuery { path: program.file });
     };
+    plot::check(&program.queries, args.plot.as_deref())?;
     // The release rules that act are those of the keys' schema, not of what came back.
     keys.check_dataset(&query.dataset, &args.result)?;
     let backend = Backend::load(&keys.description.backend)?;
@@ -89,5 +91,7 @@ pub(crate) fn open(args: &OpenArgs) -> Result<()> {
     };
     let execution = Execution { compiled, aggregates, timing, sizes };
     let report = Report::new(query, &backend.name, backend.is_encrypted(), &execution, args.release, false);
-    report::print(&[report], args.format)
+    let reports = [report];
+    plot::write(&reports, args.plot.as_deref())?;
+    report::print(&reports, args.format)
 }

@@ -8,6 +8,7 @@ use crate::backend::Backend;
 use crate::cli::RunArgs;
 use crate::error::{ClientError, Result};
 use crate::execution::{Execution, aggregate_name, execute};
+use crate::plot;
 use crate::program::Program;
 use crate::report::{self, Report};
 
@@ -18,6 +19,7 @@ const CLEAR: &str = "clear";
 pub(crate) fn run(args: &RunArgs) -> Result<()> {
     let program = Program::of(&args.file, &args.program)?;
     check_tables(&program, args)?;
+    plot::check(&program.queries, args.plot.as_deref())?;
     let backend = Backend::load(&args.backend)?;
     let clear = if args.verify { Some(Backend::load(CLEAR)?) } else { None };
     let mut executions = Vec::with_capacity(program.queries.len());
@@ -39,6 +41,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<()> {
             Report::new(query, &backend.name, encrypted, execution, args.release, clear.is_some())
         })
         .collect();
+    plot::write(&reports, args.plot.as_deref())?;
     report::print(&reports, args.format)
 }
 

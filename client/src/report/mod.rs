@@ -41,11 +41,13 @@ pub(crate) struct Report<'a> {
 
 /// One row of the result.
 #[derive(Debug)]
-struct ReportRow {
-    by: Vec<(String, String)>,
-    report: Vec<(String, Value)>,
+pub(crate) struct ReportRow {
+    /// Names of the keys and labels of their values.
+    pub(crate) by: Vec<(String, String)>,
+    /// Names and values of the report.
+    pub(crate) report: Vec<(String, Value)>,
     /// Names of report columns and aggregates that are hidden.
-    hidden: Vec<String>,
+    pub(crate) hidden: Vec<String>,
 }
 
 /// An exact number behind the report.
@@ -57,6 +59,16 @@ struct ShownAggregate {
 }
 
 impl<'a> Report<'a> {
+    /// The query that was answered.
+    pub(crate) fn query(&self) -> &'a Query {
+        self.query
+    }
+
+    /// Its groups with what may be shown of them.
+    pub(crate) fn rows(&self) -> &[ReportRow] {
+        &self.rows
+    }
+
     /// Applies the release rules, if they are on, and finishes the report.
     pub(crate) fn new(
         query: &'a Query,

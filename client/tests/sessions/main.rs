@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failing test may panic")]
 
 mod examples;
+mod layout;
 mod session;
 mod tables;
 
@@ -316,4 +317,26 @@ fn synthetic_tables_fit_their_schema_and_their_seed() {
         let n = |group: usize| result["groups"][group]["report"]["n"].as_u64().unwrap();
         assert!((800..1000).contains(&(n(0) + n(1))));
     }
+}
+
+#[test]
+fn pictures_are_drawn_of_what_was_released() {
+    if !has_plugin("clear") {
+        return;
+    }
+    let session = Session::new();
+    session.until_result("clear");
+    session.ok("run control.hq --table clinic=clinic.csv --backend clear --plot run.svg");
+    session.ok("open out.hqr --keys keys --plot open.svg");
+    let drawn = fs::read_to_string(session.path("run.svg")).unwrap();
+    assert_eq!(drawn, fs::read_to_string(session.path("open.svg")).unwrap());
+    for words in ["<title id=\"title\">control: a test</title>", ">mean_age (years)<", ">female<"] {
+        assert!(drawn.contains(words), "{words} in {drawn}");
+    }
+    session.write("one.hq", "use clinic\nquery one from clinic report n = count()\n");
+    let refused = session.fails("run one.hq --table clinic=clinic.csv --backend clear --plot one.svg");
+    assert!(refused.contains("no result of `one`") && refused.contains("survival curves"), "{refused}");
+    assert!(!session.path("one.svg").exists());
+    let place = session.fails("run control.hq --table clinic=clinic.csv --backend clear --plot no/where.svg");
+    assert!(place.contains("where.svg"), "{place}");
 }

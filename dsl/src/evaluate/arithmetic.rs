@@ -502,7 +502,13 @@ impl Evaluator<'_> {
             let before =
                 text.get(span.start_index()..row.span.start_index().max(span.start_index())).unwrap_or("");
             let after = text.get(row.span.end_index().min(span.end_index())..span.end_index()).unwrap_or("");
-            let text = format!("{before}{function}({name}){after}");
+            // `(a and b)` has its brackets already.
+            let bracketed = name.starts_with('(') && name.ends_with(')') && name.matches('(').count() == 1;
+            let text = if bracketed {
+                format!("{before}{function}{name}{after}")
+            } else {
+                format!("{before}{function}({name}){after}")
+            };
             crate::schema::one_line(&text)
         };
         let text = self.text(whole);

@@ -78,11 +78,16 @@ impl<'a> Evaluator<'a> {
         let place = path
             .first()
             .map_or(span, |first| path.last().map_or(first.span, |last| first.span.to(last.span)));
-        if self.program.is_damaged(name, span) {
+        let module = name.split_once('.').map(|(module, _)| module);
+        // A module that was not found has been reported; its functions are unknown for that.
+        let lost = |module: &str| {
+            let missing = &self.program.missing_modules;
+            missing.contains(module) || nearest(module, missing.iter().map(String::as_str)).is_some()
+        };
+        if self.program.is_damaged(name, span) || module.is_some_and(lost) {
             return Value::Poison;
         }
         let names = self.program.functions.keys().map(String::as_str).chain(BUILTINS.iter().copied());
-        let module = name.split_once('.').map(|(module, _)| module);
         let help = match (name.to_ascii_lowercase().as_str(), nearest(name, names), module) {
             ("mean" | "avg" | "average", ..) => {
                 "Write `use stats` and `stats.mean(x)`, or `sum(x) / count()`.".to_owned()
@@ -96,7 +101,13 @@ impl<'a> Evaluator<'a> {
                 "Write `case { condition -> value else -> value }`.".to_owned()
             }
             ("ln", ..) => "Write `log(x)`, the natural logarithm.".to_owned(),
+            (_, _, None) if self.in_module(name).is_some() => {
+                format!("Did you mean `{}`?", self.in_module(name).unwrap_or_default())
+            }
             (_, Some(near), _) => format!("Did you mean `{near}`?"),
+            (_, None, None) if self.glued(name).is_some() => {
+                format!("Did you mean `{}`?", self.glued(name).unwrap_or_default())
+            }
             (_, None, Some(module)) if !self.program.modules.contains(module) => {
                 format!("Write `use {module}` to use the functions of that module.")
             }
@@ -114,6 +125,13 @@ impl<'a> Evaluator<'a> {
             _ => format!("The built-in functions are {}.", BUILTINS.join(", ")),
         };
         self.fail(Code::UnknownFunction, place, format!("There is no function `{name}`."), help)
+    }
+
+    /// A function of a module by its last word.
+    fn in_module(&self, word: &str) -> Option<&'a str> {
+        let program = self.program;
+        let last = |name: &&str| name.rsplit_once('.').is_some_and(|(_, last)| last == word);
+        program.functions.keys().map(String::as_str).filter(last).min()
     }
 
     pub(super) fn argument_count(&mut self, name: &str, takes: &str, given: usize, span: Span) -> Value {
@@ -185,7 +203,8 @@ impl<'a> Evaluator<'a> {
                 function.parameters.iter().map(|parameter| parameter.name.text.as_str()).collect();
             let takes = match names.as_slice() {
                 [] => "no argument".to_owned(),
-                names => format!("{} ({})", names.len(), names.join(", ")),
+                [one] => format!("one argument ({one})"),
+                names => format!("{} arguments ({})", names.len(), names.join(", ")),
             };
             return self.argument_count(name, &takes, arguments.len(), span);
         }

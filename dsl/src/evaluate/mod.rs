@@ -11,6 +11,7 @@ mod call;
 mod case;
 mod cell;
 mod compare;
+mod fact;
 mod intervals;
 mod list;
 mod logic;
@@ -25,8 +26,10 @@ mod table;
 mod value;
 
 pub(crate) use call::BUILTINS;
+pub(crate) use fact::{Facts, short_domain};
 pub(crate) use prepare::prepare;
-pub(crate) use query::{check_over, check_query};
+pub(crate) use query::{check_over, check_query, check_query_noting};
+pub(crate) use value::unit;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
@@ -105,6 +108,8 @@ struct Evaluator<'a> {
     stopped: bool,
     /// Whether cells are clear: the expression of a prepared column is checked.
     preparing: bool,
+    /// What the query's own expressions are, for editors; `None` where nobody asks.
+    noted: Option<Facts>,
 }
 
 impl<'a> Evaluator<'a> {
@@ -136,6 +141,7 @@ impl<'a> Evaluator<'a> {
             steps: 0,
             stopped: false,
             preparing: false,
+            noted: None,
         }
     }
 
@@ -230,6 +236,7 @@ impl<'a> Evaluator<'a> {
         self.depth += 1;
         let value = self.eval_inside(expr);
         self.depth -= 1;
+        self.note(expr.span, &value);
         value
     }
 

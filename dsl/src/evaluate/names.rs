@@ -3,8 +3,8 @@
 
 use std::rc::Rc;
 
-use super::Evaluator;
 use super::value::{Kind, RowValue, Value};
+use super::{BUILTINS, Evaluator};
 use crate::ast::{Expr, ExprKind, Ident};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::domain::{Domain, quote_level};
@@ -117,6 +117,15 @@ impl<'a> Evaluator<'a> {
             matches!(&column.domain, Domain::Levels(levels) if levels.iter().any(|level| level == name))
         });
         let help = match (near, level_of) {
+            _ if self.program.modules.contains(name) => {
+                format!("`{name}` is a module; its functions are written `{name}.…(x)`.")
+            }
+            _ if BUILTINS.contains(&name) || self.program.functions.contains_key(name) => {
+                format!("`{name}` is a function: write `{name}(…)`.")
+            }
+            _ if self.glued(name).is_some() => {
+                format!("Did you mean `{}`?", self.glued(name).unwrap_or_default())
+            }
             (_, Some(column)) => format!(
                 "`{name}` is a level of `{0}`: compare with it, as in `{0} == {1}`.",
                 column.name,
@@ -144,6 +153,20 @@ impl<'a> Evaluator<'a> {
             }
         };
         self.fail(Code::UnknownName, span, message, help)
+    }
+
+    /// `countevent` as `count(event)`: a function and a name that lost the bracket between them.
+    pub(super) fn glued(&self, name: &str) -> Option<String> {
+        let functions = BUILTINS.iter().copied().chain(self.program.functions.keys().map(String::as_str));
+        let known = |rest: &str| {
+            self.local(rest).is_some()
+                || self.names.contains_key(rest)
+                || self.dataset.columns.iter().any(|column| column.name == rest)
+        };
+        functions
+            .filter_map(|function| Some((function, name.strip_prefix(function)?)))
+            .find(|(_, rest)| known(rest))
+            .map(|(function, rest)| format!("{function}({rest})"))
     }
 
     /// The word of an expression that may be a level: a bare word that is no local name, or a text.
@@ -186,12 +209,16 @@ impl<'a> Evaluator<'a> {
 
 /// `40..260 mmHg`
 pub(super) fn about(column: &Column) -> String {
+    let domain = match &column.domain {
+        Domain::Levels(levels) if levels.len() > 12 => format!("{} levels", levels.len()),
+        domain => domain.to_string(),
+    };
     if column.description.is_empty() {
-        return column.domain.to_string();
+        return domain;
     }
     match super::value::unit(&column.description) {
-        Some(unit) => format!("{} {unit}", column.domain),
-        None => format!("{}, {}", column.domain, column.description),
+        Some(unit) => format!("{domain} {unit}"),
+        None => format!("{domain}, {}", column.description),
     }
 }
 

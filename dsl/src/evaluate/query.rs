@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 
 use super::value::{At, Kind, Value};
-use super::{Evaluator, Place};
+use super::{Evaluator, Facts, Place};
 use crate::ast::{Binding, Clause, ClauseKind, Expr, Ident, QueryDecl, SortItem};
 use crate::clear::Output;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::domain::Domain;
+use crate::lexis::scan;
 use crate::number::with_commas;
 use crate::program::Program;
 use crate::rows::RowId;
@@ -17,12 +18,25 @@ use crate::typed::{Dataset, Key, Query, ReportColumn, SortColumn, SortKey};
 
 /// Checks a query; `None` if it has errors.
 pub(crate) fn check_query(program: &Program, decl: &QueryDecl) -> (Option<Query>, Vec<Diagnostic>) {
+    checked(program, decl, None)
+}
+
+/// As [`check_query`]; notes what each expression of the query is.
+pub(crate) fn check_query_noting(program: &Program, decl: &QueryDecl, facts: &mut Facts) -> Vec<Diagnostic> {
+    checked(program, decl, Some(facts)).1
+}
+
+fn checked(
+    program: &Program,
+    decl: &QueryDecl,
+    facts: Option<&mut Facts>,
+) -> (Option<Query>, Vec<Diagnostic>) {
     let mut diagnostics = Vec::new();
     let clauses = ordered(program, decl, &mut diagnostics);
     let Some((dataset, clauses)) = sources(program, decl, clauses, &mut diagnostics) else {
         return (None, diagnostics);
     };
-    check_clauses(program, decl, dataset, &clauses, diagnostics)
+    check_clauses(program, decl, dataset, &clauses, facts, diagnostics)
 }
 
 /// Checks a query over a dataset that is given, without `from`.
@@ -32,7 +46,7 @@ pub(crate) fn check_over(
     dataset: Dataset,
 ) -> (Option<Query>, Vec<Diagnostic>) {
     let clauses: Vec<&Clause> = decl.clauses.iter().collect();
-    check_clauses(program, decl, dataset, &clauses, Vec::new())
+    check_clauses(program, decl, dataset, &clauses, None, Vec::new())
 }
 
 fn check_clauses<'a>(
@@ -40,12 +54,18 @@ fn check_clauses<'a>(
     decl: &'a QueryDecl,
     dataset: Dataset,
     clauses: &[&'a Clause],
+    facts: Option<&mut Facts>,
     mut diagnostics: Vec<Diagnostic>,
 ) -> (Option<Query>, Vec<Diagnostic>) {
     let mut evaluator = Evaluator::new(program, dataset);
     evaluator.add_secrets();
+    evaluator.noted = facts.is_some().then(Facts::default);
     let query = evaluator.query(decl, clauses);
+    if let (Some(facts), Some(noted)) = (facts, evaluator.noted.take()) {
+        facts.extend(noted);
+    }
     diagnostics.append(&mut evaluator.diagnostics);
+    without_echoes(program, clauses, &mut diagnostics);
     if program.damages(decl) {
         // Part of the query could not be read; what depends on the whole of it would mislead.
         let sound = [
@@ -65,6 +85,32 @@ fn check_clauses<'a>(
     }
     let sound = !diagnostics.iter().any(Diagnostic::is_error);
     (query.filter(|_| sound), diagnostics)
+}
+
+/// Takes out what only follows from a mistake that is told: missing values that a faulty `where` would have
+/// met, and results in a `derive` for want of a `report`.
+fn without_echoes(program: &Program, clauses: &[&Clause], diagnostics: &mut Vec<Diagnostic>) {
+    let holds = |outer: Span, inner: Span| {
+        outer.file == inner.file && outer.start <= inner.start && inner.end <= outer.end
+    };
+    let reports = clauses.iter().any(|clause| matches!(clause.kind, ClauseKind::Report(_)));
+    let faulty = |clause: &&&Clause| {
+        let error = |found: &Diagnostic| found.is_error() && found.code != Code::MissingNotHandled;
+        matches!(clause.kind, ClauseKind::Where(_))
+            && diagnostics.iter().any(|found| error(found) && holds(clause.span, found.span()))
+    };
+    let meant: HashSet<String> = clauses
+        .iter()
+        .filter(faulty)
+        .flat_map(|clause| scan(program.sources.slice(clause.span)))
+        .map(|token| token.text.to_owned())
+        .collect();
+    diagnostics.retain(|found| {
+        let column = found.message.split('`').nth(1).unwrap_or("");
+        let echo = (found.code == Code::MissingNotHandled && meant.contains(column))
+            || (found.code == Code::AggregateInRow && !reports);
+        !echo
+    });
 }
 
 fn word(kind: &ClauseKind) -> (&'static str, u8) {
@@ -117,6 +163,12 @@ fn ordered<'a>(program: &Program, decl: &'a QueryDecl, diagnostics: &mut Vec<Dia
             diagnostics.push(Diagnostic::error(Code::ClauseCount, clause.word, message, help));
         }
     }
+    // A clause written twice over says nothing new.
+    let mut texts: HashSet<&str> = HashSet::new();
+    clauses.retain(|clause| {
+        let repeated = !matches!(word(&clause.kind).0, "where" | "derive");
+        !repeated || texts.insert(program.sources.slice(clause.span).trim_end())
+    });
     clauses.sort_by_key(|clause| word(&clause.kind).1);
     clauses
 }
@@ -455,13 +507,14 @@ impl<'a> Evaluator<'a> {
             match key.or(result.map(SortColumn::Report)) {
                 Some(column) => order.push(SortKey { column, descending: item.descending }),
                 None if self.names.get(name).is_some_and(Value::is_poison) => {}
+                None if self.program.is_damaged(name, item.name.span) => {}
                 None => {
                     let names = keys.iter().map(|key| key.name.as_str());
                     let names = names.chain(report.iter().map(|column| column.name.as_str()));
                     let near = nearest(name, names.clone()).map(str::to_owned);
                     let help = match near {
                         Some(near) => format!("Did you mean `{near}`?"),
-                        None => format!("Results are {}.", names.collect::<Vec<_>>().join(", ")),
+                        None => format!("It has {}.", names.collect::<Vec<_>>().join(", ")),
                     };
                     let message = format!("The report has no `{name}`.");
                     self.fail(Code::UnknownName, item.name.span, message, help);

@@ -147,7 +147,7 @@ pub(super) struct At {
 }
 
 /// The unit in a column's description: what stands before the first comma, if it is made of unit symbols.
-pub(super) fn unit(description: &str) -> Option<Rc<str>> {
+pub(crate) fn unit(description: &str) -> Option<Rc<str>> {
     const SYMBOLS: &[&str] = &[
         "%", "mmHg", "kPa", "mmol", "umol", "µmol", "nmol", "pmol", "mol", "kg", "g", "mg", "ug", "µg", "ng",
         "pg", "L", "l", "dL", "dl", "mL", "ml", "uL", "µL", "fL", "m", "cm", "mm", "km", "in", "ft", "lb",

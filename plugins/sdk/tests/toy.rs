@@ -15,7 +15,7 @@ use hq_plugin_sdk::frame::{self, KeyId, Kind};
 use hq_plugin_sdk::host::EvaluatorPlugin;
 use hq_plugin_sdk::interpret::interpret;
 use hq_plugin_sdk::parameters::{Parameters, RnsParameters, RnsRequest};
-use hq_plugin_sdk::plan::Plan;
+use hq_plugin_sdk::plan::{Input, Origin, Plan};
 use hq_plugin_sdk::verify::verify;
 
 const RIGHT: u8 = 0;
@@ -86,6 +86,11 @@ impl<const FLAW: u8> Evaluator for Toy<FLAW> {
         }
         Ok(ToySession { plan: plan.clone(), sums: vec![0; plan.sums.len()] })
     }
+
+    fn encrypt_parameter(evaluation_key: &[u8], value: i64) -> Result<Vec<u8>, BackendError> {
+        key_rows(evaluation_key, Kind::EvaluationKey)?;
+        Ok(sealed(Kind::Parameter, &[value]))
+    }
 }
 
 static SHARED: std::sync::Mutex<Vec<i128>> = std::sync::Mutex::new(Vec::new());
@@ -100,10 +105,24 @@ impl<const FLAW: u8> Session for ToySession<FLAW> {
             let fault = if FLAW == BLAMES_ITSELF { Fault::Internal } else { Fault::Input };
             return Err(BackendError::new(fault, "inputs"));
         }
-        let columns: Vec<Vec<i64>> = inputs
+        let mut columns: Vec<Vec<i64>> = inputs
             .iter()
-            .map(|input| numbers(input, Kind::Ciphertext, FLAW == TAKES_ANY_KIND, Fault::Input))
+            .zip(&self.plan.inputs)
+            .map(|(bytes, input)| {
+                let kind = match input.origin {
+                    Origin::Table => Kind::Ciphertext,
+                    Origin::Parameter => Kind::Parameter,
+                };
+                numbers(bytes, kind, FLAW == TAKES_ANY_KIND, Fault::Input)
+            })
             .collect::<Result<_, _>>()?;
+        let is_parameter = |input: &Input| input.origin == Origin::Parameter;
+        let of_table = columns.iter().zip(&self.plan.inputs).find(|(_, input)| !is_parameter(input));
+        let rows = of_table.map_or(0, |(column, _)| column.len());
+        for (column, _) in columns.iter_mut().zip(&self.plan.inputs).filter(|(_, input)| is_parameter(input))
+        {
+            *column = vec![column[0]; rows];
+        }
         let added = interpret(&self.plan, &columns);
         if FLAW == COUNTS_FAILED_BLOCKS {
             self.sums.iter_mut().for_each(|sum| *sum -= 1);

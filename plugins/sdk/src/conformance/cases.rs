@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{Report, Subject, Table};
 use crate::capabilities::InputForm;
 use crate::parameters::Parameters;
-use crate::plan::Plan;
+use crate::plan::{Input, Origin, Plan};
 use crate::range::Range;
 use crate::verify::ranges;
 
@@ -49,6 +49,11 @@ const COLUMNS: &[Columns] = &[
             "linear 1 -1*%4",
             "mul %0 %5",
         ],
+    ),
+    (
+        "secret parameter",
+        &["a 0..20", "p 0..20 parameter"],
+        &["input a", "input p", "less %0 %1", "linear 0 2*%0 -1*%1", "mul %0 %1"],
     ),
     (
         "wide values",
@@ -105,6 +110,20 @@ const PARTS: &[Parts] = &[
         &["a 0..1", "v 0..63"],
         &["input a @4", "drop %0 @2", "input v @2", "mul %1 %2", "drop %0 @1"],
         &[1, 3, 4],
+    ),
+    (
+        "secret parameter",
+        &["a 0..1", "p 0..1 parameter"],
+        &[
+            "input a @4",
+            "input p @4",
+            "mul %0 %1",
+            "relinearize %2",
+            "mod_switch %3",
+            "linear 1 -1*%1",
+            "drop %1 @1",
+        ],
+        &[4, 5, 6],
     ),
     (
         "relinearized sum of products",
@@ -185,10 +204,14 @@ fn text(subject: &Subject, inputs: &[&str], nodes: &[&str], sums: &[usize]) -> S
 pub(super) fn table(subject: &Subject, plan: &Plan, seed: u64) -> Table {
     let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
     let full = subject.rows_per_block();
+    let parameters: Vec<i64> = plan.inputs.iter().map(|input| random.within(input.range)).collect();
     [full, full, full / 3, 0]
         .map(|rows| {
-            let column = |range: Range| (0..rows).map(|_| random.within(range)).collect();
-            plan.inputs.iter().map(|input| input.range).map(column).collect()
+            let column = |(input, &parameter): (&Input, &i64)| match input.origin {
+                Origin::Table => (0..rows).map(|_| random.within(input.range)).collect(),
+                Origin::Parameter => vec![parameter],
+            };
+            plan.inputs.iter().zip(&parameters).map(column).collect()
         })
         .into()
 }

@@ -55,7 +55,7 @@ fn goes_on_after_finish(subject: &Subject, case: &Case, report: &mut Report) {
     let step_by_step = || {
         let mut session = subject.open(&case.plan)?;
         let mut results = Vec::new();
-        for block in &subject.encrypt(&table)? {
+        for block in &subject.encrypt(&case.plan, &table)? {
             session.block(&frames(block))?;
             results.push(subject.key.decrypt(&session.finish()?)?);
         }
@@ -73,7 +73,7 @@ fn sessions_are_independent(subject: &Subject, case: &Case, report: &mut Report)
     let tables = [table(subject, &case.plan, 81), table(subject, &case.plan, 82)];
     let interleaved = || {
         let mut sessions = [subject.open(&case.plan)?, subject.open(&case.plan)?];
-        let encrypted = [subject.encrypt(&tables[0])?, subject.encrypt(&tables[1])?];
+        let encrypted = [subject.encrypt(&case.plan, &tables[0])?, subject.encrypt(&case.plan, &tables[1])?];
         for (first, second) in encrypted[0].iter().zip(&encrypted[1]) {
             sessions[0].block(&frames(first))?;
             sessions[1].block(&frames(second))?;

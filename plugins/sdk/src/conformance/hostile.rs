@@ -193,7 +193,7 @@ fn blocks(subject: &Subject, case: &Case, report: &mut Report) {
     let check = "session between bad blocks";
     let table = table(subject, &case.plan, 91);
     let Some(mut session) = report.value(check, subject.open(&case.plan)) else { return };
-    let Some(encrypted) = report.value(check, subject.encrypt(&table)) else { return };
+    let Some(encrypted) = report.value(check, subject.encrypt(&case.plan, &table)) else { return };
     for block in &encrypted {
         let Some((last, others)) = block.split_last() else { return };
         let with = |last: &[u8]| others.iter().cloned().chain([last.to_vec()]).collect::<Vec<_>>();
@@ -231,7 +231,7 @@ fn results(subject: &Subject, case: &Case, report: &mut Report) {
     let table = table(subject, &case.plan, 92);
     let run = || {
         let mut session = subject.open(&case.plan)?;
-        let encrypted = subject.encrypt(&table)?;
+        let encrypted = subject.encrypt(&case.plan, &table)?;
         encrypted.iter().try_for_each(|block| session.block(&frames(block)))?;
         Ok((session.finish()?, encrypted))
     };
@@ -261,7 +261,7 @@ fn another_key(subject: &Subject, case: &Case, report: &mut Report) {
     };
     let table = table(subject, &case.plan, 93);
     let run = || {
-        let encrypted = subject.encrypt(&table)?;
+        let encrypted = subject.encrypt(&case.plan, &table)?;
         let mut foreign = subject.evaluator.open(&case.plan, &other.evaluation)?;
         let mut own = subject.open(&case.plan)?;
         let first = encrypted.first().map(|block| frames(block)).unwrap_or_default();

@@ -23,7 +23,7 @@ use crate::backend::{BackendError, Custody, Evaluator, Fault, KeyPair, Session};
 use crate::host::{CustodyPlugin, EvaluatorPlugin, PluginKey, PluginSession};
 use crate::interpret::interpret;
 use crate::parameters::{Parameters, RnsRequest};
-use crate::plan::Plan;
+use crate::plan::{Input, Origin, Plan};
 
 /// Upper bounds, in bits, of the noise of each node of a plan: `log2 |v|` as in
 /// [`Measurement::node_max_bits`](crate::backend::Measurement::node_max_bits).
@@ -145,7 +145,7 @@ struct Subject {
     key: PluginKey,
 }
 
-/// A table, block by block: `blocks[b][i]` holds the values of input i.
+/// A table, block by block: `blocks[b][i]` holds the values of input i, of a parameter its one value.
 type Table = Vec<Vec<Vec<i64>>>;
 
 impl Subject {
@@ -169,15 +169,19 @@ impl Subject {
     }
 
     /// The frames of each block's inputs.
-    fn encrypt(&self, table: &Table) -> Result<Vec<Vec<Vec<u8>>>, BackendError> {
-        let block = |block: &Vec<Vec<i64>>| block.iter().map(|values| self.key.encrypt(values)).collect();
+    fn encrypt(&self, plan: &Plan, table: &Table) -> Result<Vec<Vec<Vec<u8>>>, BackendError> {
+        let input = |(values, input): (&Vec<i64>, &Input)| match (input.origin, values.as_slice()) {
+            (Origin::Parameter, &[value]) => self.evaluator.encrypt_parameter(&self.pair.evaluation, value),
+            _ => self.key.encrypt(values),
+        };
+        let block = |block: &Vec<Vec<i64>>| block.iter().zip(&plan.inputs).map(input).collect();
         table.iter().map(block).collect()
     }
 
     /// Runs a plan from encryption to decryption.
     fn evaluate(&self, plan: &Plan, table: &Table) -> Result<Vec<i64>, BackendError> {
         let mut session = self.open(plan)?;
-        for block in &self.encrypt(table)? {
+        for block in &self.encrypt(plan, table)? {
             session.block(&frames(block))?;
         }
         self.key.decrypt(&session.finish()?)
@@ -189,10 +193,19 @@ impl Subject {
         let padded = self.evaluator.capabilities().inputs == crate::capabilities::InputForm::Parts;
         let mut columns: Vec<Vec<i64>> = vec![Vec::new(); plan.inputs.len()];
         for block in table {
-            for (column, values) in columns.iter_mut().zip(block) {
-                column.extend(values);
-                if padded {
-                    column.extend(vec![0; self.rows_per_block() - values.len()]);
+            let of_table = |(values, input): (&Vec<i64>, &Input)| {
+                (input.origin == Origin::Table).then_some(values.len())
+            };
+            let present = block.iter().zip(&plan.inputs).find_map(of_table).unwrap_or(0);
+            let rows = if padded { self.rows_per_block() } else { present };
+            for ((column, values), input) in columns.iter_mut().zip(block).zip(&plan.inputs) {
+                let end = column.len() + rows;
+                match (input.origin, values.as_slice()) {
+                    (Origin::Parameter, &[value]) => column.resize(end, value),
+                    _ => {
+                        column.extend(values);
+                        column.resize(end, 0);
+                    }
                 }
             }
         }

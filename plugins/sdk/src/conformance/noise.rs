@@ -6,7 +6,9 @@ use super::{NoiseBounds, Report, Subject, frames};
 pub(super) fn check(subject: &Subject, bounds: NoiseBounds<'_>, report: &mut Report) {
     for (case, seed) in all(subject, report).iter().zip(101..) {
         let check = format!("noise of `{}`", case.name);
-        let Some(encrypted) = report.value(&check, subject.encrypt(&table(subject, &case.plan, seed))) else {
+        let Some(encrypted) =
+            report.value(&check, subject.encrypt(&case.plan, &table(subject, &case.plan, seed)))
+        else {
             return;
         };
         let blocks: Vec<Vec<&[u8]>> = encrypted.iter().map(|block| frames(block)).collect();
