@@ -236,6 +236,12 @@ fn table(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<(Dataset, Rows)> {
     let Some(first) = columns.first() else {
+        let inside = |damaged: &Span| {
+            damaged.file == span.file && damaged.start < span.end && span.start < damaged.end
+        };
+        if program.damaged.iter().any(inside) {
+            return None;
+        }
         let help = "Write a column with its cells, as in `x: 0..9 = [1, 2]`.";
         diagnostics.push(Diagnostic::error(Code::ClauseCount, span, "This table has no columns.", help));
         return None;
