@@ -36,6 +36,21 @@ const AFTER_KEYGEN: &str = "\
 The keys serve the named programs and whatever needs no more than they do; without any, a typical query.
 The passphrase is asked for, or taken from --passphrase-file or HQ_PASSPHRASE.";
 
+const AFTER_TEST: &str = "\
+Every `example` of the files is run on each backend and compared with what it expects: whole numbers exactly,
+others to 1e-9. Exit status 1 where one differs.
+
+  hq test score.hq
+  hq test stats survival --backend clear
+  hq test --stdlib";
+
+const AFTER_DOC: &str = "\
+Without arguments, the modules of the standard library are listed.
+
+  hq doc stats
+  hq doc stats.ols
+  hq doc score.hq --format markdown";
+
 /// Encrypted analytics for health data: counts, means and survival curves over rows nobody else can read.
 #[derive(Debug, Parser)]
 #[command(name = "hq", version, after_help = AFTER_HELP)]
@@ -49,6 +64,10 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Check programs and schemas, and plan the queries
     Check(CheckArgs),
+    /// Run the examples of programs and modules, encrypted and in the clear
+    Test(TestArgs),
+    /// Show what modules offer: functions, formulas, sources, examples
+    Doc(DocArgs),
     /// Lay programs and schemas out
     Fmt(FmtArgs),
     /// Show how a query runs: stages, circuit, plan, noise, cost, and what will be decrypted
@@ -131,6 +150,49 @@ pub(crate) struct CheckArgs {
     /// Security of the keys in bits: 128, 192 or 256
     #[arg(long, value_name = "BITS", default_value_t = 128, value_parser = security)]
     pub(crate) security: u32,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_TEST)]
+pub(crate) struct TestArgs {
+    /// Programs, or modules of the standard library by name
+    #[arg(value_name = "FILE|MODULE", required_unless_present = "stdlib")]
+    pub(crate) targets: Vec<String>,
+    /// All modules of the standard library
+    #[arg(long)]
+    pub(crate) stdlib: bool,
+    /// Backend that computes; may be repeated
+    #[arg(long, value_name = "NAME", default_values = ["clear", "bgv"])]
+    pub(crate) backend: Vec<String>,
+    /// Folder with schemas and modules that `use` finds; may be repeated
+    #[arg(long, value_name = "DIR")]
+    pub(crate) schema: Vec<PathBuf>,
+    /// Value of a public parameter; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    pub(crate) param: Vec<(String, String)>,
+    /// Security of the keys in bits: 128, 192 or 256
+    #[arg(long, value_name = "BITS", default_value_t = 128, value_parser = security)]
+    pub(crate) security: u32,
+}
+
+/// How a manual is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ManualFormat {
+    /// For reading
+    Text,
+    /// For a page
+    Markdown,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_DOC)]
+pub(crate) struct DocArgs {
+    /// Modules, functions, or files with modules of one's own
+    #[arg(value_name = "MODULE[.FUNCTION]|FILE")]
+    pub(crate) targets: Vec<String>,
+    /// How it is written
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: ManualFormat,
 }
 
 #[derive(Debug, Args)]

@@ -51,6 +51,15 @@ pub(crate) enum ClientError {
     /// Several queries where one is needed.
     #[error("{} holds several queries; choose one with `--query`: {known}", path.display())]
     SeveralQueries { path: PathBuf, known: String },
+    /// The program holds no example.
+    #[error("{} holds no example. Write `example NAME data {{ … }} expect …`", path.display())]
+    NoExample { path: PathBuf },
+    /// Examples gave something else than they expect; they were shown.
+    #[error("{failed} of {all} example{} failed", if *all == 1 { "" } else { "s" })]
+    Examples { failed: usize, all: usize },
+    /// No module or function of this name, and no file.
+    #[error("there is no module, function or file `{name}`. {help}")]
+    UnknownModule { name: String, help: String },
     /// No table was given for a dataset.
     #[error("query `{query}` reads `{dataset}`; give its table with `--table {dataset}=FILE.csv`")]
     NoTable { query: String, dataset: String },

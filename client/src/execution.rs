@@ -88,13 +88,25 @@ pub(crate) fn execute(
     let target = Target::Cheapest { security_bits };
     let compiled = program.plan(query, &backend.evaluator, &encodings, &target)?;
     program.draw_notes(&compiled);
+    let columns = columns_of(compiled.planned.plan.table_inputs());
+    let table = Table::open(csv, &query.dataset, &columns, outside)?;
+    table.note();
+    execute_plan(program, query, backend, compiled, &table)
+}
+
+/// Runs a plan of a query, made with the default encodings, on a table.
+pub(crate) fn execute_plan(
+    program: &Program,
+    query: &Query,
+    backend: &Backend,
+    compiled: CompiledQuery,
+    table: &Table,
+) -> Result<Execution> {
+    let encodings = default_encodings(&query.dataset);
     let plan = &compiled.planned.plan;
     let Some(parameters) = plan.parameters.clone() else {
         return Err(crate::error::mismatch(&program.file, "the plan has no parameters"));
     };
-    let table = Table::open(csv, &query.dataset, &columns_of(plan.table_inputs()), outside)?;
-    table.note();
-
     let start = Instant::now();
     let keys = backend.custody.keygen(&parameters, None).map_err(refused("key generation"))?;
     let key = backend.custody.load_key(&keys.secret).map_err(refused("the secret key"))?;
@@ -102,8 +114,8 @@ pub(crate) fn execute(
 
     let form = backend.evaluator.capabilities().inputs;
     let parameters = sealed::seal(program, query, &backend.evaluator, &keys.evaluation)?;
-    let encoder = Encoder::new(plan.table_inputs(), form, &table, &encodings)?;
-    let mut source = Encryption::new(&key, &table, encoder, rows_per_block(plan))?;
+    let encoder = Encoder::new(plan.table_inputs(), form, table, &encodings)?;
+    let mut source = Encryption::new(&key, table, encoder, rows_per_block(plan))?;
     let bar = Bar::new(&query.name);
     let outcome =
         run(plan, &backend.evaluator, &keys.evaluation, &parameters, &mut source, &mut |progress| {

@@ -4,7 +4,7 @@
 //! | concept | file |
 //! |---|---|
 //! | what can be asked for | `cli`, `commands` |
-//! | programs and the files they use | `program`, `loader` |
+//! | programs and the files they use | `program`, `loader`, `modules` |
 //! | plugins | `backend` |
 //! | tables, blocks of encrypted inputs | `table`, `header`, `blocks` |
 //! | keys at rest | `keys`, `passphrase` |
@@ -24,6 +24,7 @@ mod header;
 mod keys;
 mod loader;
 mod lsp;
+mod modules;
 mod output;
 mod passphrase;
 mod plot;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use hq_dsl::{Compiled, Dataset, Diagnostic, Query, Sources};
+use hq_dsl::{Compiled, Dataset, Diagnostic, Example, Query, Sources};
 use hq_engine::compile::{CompiledQuery, compile_query};
 use hq_engine::passes::Encodings;
 use hq_engine::planner::Target;
@@ -29,6 +29,8 @@ pub(crate) struct Program {
     pub(crate) secret_params: Vec<(String, String)>,
     /// Its queries.
     pub(crate) queries: Vec<Query>,
+    /// Its examples.
+    pub(crate) examples: Vec<Example>,
     /// The texts that spans point into.
     pub(crate) sources: Sources,
 }
@@ -61,12 +63,25 @@ impl Program {
     ) -> Result<Self> {
         let compiled = hq_dsl::compile(&file.display().to_string(), &text, params, &loader);
         draw(file, &compiled.diagnostics, &compiled.sources)?;
-        let Compiled { queries, sources, .. } = compiled;
-        let is_secret =
-            |name: &str| queries.iter().flat_map(|query| &query.secrets).any(|secret| secret.name == name);
-        let (secret_params, params) = params.iter().cloned().partition(|(name, _)| is_secret(name));
-        let modules = loader.into_used();
-        Ok(Self { file: file.to_owned(), text, modules, params, secret_params, queries, sources })
+        let Compiled { queries, examples, sources, .. } = compiled;
+        let secrets: Vec<&str> = queries
+            .iter()
+            .chain(examples.iter().map(|example| &example.query))
+            .flat_map(|query| &query.secrets)
+            .map(|secret| secret.name.as_str())
+            .collect();
+        let (secret_params, params) =
+            params.iter().cloned().partition(|(name, _)| secrets.contains(&name.as_str()));
+        Ok(Self {
+            file: file.to_owned(),
+            text,
+            modules: loader.into_used(),
+            params,
+            secret_params,
+            queries,
+            examples,
+            sources,
+        })
     }
 
     /// Compiles the file that arguments name.

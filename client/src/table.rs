@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::File;
+use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use hq_dsl::{Code, Column, Dataset, Domain};
 
@@ -23,6 +25,8 @@ pub(crate) type Cells = Vec<Vec<Option<i64>>>;
 #[derive(Debug)]
 pub(crate) struct Table {
     path: PathBuf,
+    /// The whole text, where there is no file.
+    text: Option<Arc<[u8]>>,
     columns: Vec<TableColumn>,
     outside: Outside,
     rows: u64,
@@ -167,7 +171,27 @@ impl Table {
         wanted: &BTreeSet<String>,
         outside: Outside,
     ) -> Result<Self> {
-        let mut reader = csv_reader(path)?;
+        Self::read(path, None, dataset, wanted, outside)
+    }
+
+    /// As [`Self::open`], for a text; `name` stands for it in messages.
+    pub(crate) fn of_text(
+        name: &Path,
+        text: Vec<u8>,
+        dataset: &Dataset,
+        wanted: &BTreeSet<String>,
+    ) -> Result<Self> {
+        Self::read(name, Some(text.into()), dataset, wanted, Outside::Refuse)
+    }
+
+    fn read(
+        path: &Path,
+        text: Option<Arc<[u8]>>,
+        dataset: &Dataset,
+        wanted: &BTreeSet<String>,
+        outside: Outside,
+    ) -> Result<Self> {
+        let mut reader = csv_reader(path, text.as_ref())?;
         let header =
             reader.byte_headers().map_err(Malformed::from).and_then(Header::of).map_err(malformed(path))?;
         let declared: Vec<&Column> =
@@ -175,7 +199,8 @@ impl Table {
         let columns = sources(&header, dataset, &declared).map_err(malformed(path))?;
         let known = |name: &&str| !dataset.columns.iter().any(|column| column.name == *name);
         let ignored = header.names().filter(known).map(str::to_owned).collect();
-        let mut table = Self { path: path.to_owned(), columns, outside, rows: 0, made_missing: 0, ignored };
+        let mut table =
+            Self { path: path.to_owned(), text, columns, outside, rows: 0, made_missing: 0, ignored };
         table.check(&mut reader)?;
         if table.rows > dataset.rows {
             let (path, dataset, limit) = (path.to_owned(), dataset.name.clone(), dataset.rows);
@@ -185,7 +210,7 @@ impl Table {
     }
 
     /// Counts rows and offending cells.
-    fn check(&mut self, reader: &mut csv::Reader<File>) -> Result<()> {
+    fn check(&mut self, reader: &mut csv::Reader<Input>) -> Result<()> {
         let mut record = csv::ByteRecord::new();
         let mut offences =
             Offences { path: self.path.clone(), count: 0, shown: Vec::new(), could_be_missing: false };
@@ -243,7 +268,7 @@ impl Table {
     /// Reads the table again from its start.
     pub(crate) fn reader(&self) -> Result<TableReader> {
         Ok(TableReader {
-            reader: csv_reader(&self.path)?,
+            reader: csv_reader(&self.path, self.text.as_ref())?,
             path: self.path.clone(),
             columns: self.columns.clone(),
             outside: self.outside,
@@ -255,7 +280,7 @@ impl Table {
 /// Reads rows in order.
 #[derive(Debug)]
 pub(crate) struct TableReader {
-    reader: csv::Reader<File>,
+    reader: csv::Reader<Input>,
     path: PathBuf,
     columns: Vec<TableColumn>,
     outside: Outside,
@@ -323,9 +348,28 @@ fn sources(
         .collect())
 }
 
-fn csv_reader(path: &Path) -> Result<csv::Reader<File>> {
-    let file = File::open(path).map_err(file_error(path))?;
-    Ok(csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file))
+/// Where a table is read from.
+#[derive(Debug)]
+enum Input {
+    File(File),
+    Text(Cursor<Arc<[u8]>>),
+}
+
+impl Read for Input {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file) => file.read(buffer),
+            Self::Text(text) => text.read(buffer),
+        }
+    }
+}
+
+fn csv_reader(path: &Path, text: Option<&Arc<[u8]>>) -> Result<csv::Reader<Input>> {
+    let input = match text {
+        Some(text) => Input::Text(Cursor::new(Arc::clone(text))),
+        None => Input::File(File::open(path).map_err(file_error(path))?),
+    };
+    Ok(csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(input))
 }
 
 fn csv_error(path: &Path) -> impl FnOnce(csv::Error) -> ClientError {

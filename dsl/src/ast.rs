@@ -234,6 +234,41 @@ pub(crate) struct QueryDecl {
     pub(crate) span: Span,
 }
 
+/// A column of an example's table with its cells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DataColumn {
+    pub(crate) column: ColumnDecl,
+    pub(crate) cells: Vec<Cell>,
+    /// The list of cells.
+    pub(crate) span: Span,
+}
+
+/// A literal of a column's domain; no text for `missing`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cell {
+    pub(crate) text: Option<String>,
+    pub(crate) span: Span,
+}
+
+/// A part of an example, in the order written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ExamplePart {
+    Data(Vec<DataColumn>, Span),
+    /// `where` or `derive`.
+    Clause(Clause),
+    /// `expect left == right`; the expression was not checked for that form.
+    Expect(Expr, Span),
+}
+
+/// `example name "purpose" data { … } where … expect …`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ExampleDecl {
+    pub(crate) name: Ident,
+    pub(crate) purpose: String,
+    pub(crate) parts: Vec<ExamplePart>,
+    pub(crate) span: Span,
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct File {
     pub(crate) uses: Vec<Ident>,
@@ -242,6 +277,7 @@ pub(crate) struct File {
     pub(crate) cohorts: Vec<QueryDecl>,
     pub(crate) functions: Vec<Function>,
     pub(crate) queries: Vec<QueryDecl>,
+    pub(crate) examples: Vec<ExampleDecl>,
     /// Parts that could not be read and were reported.
     pub(crate) damaged: Vec<Span>,
 }

@@ -2,6 +2,7 @@
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::evaluate::check_query;
+use crate::example::{Example, check_example};
 use crate::program::Program;
 use crate::recover::read;
 use crate::schema::check_dataset;
@@ -13,6 +14,8 @@ use crate::typed::{Dataset, Query};
 pub struct Compiled {
     /// The queries without errors, in order.
     pub queries: Vec<Query>,
+    /// The examples without errors, in order.
+    pub examples: Vec<Example>,
     /// Everything found, in order of place.
     pub diagnostics: Vec<Diagnostic>,
     /// The texts that spans point into.
@@ -30,16 +33,22 @@ impl Compiled {
 /// Compiles a program; `params` are values of its public parameters by name.
 #[must_use]
 pub fn compile(file_name: &str, text: &str, params: &[(String, String)], loader: &dyn Loader) -> Compiled {
-    let (program, decls, mut diagnostics) = Program::load(file_name, text, params, loader);
+    let (program, main, mut diagnostics) = Program::load(file_name, text, params, loader);
     let mut queries = Vec::new();
-    for decl in &decls {
+    for decl in &main.queries {
         let (query, found) = check_query(&program, decl);
         queries.extend(query);
         diagnostics.extend(found);
     }
+    let mut examples = Vec::new();
+    for decl in &main.examples {
+        let (example, found) = check_example(&program, decl);
+        examples.extend(example);
+        diagnostics.extend(found);
+    }
     diagnostics.sort_by_key(|diagnostic| (diagnostic.span(), diagnostic.code));
     let diagnostics = merged(diagnostics, &program.sources);
-    Compiled { queries, diagnostics, sources: program.sources }
+    Compiled { queries, examples, diagnostics, sources: program.sources }
 }
 
 /// One name that is unknown, or may be missing, in many places is one mistake: told where it occurs first, with

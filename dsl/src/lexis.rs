@@ -17,7 +17,7 @@ pub(crate) fn is_plain_name(text: &str) -> bool {
 
 /// Words that begin a declaration at the start of a line.
 pub(crate) const DECLARATIONS: &[&str] =
-    &["use", "param", "secret", "dataset", "cohort", "query", "fn", "extern"];
+    &["use", "param", "secret", "dataset", "cohort", "query", "fn", "extern", "example"];
 
 /// Words that begin a clause of a query.
 pub(crate) const CLAUSES: &[&str] = &["from", "where", "derive", "by", "report", "sort", "take"];

@@ -78,6 +78,7 @@ impl Builder<'_> {
                 Rule::cohort_decl => tree.cohorts.extend(self.query(pair)),
                 Rule::query_decl => tree.queries.extend(self.query(pair)),
                 Rule::fn_decl => tree.functions.extend(self.function(pair, false)),
+                Rule::example_decl => tree.examples.extend(self.example(pair)),
                 Rule::extern_decl => tree.functions.extend(self.function(pair, true)),
                 _ => {}
             }
@@ -180,7 +181,7 @@ impl Builder<'_> {
         DatasetItem::Release(rules, span)
     }
 
-    fn column(&mut self, pair: Pair<'_, Rule>) -> Option<ColumnDecl> {
+    pub(crate) fn column(&mut self, pair: Pair<'_, Rule>) -> Option<ColumnDecl> {
         let (mut name, mut domain, mut optional) = (None, None, false);
         let (mut description, mut prepared) = (String::new(), None);
         for part in pair.into_inner() {
@@ -232,7 +233,7 @@ impl Builder<'_> {
         Some(Parameter { name: name?, domain })
     }
 
-    fn binding(&mut self, pair: Pair<'_, Rule>) -> Option<Binding> {
+    pub(crate) fn binding(&mut self, pair: Pair<'_, Rule>) -> Option<Binding> {
         let mut parts = pair.into_inner().filter(|part| part.as_rule() != Rule::assign);
         let name = self.ident(&parts.next()?);
         let value = self.expression(parts.next()?);
@@ -254,7 +255,7 @@ impl Builder<'_> {
         Some(QueryDecl { name: name?, purpose, clauses, span })
     }
 
-    fn clause(&mut self, pair: Pair<'_, Rule>) -> Option<Clause> {
+    pub(crate) fn clause(&mut self, pair: Pair<'_, Rule>) -> Option<Clause> {
         let span = self.span(&pair);
         let rule = pair.as_rule();
         let mut parts = pair.into_inner();

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::ast::{ClauseKind, File, Function, Ident, ParamDecl, QueryDecl};
+use crate::ast::{ClauseKind, ExampleDecl, File, Function, Ident, ParamDecl, QueryDecl};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::domain::Domain;
 use crate::lexis::{DECLARATIONS, scan};
@@ -25,6 +25,13 @@ pub(crate) struct Param {
     pub(crate) span: Span,
 }
 
+/// What is compiled of the file itself only.
+#[derive(Debug, Default)]
+pub(crate) struct Own {
+    pub(crate) queries: Vec<QueryDecl>,
+    pub(crate) examples: Vec<ExampleDecl>,
+}
+
 /// All declarations that a query may refer to.
 #[derive(Debug, Default)]
 pub(crate) struct Program {
@@ -44,21 +51,22 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Reads a file and what it uses. Returns the queries of the file itself.
+    /// Reads a file and what it uses. Returns the queries and examples of the file itself.
     pub(crate) fn load(
         file_name: &str,
         text: &str,
         params: &[(String, String)],
         loader: &dyn Loader,
-    ) -> (Self, Vec<QueryDecl>, Vec<Diagnostic>) {
+    ) -> (Self, Own, Vec<Diagnostic>) {
         let mut program = Self::default();
         let mut diagnostics = Vec::new();
         let mut main = program.read(file_name, text, &mut diagnostics);
         let mut open: Vec<Ident> = main.uses.clone();
         let decls = std::mem::take(&mut main.params);
-        let queries = std::mem::take(&mut main.queries);
+        let own =
+            Own { queries: std::mem::take(&mut main.queries), examples: std::mem::take(&mut main.examples) };
         // What queries read tells what a misspelt `use` was meant to bring.
-        let read: Vec<String> = queries.iter().chain(&main.cohorts).filter_map(source_of).collect();
+        let read: Vec<String> = own.queries.iter().chain(&main.cohorts).filter_map(source_of).collect();
         program.gather(main, &mut diagnostics);
         while let Some(module) = open.pop() {
             if !program.modules.insert(module.text.clone()) {
@@ -95,12 +103,12 @@ impl Program {
         }
         program.set_params(&decls, params, &mut diagnostics);
         let mut names = HashSet::new();
-        for query in &queries {
+        for query in &own.queries {
             if !names.insert(query.name.text.as_str()) {
                 duplicate("query", &query.name, &mut diagnostics);
             }
         }
-        (program, queries, diagnostics)
+        (program, own, diagnostics)
     }
 
     fn read(&mut self, name: &str, text: &str, diagnostics: &mut Vec<Diagnostic>) -> File {

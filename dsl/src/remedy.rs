@@ -39,6 +39,7 @@ pub(crate) fn expects_value(word: &str) -> bool {
             | "for"
             | "else"
             | "step"
+            | "expect"
     )
 }
 
@@ -52,6 +53,7 @@ pub(crate) fn after(word: &str) -> String {
         "sort" => "Write a result to sort by, as in `sort n desc`.",
         "take" => "Write how many rows to show, as in `take 10`.",
         "from" => "Write the name of a dataset, as in `from nhanes`.",
+        "expect" => "Write what is computed and its value, as in `expect count() == 3`.",
         "," | "(" | "[" => "Complete the list, or close the bracket.",
         _ => return format!("Write what `{word}` applies to."),
     }
@@ -85,8 +87,8 @@ pub(crate) fn hint(tokens: &[Token<'_>], index: usize) -> String {
         "dataset" => {
             "A column is `name: domain`, then `?` if it may be missing, then a description in quotes."
         }
-        word @ ("query" | "cohort" | "fn" | "param" | "secret" | "use" | "extern") => head(word),
-        _ => "A program consists of `use`, `param`, `dataset`, `cohort`, `fn` and `query`.",
+        word @ ("query" | "cohort" | "fn" | "param" | "secret" | "use" | "extern" | "example") => head(word),
+        _ => "A program consists of `use`, `param`, `dataset`, `cohort`, `fn`, `query` and `example`.",
     }
     .to_owned()
 }
@@ -99,6 +101,9 @@ pub(crate) fn head(word: &str) -> &'static str {
         "query" => "A query is `query name \"purpose\"`, then `from`, `where`, `by`, `report`.",
         "cohort" => "A cohort is `cohort name`, then `from`, `where`, `derive`.",
         "param" | "secret" => "A parameter is `param name: 18..110 = 65`.",
+        "example" => {
+            "An example is `example name`, then `data { x: 0..9 = [1] }`, `where`, `derive`, `expect a == b`."
+        }
         "extern" => "An outside function is `extern fn name(x: 0..9) -> 0..9 from \"plugin\"`.",
         _ => "`use` takes the name of one dataset or module.",
     }

@@ -2,7 +2,8 @@
 
 /// The candidate nearest to `name`, if it is near: differences of case count little, and about one
 /// letter in three may be wrong.
-pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+#[must_use]
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = name.to_lowercase();
     let allowed = (name.chars().count() / 3).max(1);
     candidates

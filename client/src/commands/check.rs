@@ -63,13 +63,22 @@ fn check_file(file: &Path, args: &CheckArgs, backend: &mut Planning) -> Result<S
     let program = Program::read(file, &args.param, FileLoader::beside(file, &args.schema))?;
     if program.queries.is_empty() {
         // A file with a schema alone; one that is neither has been refused.
-        return Ok("no errors, no query".to_owned());
+        return Ok(format!("no errors, no query{}", examples(&program)));
     }
     if let Some(evaluator) = backend.evaluator(&args.backend) {
         plan(&program, evaluator, args.security)?;
     }
     let counts: Vec<String> = program.queries.iter().map(decrypted).collect();
-    Ok(format!("no errors: {}", counts.join(", ")))
+    Ok(format!("no errors: {}{}", counts.join(", "), examples(&program)))
+}
+
+/// How many examples were checked.
+fn examples(program: &Program) -> String {
+    match program.examples.len() {
+        0 => String::new(),
+        1 => ", 1 example".to_owned(),
+        count => format!(", {count} examples"),
+    }
 }
 
 /// Plans every query, also after one without a plan.

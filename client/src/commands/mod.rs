@@ -2,6 +2,7 @@
 
 mod check;
 mod compute;
+mod doc;
 mod encrypt;
 mod explain;
 mod fmt;
@@ -10,6 +11,7 @@ mod keygen;
 mod open;
 mod run;
 mod seal;
+mod test;
 
 use crate::cli::{Cli, Command};
 use crate::error::Result;
@@ -18,6 +20,8 @@ use crate::error::Result;
 pub(crate) fn run(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Check(args) => check::check(&args),
+        Command::Test(args) => test::test(&args),
+        Command::Doc(args) => doc::doc(&args),
         Command::Fmt(args) => fmt::fmt(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Run(args) => run::run(&args),

@@ -29,7 +29,7 @@ mod value;
 pub(crate) use call::BUILTINS;
 pub(crate) use fact::{Facts, short_domain};
 pub(crate) use prepare::prepare;
-pub(crate) use query::{check_query, check_query_noting};
+pub(crate) use query::{check_over, check_query, check_query_noting};
 pub(crate) use value::unit;
 
 use std::collections::{BTreeSet, HashMap, HashSet};

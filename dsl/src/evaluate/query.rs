@@ -14,7 +14,7 @@ use crate::program::Program;
 use crate::rows::RowId;
 use crate::source::Span;
 use crate::suggest::nearest;
-use crate::typed::{Key, Query, ReportColumn, SortColumn, SortKey};
+use crate::typed::{Dataset, Key, Query, ReportColumn, SortColumn, SortKey};
 
 /// Checks a query; `None` if it has errors.
 pub(crate) fn check_query(program: &Program, decl: &QueryDecl) -> (Option<Query>, Vec<Diagnostic>) {
@@ -36,15 +36,36 @@ fn checked(
     let Some((dataset, clauses)) = sources(program, decl, clauses, &mut diagnostics) else {
         return (None, diagnostics);
     };
+    check_clauses(program, decl, dataset, &clauses, facts, diagnostics)
+}
+
+/// Checks a query over a dataset that is given, without `from`.
+pub(crate) fn check_over(
+    program: &Program,
+    decl: &QueryDecl,
+    dataset: Dataset,
+) -> (Option<Query>, Vec<Diagnostic>) {
+    let clauses: Vec<&Clause> = decl.clauses.iter().collect();
+    check_clauses(program, decl, dataset, &clauses, None, Vec::new())
+}
+
+fn check_clauses<'a>(
+    program: &'a Program,
+    decl: &'a QueryDecl,
+    dataset: Dataset,
+    clauses: &[&'a Clause],
+    facts: Option<&mut Facts>,
+    mut diagnostics: Vec<Diagnostic>,
+) -> (Option<Query>, Vec<Diagnostic>) {
     let mut evaluator = Evaluator::new(program, dataset);
     evaluator.add_secrets();
     evaluator.noted = facts.is_some().then(Facts::default);
-    let query = evaluator.query(decl, &clauses);
+    let query = evaluator.query(decl, clauses);
     if let (Some(facts), Some(noted)) = (facts, evaluator.noted.take()) {
         facts.extend(noted);
     }
     diagnostics.append(&mut evaluator.diagnostics);
-    without_echoes(program, &clauses, &mut diagnostics);
+    without_echoes(program, clauses, &mut diagnostics);
     if program.damages(decl) {
         // Part of the query could not be read; what depends on the whole of it would mislead.
         let sound = [
@@ -158,7 +179,7 @@ fn sources<'a>(
     decl: &'a QueryDecl,
     mut clauses: Vec<&'a Clause>,
     diagnostics: &mut Vec<Diagnostic>,
-) -> Option<(crate::typed::Dataset, Vec<&'a Clause>)> {
+) -> Option<(Dataset, Vec<&'a Clause>)> {
     let mut current = decl;
     for _ in 0..16 {
         let Some(source) = current.clauses.iter().find_map(|clause| match &clause.kind {

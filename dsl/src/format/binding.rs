@@ -129,7 +129,7 @@ impl<'a> Layout<'a> {
         let mut section: Vec<Column<'a>> = Vec::new();
         for item in items {
             match item {
-                Part::Node(node) if node.rule == Rule::column => {
+                Part::Node(node) if matches!(node.rule, Rule::column | Rule::data_column) => {
                     if self.is_apart(item) {
                         set_columns(&mut section, with_values, &mut lines);
                     }

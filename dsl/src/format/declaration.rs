@@ -36,7 +36,7 @@ pub(super) fn file(tree: Tree<'_>) -> String {
 impl<'a> Layout<'a> {
     /// Comments behind a query that are indented belong to it, though its end is marked by nothing.
     fn clauses_commented_out(&mut self, before: &Part, after: &Part) -> Option<(bool, Doc<'a>)> {
-        let open = matches!(before.rule(), Some(Rule::query_decl | Rule::cohort_decl));
+        let open = matches!(before.rule(), Some(Rule::query_decl | Rule::cohort_decl | Rule::example_decl));
         let leaf = after.first().filter(|_| open).and_then(|id| self.leaves.get_mut(id.0))?;
         let inside = leaf.leading.iter().take_while(|comment| comment.column > 0).count();
         let comments: Vec<Comment<'a>> = leaf.leading.drain(..inside).collect();
@@ -55,8 +55,8 @@ impl<'a> Layout<'a> {
     fn declaration(&mut self, part: &Part) -> Doc<'a> {
         let Part::Node(node) = part else { return self.part(part) };
         match node.rule {
-            Rule::query_decl | Rule::cohort_decl => self.query(&node.parts),
-            Rule::dataset_decl => self.dataset(&node.parts),
+            Rule::query_decl | Rule::cohort_decl | Rule::example_decl => self.query(&node.parts),
+            Rule::dataset_decl => self.dataset(&node.parts, false),
             Rule::fn_decl | Rule::extern_decl => self.function(&node.parts),
             Rule::param_decl | Rule::secret_decl => self.parameter(&node.parts),
             _ => self.row(&node.parts),
@@ -87,6 +87,7 @@ impl<'a> Layout<'a> {
         match node.rule {
             Rule::derive_clause | Rule::report_clause => self.binding_clause(&node.parts, CLAUSE),
             Rule::by_clause | Rule::sort_clause => self.listed(&node.parts),
+            Rule::data_block => self.dataset(&node.parts, true),
             _ => {
                 let [word, rest @ ..] = node.parts.as_slice() else { return Doc::nothing() };
                 let word = self.part(word);
@@ -168,12 +169,8 @@ impl<'a> Layout<'a> {
         self.closed(open, body, close, Doc::hard(), true)
     }
 
-    fn dataset(&mut self, parts: &[Part]) -> Doc<'a> {
-        self.braced_columns(parts, false)
-    }
-
-    /// A head and columns in braces; with values, if the columns hold data.
-    fn braced_columns(&mut self, parts: &[Part], with_values: bool) -> Doc<'a> {
+    /// Columns in braces, each on its line; in an example with its cells.
+    fn dataset(&mut self, parts: &[Part], with_values: bool) -> Doc<'a> {
         let open = parts.iter().position(|part| self.word(Some(part)) == "{").unwrap_or(0);
         let (head, body) = parts.split_at(open);
         let [open, items @ .., close] = body else { return self.row(parts) };
@@ -249,5 +246,7 @@ fn is_clause(rule: Rule) -> bool {
             | Rule::report_clause
             | Rule::sort_clause
             | Rule::take_clause
+            | Rule::data_block
+            | Rule::expect_clause
     )
 }

@@ -36,12 +36,12 @@ impl<'a> Layout<'a> {
             }
             Rule::comparison | Rule::comparison_tail | Rule::negation => self.comparison(parts),
             Rule::range | Rule::bounds => self.range(parts),
-            Rule::signed | Rule::exponent | Rule::fallback | Rule::bound | Rule::postfix => {
+            Rule::signed | Rule::exponent | Rule::fallback | Rule::bound | Rule::cell | Rule::postfix => {
                 self.joined(parts)
             }
             Rule::index | Rule::field | Rule::call => self.joined(parts),
             Rule::group | Rule::subscript => self.enclosed(parts),
-            Rule::arguments | Rule::set | Rule::levels => self.bracketed(parts, TIGHT),
+            Rule::arguments | Rule::set | Rule::levels | Rule::cells => self.bracketed(parts, TIGHT),
             Rule::list => self.list(parts),
             Rule::record => self.bracketed(parts, RECORD),
             Rule::entry | Rule::parameter => self.entry(parts),

@@ -162,7 +162,7 @@ impl<'a> Layout<'a> {
         match part {
             Part::Leaf(_) => true,
             Part::Node(node) => {
-                matches!(node.rule, Rule::signed | Rule::level | Rule::bound)
+                matches!(node.rule, Rule::signed | Rule::level | Rule::bound | Rule::cell)
                     && node.parts.iter().all(|part| matches!(part, Part::Leaf(_)))
             }
         }
@@ -171,7 +171,7 @@ impl<'a> Layout<'a> {
 
 /// What stands in brackets of its own needs no further step of indentation.
 fn is_bracketed(rule: Rule) -> bool {
-    matches!(rule, Rule::list | Rule::record | Rule::set | Rule::case_expr)
+    matches!(rule, Rule::list | Rule::cells | Rule::record | Rule::set | Rule::case_expr)
 }
 
 /// Comments on lines of their own.

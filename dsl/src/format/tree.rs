@@ -212,6 +212,7 @@ fn may_be_empty(rule: Rule) -> bool {
         rule,
         Rule::arguments
             | Rule::list
+            | Rule::cells
             | Rule::levels
             | Rule::case_expr
             | Rule::release_item
@@ -244,6 +245,7 @@ fn is_passed_through(rule: Rule) -> bool {
             | Rule::level
             | Rule::bound
             | Rule::by_item
+            | Rule::cell
     )
 }
 

@@ -17,6 +17,7 @@ mod words;
 use crate::ast::QueryDecl;
 use crate::diagnostic::Diagnostic;
 use crate::evaluate::{Facts, check_query_noting};
+use crate::example::check_example;
 use crate::program::Program;
 use crate::source::{FileId, Loader, Sources, Span};
 
@@ -60,13 +61,16 @@ impl Insight {
     /// Reads and checks a program, as [`compile`](crate::compile) does.
     #[must_use]
     pub fn of(file_name: &str, text: &str, params: &[(String, String)], loader: &dyn Loader) -> Self {
-        let (program, queries, mut diagnostics) = Program::load(file_name, text, params, loader);
+        let (program, own, mut diagnostics) = Program::load(file_name, text, params, loader);
         let mut facts = Facts::default();
-        for decl in &queries {
+        for decl in &own.queries {
             diagnostics.extend(check_query_noting(&program, decl, &mut facts));
         }
+        for decl in &own.examples {
+            diagnostics.extend(check_example(&program, decl).1);
+        }
         diagnostics.sort_by_key(|diagnostic| (diagnostic.span(), diagnostic.code));
-        Self { program, queries, diagnostics, facts }
+        Self { program, queries: own.queries, diagnostics, facts }
     }
 
     /// Everything found, as [`compile`](crate::compile) reports it.

@@ -144,7 +144,7 @@ impl<'a> Place<'a> {
         let here = RESERVED.contains(&token.text);
         let word = match self.at(1) {
             Some(previous) if here && names(previous.text) => token,
-            _ if here && self.next() == "=" => token,
+            _ if here && matches!(self.next(), "=" | ":") => token,
             Some(previous) if token.text == "=" && RESERVED.contains(&previous.text) => previous,
             _ => return None,
         };
@@ -230,6 +230,12 @@ impl<'a> Place<'a> {
     fn otherwise(&self) -> Found {
         let (token, previous) = (self.at(0), self.at(1));
         match (token, previous) {
+            (Some(token), Some(previous))
+                if previous.text == "=" && token.text != "[" && self.clause() == "example" =>
+            {
+                let message = "The cells of a column stand in a list.".to_owned();
+                found(Code::Syntax, token, message, "Write them as in `x: 0..9 = [1, 2, missing]`.")
+            }
             (_, Some(previous)) if self.unfinished => {
                 let message = match token {
                     Some(token) => {

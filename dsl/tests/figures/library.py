@@ -12,11 +12,13 @@ import scipy
 import statsmodels
 import statsmodels.api as sm
 from lifelines import KaplanMeierFitter
-from lifelines.statistics import logrank_test
+from lifelines.statistics import logrank_test, multivariate_logrank_test
 from scipy import stats
+from statsmodels.duration.survfunc import CumIncidenceRight
 from statsmodels.stats.contingency_tables import StratifiedTable, Table2x2, mcnemar
 from statsmodels.stats.inter_rater import cohens_kappa
-from statsmodels.stats.proportion import proportion_confint
+from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
+from statsmodels.stats.rates import confint_poisson_2indep, test_poisson_2indep
 
 here = Path(__file__).parent
 t = pd.read_csv(here.parents[2] / "data" / "actg175.csv")
@@ -33,6 +35,10 @@ def table(a, b):
 
 out = {}
 n = len(t)
+w = t.weight_kg.to_numpy(float)
+out["present"] = int(t.cd4_96wk.notna().sum())
+out["mean"], out["sd"] = x.mean(), x.std(ddof=1)
+out["var"], out["se"] = w.var(ddof=1), stats.sem(w)
 ci = stats.t.interval(0.95, n - 1, loc=x.mean(), scale=stats.sem(x))
 out["ci"] = {"lower": ci[0], "upper": ci[1]}
 out["median"] = float(np.quantile(t.karnofsky, 0.5, method="inverted_cdf"))
@@ -51,6 +57,21 @@ out["anova"] = {"f": r.statistic, "p": r.pvalue}
 w = proportion_confint(event.sum(), n, 0.05, method="wilson")
 out["wilson"] = {"proportion": event.mean(), "lower": w[0], "upper": w[1]}
 two = Table2x2(table(low, event))
+out["table"] = dict(zip("abcd", table(low, event).ravel()))
+out["odds_ratio"], out["risk_ratio"] = two.oddsratio, two.riskratio
+(a, b), (c, d) = table(low, event)
+out["risk_difference"] = a / (a + b) - c / (c + d)
+lower, upper = confint_proportions_2indep(a, a + b, c, c + d, method="wald", compare="diff")
+out["rd_ci"] = {"difference": out["risk_difference"], "lower": lower, "upper": upper}
+days = t.time_days.to_numpy(float)
+t1, t0 = days[low].sum(), days[~low].sum()
+out["rate"] = event.sum() / days.sum()
+out["rate_ratio"] = test_poisson_2indep(a, t1, c, t0).ratio
+lower, upper = confint_poisson_2indep(a, t1, c, t0, method="wald-log")
+out["rate_ci"] = {"ratio": (a / t1) / (c / t0), "lower": lower, "upper": upper}
+over = [(event & low & (band == k), event & ~low & (band == k), low & (band == k), ~low & (band == k)) for k in range(4)]
+over = [(y1.sum(), y0.sum(), days[e1].sum(), days[e0].sum()) for y1, y0, e1, e0 in over]
+out["mh_rate"] = sum(y1 * s0 / (s1 + s0) for y1, y0, s1, s0 in over) / sum(y0 * s1 / (s1 + s0) for y1, y0, s1, s0 in over)
 for name, ratio, interval in [
     ("or_ci", two.oddsratio, two.oddsratio_confint()),
     ("rr_ci", two.riskratio, two.riskratio_confint()),
@@ -60,6 +81,7 @@ r = stats.chi2_contingency(table(low, event), correction=False)
 out["chi_square"] = {"chi2": r.statistic, "p": r.pvalue}
 strata = StratifiedTable([table(low[band == b], event[band == b]) for b in range(4)])
 lower, upper = strata.oddsratio_pooled_confint()
+out["mh_or"] = strata.oddsratio_pooled
 out["mh_ci"] = {"ratio": strata.oddsratio_pooled, "lower": lower, "upper": upper}
 r = strata.test_null_odds(correction=False)
 out["mh_test"] = {"chi2": r.statistic, "p": stats.chi2.sf(r.statistic, 1)}
@@ -96,7 +118,15 @@ out["rmst"] = 100 * sum([1.0] + survival[:11])
 male = t.male.to_numpy() == 1
 capped, seen = np.where(inside, grid, 12), event & inside
 r = logrank_test(capped[male], capped[~male], seen[male], seen[~male])
-out["log_rank"] = {"chi2": r.test_statistic, "p": r.p_value}
+out["log_rank"] = {"observed": [seen[~male].sum(), seen[male].sum()], "chi2": r.test_statistic, "df": 1, "p": r.p_value}
+r = multivariate_logrank_test(capped, t.arm, seen)
+observed = [seen[t.arm == a].sum() for a in range(4)]
+out["log_rank_arms"] = {"observed": observed, "chi2": r.test_statistic, "df": 3, "p": r.p_value}
+out["km_plain"] = {"at_risk": at, "events": dead, "survival": survival}
+cause = np.where(event & inside, np.where(male, 1, 2), 0)
+aj = CumIncidenceRight(capped, cause)
+assert list(aj.times) == list(range(1, 13))
+out["incidence"] = {"at_risk": at, "event_free": survival, "incidence": list(aj.cinc[0])}
 
 versions = {"numpy": np.__version__, "scipy": scipy.__version__, "statsmodels": statsmodels.__version__, "lifelines": "0.30.3"}
 plain = json.loads(json.dumps({"versions": versions, "figures": out}, default=lambda v: v.item()))
