@@ -173,7 +173,7 @@ fn schemas_with_mistakes_are_answered() {
             let (found, diagnostics, sources) = dataset("m.hq", &mutant.text);
             let queries = Vec::new();
             let refused = usize::from(found.is_none());
-            let compiled = Compiled { queries, diagnostics, sources };
+            let compiled = Compiled { examples: Vec::new(), queries, diagnostics, sources };
             tally.take(&name, &mutant, refused, &compiled, start.elapsed());
         }
     }
