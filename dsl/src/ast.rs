@@ -112,6 +112,18 @@ impl CompareOp {
         }
     }
 
+    /// Whether it holds of two values in that order.
+    pub(crate) fn holds(self, order: std::cmp::Ordering) -> bool {
+        match self {
+            Self::Equal => order.is_eq(),
+            Self::NotEqual => order.is_ne(),
+            Self::Less => order.is_lt(),
+            Self::LessEqual => order.is_le(),
+            Self::Greater => order.is_gt(),
+            Self::GreaterEqual => order.is_ge(),
+        }
+    }
+
     /// The same comparison with its sides exchanged.
     pub(crate) fn flipped(self) -> Self {
         match self {

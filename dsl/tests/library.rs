@@ -10,10 +10,10 @@
 mod support;
 
 use hq_dsl::{
-    Block, FunctionManual, Group, Loader, MODULES, Query, Row, Value, compile, finish, manual, render, stdlib,
+    Block, FunctionManual, Loader, MODULES, Query, Row, Value, compile, finish, manual, render, stdlib,
 };
 use serde_json::Value as Json;
-use support::{repository, row_values, run};
+use support::{group, repository, run};
 
 struct Bundled;
 
@@ -138,20 +138,6 @@ fn every_function_is_described_and_has_an_example() {
         assert!(compiled.diagnostics.is_empty(), "{module}: {:?}", compiled.diagnostics);
         assert!(compiled.examples.len() >= manual.functions.len(), "{module}");
     }
-}
-
-/// The group of a query without keys, over rows that are given.
-fn group(query: &Query, rows: &[Vec<Option<i64>>]) -> Group {
-    let mut sums = vec![0_i128; query.aggregates.len()];
-    for row in rows {
-        let values = row_values(query, row);
-        if values[query.filter.index()] != 0 {
-            for (sum, aggregate) in sums.iter_mut().zip(&query.aggregates) {
-                *sum += i128::from(values[aggregate.value.index()]);
-            }
-        }
-    }
-    Group { by: Vec::new(), aggregates: sums.into_iter().map(Some).collect() }
 }
 
 #[test]

@@ -4,8 +4,8 @@
 
 mod support;
 
-use hq_dsl::{Compiled, Loader, compile, render};
-use support::repository;
+use hq_dsl::{Compiled, Loader, compile, finish, render};
+use support::{group, repository};
 
 const PAGE: &str = "docs/language/reference.md";
 
@@ -76,7 +76,12 @@ fn every_block_of_the_reference_is_true() {
                     found.diagnostics.iter().map(|found_one| render(found_one, &found.sources, false));
                 let drawn: Vec<String> = drawn.collect();
                 assert_eq!(codes, wanted, "{PAGE}:\n{}\n{}", block.text, drawn.join("\n"));
-                assert!(!wanted.is_empty() || !found.queries.is_empty() || body.starts_with("dataset "));
+                let holds = !found.queries.is_empty() || !found.examples.is_empty();
+                assert!(!wanted.is_empty() || holds || body.starts_with("dataset "));
+                for example in &found.examples {
+                    let rows = finish(&example.query, &[group(&example.query, &example.rows)]);
+                    assert_eq!(example.mismatches(&rows), [], "{PAGE}:\n{}", block.text);
+                }
                 counted = (counted.0 + 1, counted.1 + wanted.len());
                 said = drawn.join("\n");
             }

@@ -142,14 +142,7 @@ impl<'a> Evaluator<'a> {
             },
         };
         match order {
-            Some(order) => Value::Bool(match op {
-                CompareOp::Equal => order.is_eq(),
-                CompareOp::NotEqual => order.is_ne(),
-                CompareOp::Less => order.is_lt(),
-                CompareOp::LessEqual => order.is_le(),
-                CompareOp::Greater => order.is_gt(),
-                CompareOp::GreaterEqual => order.is_ge(),
-            }),
+            Some(order) => Value::Bool(op.holds(order)),
             None => self.incomparable(left, right, span),
         }
     }
@@ -207,6 +200,10 @@ impl<'a> Evaluator<'a> {
             return self.incomparable(&left, &right, span);
         }
         let Some((a, b, _)) = self.common_scale(a, b, span) else { return Value::Poison };
+        let holds = |values: &[i64]| matches!(values, [a, b] if op.holds(a.cmp(b)));
+        if let Some(id) = self.by_cases(&[a, b], holds, span) {
+            return Self::row_value(id, Kind::Bool);
+        }
         let id = match op {
             CompareOp::Equal => self.equal_row(a, b, span),
             CompareOp::NotEqual => {

@@ -10,6 +10,7 @@ mod arithmetic;
 mod call;
 mod case;
 mod cell;
+mod clauses;
 mod compare;
 mod fact;
 mod intervals;

@@ -297,6 +297,10 @@ impl Evaluator<'_> {
         if let Some(id) = self.member_beneath(arg, &merged, span) {
             return id;
         }
+        let holds = |values: &[i64]| matches!(values, [value] if merged.iter().any(|&(lo, hi)| lo <= *value && *value <= hi));
+        if let Some(id) = self.by_cases(&[arg], holds, span) {
+            return id;
+        }
         self.push(RowOp::Member { arg, set: merged }, (0, 1), 0, span)
     }
 

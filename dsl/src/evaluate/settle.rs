@@ -16,25 +16,8 @@ const MAX_PIECES: usize = 8192;
 impl Evaluator<'_> {
     /// The row value that a table stands for: its cells must be conditions, or numbers of that many decimals.
     pub(super) fn settle(&mut self, table: &Table, decimals: u8, span: Span) -> Option<RowId> {
-        let mut axes: Vec<(Axis, usize)> = Vec::with_capacity(table.axes.len());
-        let mut stride = table.cells.len();
-        for axis in &table.axes {
-            stride /= axis.codes.len().max(1);
-            axes.push((axis.clone(), stride));
-        }
-        // The largest axis last: intervals of it are cheapest.
-        axes.sort_by_key(|(axis, _)| axis.codes.len());
-        let unit = power_of_ten(decimals)?;
-        let boolean = table.cells.iter().any(|cell| matches!(cell, Cell::Bool(_)));
-        let mut pieces = MAX_PIECES;
         let mut faults = Vec::new();
-        let found = self.pieces(
-            &Division { table, axes: &axes, unit, decimals, boolean, span },
-            0,
-            &mut Vec::new(),
-            &mut pieces,
-            &mut faults,
-        );
+        let found = self.divide(table, decimals, span, &mut faults);
         if let Some((cell, place)) = faults.into_iter().next() {
             self.no_value(cell, &place, span);
             return None;
@@ -47,6 +30,55 @@ impl Evaluator<'_> {
         found
     }
 
+    /// As [`Self::settle`], without a message; cells without a value go to `faults`.
+    fn divide(&mut self, table: &Table, decimals: u8, span: Span, faults: &mut Faults) -> Option<RowId> {
+        let mut axes: Vec<(Axis, usize)> = Vec::with_capacity(table.axes.len());
+        let mut stride = table.cells.len();
+        for axis in &table.axes {
+            stride /= axis.codes.len().max(1);
+            axes.push((axis.clone(), stride));
+        }
+        // The largest axis last: intervals of it are cheapest.
+        axes.sort_by_key(|(axis, _)| axis.codes.len());
+        let unit = power_of_ten(decimals)?;
+        let boolean = table.cells.iter().any(|cell| matches!(cell, Cell::Bool(_)));
+        let mut pieces = MAX_PIECES;
+        let division = Division { table, axes: &axes, unit, decimals, boolean, span };
+        self.pieces(&division, 0, &mut Vec::new(), &mut pieces, faults)
+    }
+
+    /// A condition on a product of row values, `10_000 * weight >= 30 * height ^ 2`, by the cases of the columns
+    /// beneath: two encrypted products compared bit by bit would need a chain of carries. `None` where nothing is
+    /// multiplied, or the cases are too many.
+    pub(super) fn by_cases(
+        &mut self,
+        operands: &[RowId],
+        holds: impl Fn(&[i64]) -> bool,
+        span: Span,
+    ) -> Option<RowId> {
+        if !operands.iter().any(|&operand| self.multiplies(operand)) {
+            return None;
+        }
+        let table = self.condition_table(operands, holds)?;
+        self.divide(&table, 0, span, &mut Vec::new())
+    }
+
+    /// Whether a product of two values that are no flags stands in an expression.
+    fn multiplies(&self, id: RowId) -> bool {
+        let wide = |id: &RowId| {
+            let (lo, hi) = self.range_of(*id);
+            lo < 0 || hi > 1
+        };
+        match self.op(id) {
+            RowOp::Mul(left, right)
+                if [left, right].into_iter().all(|id| self.as_constant(*id).is_none()) =>
+            {
+                wide(left) && wide(right) || self.multiplies(*left) || self.multiplies(*right)
+            }
+            op => op.operands().into_iter().any(|operand| self.multiplies(operand)),
+        }
+    }
+
     /// The part of a table where the first axes have the codes of `place`.
     fn pieces(
         &mut self,
@@ -54,7 +86,7 @@ impl Evaluator<'_> {
         offset: usize,
         place: &mut Vec<(RowId, i64)>,
         left: &mut usize,
-        faults: &mut Vec<(Cell, Vec<(RowId, i64)>)>,
+        faults: &mut Faults,
     ) -> Option<RowId> {
         let Division { table, axes, unit, decimals, boolean, span } = *division;
         let Some((axis, stride)) = axes.get(place.len()) else {
@@ -184,6 +216,9 @@ impl Evaluator<'_> {
         }
     }
 }
+
+/// Cells without a value, with the codes of their place.
+type Faults = Vec<(Cell, Vec<(RowId, i64)>)>;
 
 /// A table on its way to a row value.
 #[derive(Clone, Copy)]

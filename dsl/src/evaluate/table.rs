@@ -17,6 +17,12 @@ use crate::source::Span;
 
 /// Most entries of a table.
 pub(super) const MAX_ENTRIES: usize = 1 << 18;
+/// Cells that count as one step against the bound on a query's size.
+const CELLS_PER_STEP: usize = 64;
+
+/// Most cases of a condition on products, which are integers and need no table of fractions.
+const MAX_CASES: usize = 1 << 20;
+
 /// A row value that a table reads, with its codes.
 #[derive(Clone, Debug)]
 pub(super) struct Axis {
@@ -84,15 +90,20 @@ fn combine(tables: &[&Table], function: impl Fn(&[Cell]) -> Cell) -> Option<Tabl
             *operand = offset.and_then(|at| table.cells.get(at)).copied().unwrap_or(Cell::Undefined);
         }
         cells.push(function(&operands));
-        for (digit, axis) in digits.iter_mut().zip(&axes).rev() {
-            *digit += 1;
-            if *digit < axis.codes.len() {
-                break;
-            }
-            *digit = 0;
-        }
+        advance(&mut digits, &axes);
     }
     Some(Table { axes, cells })
+}
+
+/// The next combination of codes, the last axis running fastest.
+fn advance(digits: &mut [usize], axes: &[Axis]) {
+    for (digit, axis) in digits.iter_mut().zip(axes).rev() {
+        *digit += 1;
+        if *digit < axis.codes.len() {
+            break;
+        }
+        *digit = 0;
+    }
 }
 
 impl Evaluator<'_> {
@@ -161,6 +172,40 @@ impl Evaluator<'_> {
         let axis = self.axis(id)?;
         let cells = axis.codes.iter().map(|&code| cell(code, decimals)).collect();
         Some(Table { axes: vec![axis], cells })
+    }
+
+    /// Whether a condition on row values holds, over the columns beneath them; `None` where it asks which cells
+    /// are missing, or has too many cases.
+    pub(super) fn condition_table(
+        &mut self,
+        operands: &[RowId],
+        holds: impl Fn(&[i64]) -> bool,
+    ) -> Option<Table> {
+        let mut columns = Vec::new();
+        if !operands.iter().all(|&operand| self.columns_beneath(operand, &mut columns)) {
+            return None;
+        }
+        let axes: Vec<Axis> = columns.into_iter().map(|column| self.axis(column)).collect::<Option<_>>()?;
+        let cases = axes.iter().try_fold(1_usize, |product, axis| product.checked_mul(axis.codes.len()))?;
+        if cases > MAX_CASES {
+            return None;
+        }
+        self.steps = self.steps.saturating_add(cases / CELLS_PER_STEP);
+        let mut digits = vec![0_usize; axes.len()];
+        let mut values = vec![0; operands.len()];
+        let mut cells = Vec::with_capacity(cases);
+        for _ in 0..cases {
+            let code = |column: RowId| {
+                let (axis, &digit) = axes.iter().zip(&digits).find(|(axis, _)| axis.row == column)?;
+                axis.codes.get(digit).copied()
+            };
+            for (value, &operand) in values.iter_mut().zip(operands) {
+                *value = self.interpret(operand, &code)?;
+            }
+            cells.push(Cell::Bool(holds(&values)));
+            advance(&mut digits, &axes);
+        }
+        Some(Table { axes, cells })
     }
 
     /// The codes of a row value, inside what the filter leaves; `None` where they are too many.
@@ -244,7 +289,10 @@ impl Evaluator<'_> {
         }
         let tables: Option<Vec<&Table>> = tables.iter().map(Option::as_deref).collect();
         match tables.and_then(|tables| combine(&tables, function)) {
-            Some(table) => Value::Table(Rc::new(table)),
+            Some(table) => {
+                self.steps = self.steps.saturating_add(table.cells.len() / CELLS_PER_STEP);
+                Value::Table(Rc::new(table))
+            }
             None => refuse(self),
         }
     }
@@ -304,18 +352,7 @@ impl Evaluator<'_> {
     }
 
     pub(super) fn table_compare(&mut self, op: CompareOp, left: &At, right: &At, span: Span) -> Value {
-        let holds = |a: Cell, b: Cell| {
-            order(a, b).map_or(worse(a, b), |order| {
-                Cell::Bool(match op {
-                    CompareOp::Equal => order.is_eq(),
-                    CompareOp::NotEqual => order.is_ne(),
-                    CompareOp::Less => order.is_lt(),
-                    CompareOp::LessEqual => order.is_le(),
-                    CompareOp::Greater => order.is_gt(),
-                    CompareOp::GreaterEqual => order.is_ge(),
-                })
-            })
-        };
+        let holds = |a: Cell, b: Cell| order(a, b).map_or(worse(a, b), |order| Cell::Bool(op.holds(order)));
         let compared =
             self.table_of(&[left, right], |cells| two(cells, holds), |this| this.row_division(span));
         let Value::Table(table) = compared else { return compared };

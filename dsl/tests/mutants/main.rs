@@ -192,6 +192,9 @@ fn modules_with_mistakes_are_answered() {
         let calls = format!("{module}.");
         let (head, results) = driver.split_once("  report\n").unwrap();
         let report: Vec<&str> = results.lines().filter(|line| line.contains(&calls)).collect();
+        // The module's own examples call its functions as well.
+        let count = ["    n = count()"];
+        let report = if report.is_empty() { &count[..] } else { &report };
         let driver = format!("{head}  report\n{}\n", report.join("\n"));
         let driver = driver.replace(&format!("use {module}\n"), "");
         let program = format!("{text}{driver}");

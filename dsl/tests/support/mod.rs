@@ -36,6 +36,20 @@ pub(crate) fn row_values(query: &Query, cells: &[Option<i64>]) -> Vec<i64> {
     row_values_filled(query, cells, |_, hi| hi)
 }
 
+/// The group of a query without keys, over rows that are given.
+pub(crate) fn group(query: &Query, rows: &[Vec<Option<i64>>]) -> Group {
+    let mut sums = vec![0_i128; query.aggregates.len()];
+    for row in rows {
+        let values = row_values(query, row);
+        if values[query.filter.index()] != 0 {
+            for (sum, aggregate) in sums.iter_mut().zip(&query.aggregates) {
+                *sum += i128::from(values[aggregate.value.index()]);
+            }
+        }
+    }
+    Group { by: Vec::new(), aggregates: sums.into_iter().map(Some).collect() }
+}
+
 /// As [`row_values`], with a choice of what stands in missing cells, from the column's range.
 pub(crate) fn row_values_filled(
     query: &Query,
