@@ -120,7 +120,7 @@ fn programs_of_the_tree_keep_their_tokens_comments_and_meaning() {
 
 #[test]
 fn programs_of_the_project_are_laid_out() {
-    for folder in ["data", "data/examples", "tests/queries", "tests/schemas"] {
+    for folder in ["data", "data/examples", "stdlib", "tests/queries", "tests/schemas"] {
         for path in files(folder, "hq") {
             let text = std::fs::read_to_string(&path).unwrap();
             assert!(format(&text).as_ref() == Ok(&text), "run `hq fmt {}`", path.display());
