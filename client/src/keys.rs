@@ -259,11 +259,10 @@ impl KeyFolder {
 
     /// Refuses a schema other than the one that the keys were made for.
     pub(crate) fn check_dataset(&self, dataset: &Dataset, place: &Path) -> Result<()> {
-        if dataset.to_string() == self.dataset.to_string() {
-            return Ok(());
-        }
+        let Some(change) = hq_dsl::difference(&self.dataset, dataset) else { return Ok(()) };
         let reason = format!(
-            "{}: `{}` is not the dataset as it was when the keys in {} were made. Use that schema, or make new keys",
+            "{}: `{}` is not the dataset as it was when the keys in {} were made: {change}. Use that schema, or make \
+             new keys",
             hq_dsl::Code::SchemaChanged,
             dataset.name,
             self.folder.display()

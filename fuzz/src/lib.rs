@@ -6,7 +6,7 @@ use hq_plugin_bgv::params::{resolve, test_parameters_allowed};
 use hq_plugin_sdk::backend::Fault;
 use hq_plugin_sdk::host::{CustodyPlugin, EvaluatorPlugin, PluginKey};
 use hq_plugin_sdk::parameters::{Parameters, RnsParameters, RnsRequest};
-use hq_plugin_sdk::plan::{Origin, Builder, Input, Level, Linear, Op, Plan, Release, Sum};
+use hq_plugin_sdk::plan::{Builder, Input, Level, Linear, Op, Origin, Plan, Release, Sum};
 use hq_plugin_sdk::range::Range;
 
 /// Values of the two columns of every block.
@@ -54,7 +54,9 @@ pub fn plan(parameters: &RnsParameters) -> Plan {
     builder.plan_mut().parameters = Some(Parameters::Rns(parameters.clone()));
     builder.plan_mut().release = Some(Release { level: Level(0), flood_bits: 6 });
     let range = Range::new(-3, 3).expect("it is not empty");
-    let inputs = ["a", "b"].map(|name| builder.declare(Input { name: name.to_owned(), range, one_of: None, origin: Origin::Table }));
+    let inputs = ["a", "b"].map(|name| {
+        builder.declare(Input { name: name.to_owned(), range, one_of: None, origin: Origin::Table })
+    });
     let [a, b] = inputs.map(|input| builder.push(Op::Input { input, level: Some(Level(2)) }));
     let product = builder.push(Op::Mul { left: a, right: b });
     let product = builder.push(Op::Relinearize { arg: product });

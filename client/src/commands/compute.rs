@@ -48,9 +48,10 @@ pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
     }
     let query = only(&program)?;
     let schema = compile_schema(&schema_path, folder.schema())?;
-    if query.dataset.to_string() != schema.to_string() {
+    if let Some(change) = hq_dsl::difference(&query.dataset, &schema) {
         let reason = format!(
-            "query `{}` reads `{}`, which is not the dataset in {}",
+            "{}: query `{}` reads `{}`, which is not as the dataset in {}: there, {change}",
+            hq_dsl::Code::SchemaChanged,
             query.name,
             query.dataset.name,
             args.data.display()
