@@ -119,3 +119,21 @@ fn five_thousand_aggregates_take_little_time() {
     assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
     eprintln!("5,000 aggregates in {:?}", start.elapsed());
 }
+
+/// Each name reads the one before twice: whatever walks from a value down to its columns meets 2^60 ways.
+#[test]
+fn shared_values_are_walked_once() {
+    let mut text =
+        "dataset d { rows <= 100  a: 0..30  b: 0..30 }\nquery q from d\n  derive c0 = a > 3\n".to_owned();
+    for k in 1..=60 {
+        let (before, bound) = (k - 1, k % 29);
+        text += &format!("    c{k} = (c{before} or a > {bound}) and (c{before} or b < {bound} + 1)\n");
+    }
+    text += "  report\n    n = count(a * b + c60 >= 50)\n    m = count((a + c60) / (b + 1) >= 1.5)\n    \
+             s = sum(round((a * b + c60) / 7, 1))\n";
+    let start = std::time::Instant::now();
+    let compiled = compile("q.hq", &text, &[], &NoModules);
+    assert_eq!(compiled.diagnostics, []);
+    assert_eq!(compiled.queries.len(), 1);
+    assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+}

@@ -32,8 +32,8 @@ impl<'a> Evaluator<'a> {
     /// From here on the condition holds (or, for `holds = false`, does not).
     pub(super) fn learn(&mut self, condition: &Value, holds: bool) {
         if let Value::Row(row) = condition {
-            let facts = self.facts(row.id);
-            let shown = if holds { facts.when_true } else { facts.when_false };
+            let presence = self.presence(row.id);
+            let shown = if holds { presence.when_true } else { presence.when_false };
             self.known.extend(shown.iter());
             let sets = self.confinements(row.id, holds);
             self.within.extend(sets);

@@ -7,6 +7,7 @@
 
 mod aggregate;
 mod arithmetic;
+mod beneath;
 mod call;
 mod case;
 mod cell;
@@ -20,6 +21,7 @@ mod membership;
 mod mixture;
 mod names;
 mod prepare;
+mod presence;
 mod query;
 mod row;
 mod settle;
@@ -82,7 +84,10 @@ struct Evaluator<'a> {
     diagnostics: Vec<Diagnostic>,
     reported: HashSet<(Code, Span, String)>,
     rows: Rows,
-    facts: Vec<row::Facts>,
+    /// Of each row expression.
+    presences: Vec<presence::Presence>,
+    /// Of each row expression, whether it multiplies values.
+    products: Vec<bool>,
     clears: Clears,
     aggregates: Vec<Aggregate>,
     aggregate_ids: HashMap<(crate::typed::AggregateKind, crate::rows::RowId), usize>,
@@ -125,7 +130,8 @@ impl<'a> Evaluator<'a> {
             diagnostics: Vec::new(),
             reported: HashSet::new(),
             rows: Rows::default(),
-            facts: Vec::new(),
+            presences: Vec::new(),
+            products: Vec::new(),
             clears: Clears::default(),
             aggregates: Vec::new(),
             aggregate_ids: HashMap::new(),

@@ -1,7 +1,5 @@
-//! Building row expressions: constant folding, exact ranges, and which columns a condition shows to be
-//! present.
+//! Building row expressions: constant folding and exact ranges.
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::value::{At, Kind, RowValue, Value};
@@ -9,104 +7,33 @@ use super::{Evaluator, intervals};
 use crate::diagnostic::Code;
 use crate::domain::Domain;
 use crate::number::{Decimal, power_of_ten};
-use crate::rows::{ColumnId, RowId, RowNode, RowOp};
+use crate::rows::{RowId, RowNode, RowOp};
 use crate::source::Span;
 
-/// Columns that are present wherever a condition holds, and wherever it does not.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Facts {
-    pub(super) when_true: Rc<BTreeSet<ColumnId>>,
-    pub(super) when_false: Rc<BTreeSet<ColumnId>>,
-}
-
-impl Facts {
-    fn swapped(self) -> Self {
-        Self { when_true: self.when_false, when_false: self.when_true }
-    }
-}
-
-type Columns = Rc<BTreeSet<ColumnId>>;
-
-fn union(left: &Columns, right: &Columns) -> Columns {
-    if right.is_subset(left) {
-        Rc::clone(left)
-    } else if left.is_subset(right) {
-        Rc::clone(right)
-    } else {
-        Rc::new(left.union(right).copied().collect())
-    }
-}
-
-fn common(left: &Columns, right: &Columns) -> Columns {
-    if left.is_subset(right) { Rc::clone(left) } else { Rc::new(left.intersection(right).copied().collect()) }
-}
-
 impl Evaluator<'_> {
-    pub(super) fn facts(&self, id: RowId) -> Facts {
-        self.facts.get(id.index()).cloned().unwrap_or_default()
-    }
-
     /// Adds an operation; its range must have been computed.
     pub(super) fn push(&mut self, op: RowOp, range: (i64, i64), decimals: u8, span: Span) -> RowId {
-        let facts = self.facts_of(&op);
+        let (presence, multiplies) = (self.presence_of(&op), self.is_product(&op));
         let id = self.rows.push(RowNode { op, range, decimals, span });
-        if id.index() == self.facts.len() {
-            self.facts.push(facts);
+        if id.index() == self.presences.len() {
+            self.presences.push(presence);
+            self.products.push(multiplies);
         }
         id
     }
 
-    fn facts_of(&self, op: &RowOp) -> Facts {
-        match op {
-            RowOp::Known(column) => {
-                Facts { when_true: Rc::new(BTreeSet::from([*column])), when_false: Columns::default() }
-            }
-            RowOp::Not(arg) => self.facts(*arg).swapped(),
-            RowOp::And(left, right) => {
-                let (left, right) = (self.facts(*left), self.facts(*right));
-                Facts {
-                    when_true: union(&left.when_true, &right.when_true),
-                    when_false: common(&left.when_false, &right.when_false),
-                }
-            }
-            RowOp::Or(left, right) => {
-                let (left, right) = (self.facts(*left), self.facts(*right));
-                Facts {
-                    when_true: common(&left.when_true, &right.when_true),
-                    when_false: union(&left.when_false, &right.when_false),
-                }
-            }
-            RowOp::Case { arms, otherwise } => self.case_facts(arms, *otherwise),
-            RowOp::Column(_)
-            | RowOp::Const(_)
-            | RowOp::Add(..)
-            | RowOp::Sub(..)
-            | RowOp::Mul(..)
-            | RowOp::Member { .. }
-            | RowOp::Less { .. }
-            | RowOp::Equal { .. } => Facts::default(),
-        }
+    /// Whether a product of two values that are no flags stands in an expression.
+    pub(super) fn multiplies(&self, id: RowId) -> bool {
+        self.products.get(id.index()).copied().unwrap_or(false)
     }
 
-    /// A boolean `case` holds where one of its arms was taken and the arm's value holds.
-    fn case_facts(&self, arms: &[(RowId, RowId)], otherwise: RowId) -> Facts {
-        let outcome = |holds: bool| {
-            let mut all: Option<Columns> = None;
-            let values = arms.iter().map(|&(condition, value)| (Some(condition), value));
-            for (condition, value) in values.chain([(None, otherwise)]) {
-                if *self.op(value) == RowOp::Const(i64::from(!holds)) {
-                    continue;
-                }
-                let facts = self.facts(value);
-                let mut shown = if holds { facts.when_true } else { facts.when_false };
-                if let Some(condition) = condition {
-                    shown = union(&shown, &self.facts(condition).when_true);
-                }
-                all = Some(all.map_or(Rc::clone(&shown), |all| common(&all, &shown)));
-            }
-            all.unwrap_or_default()
+    fn is_product(&self, op: &RowOp) -> bool {
+        let wide = |id: &RowId| {
+            let (lo, hi) = self.range_of(*id);
+            self.as_constant(*id).is_none() && (lo < 0 || hi > 1)
         };
-        Facts { when_true: outcome(true), when_false: outcome(false) }
+        let product = matches!(op, RowOp::Mul(left, right) if wide(left) && wide(right));
+        product || op.operands().into_iter().any(|operand| self.multiplies(operand))
     }
 
     pub(super) fn op(&self, id: RowId) -> &RowOp {

@@ -60,23 +60,9 @@ impl Evaluator<'_> {
             return None;
         }
         let table = self.condition_table(operands, holds)?;
-        self.divide(&table, 0, span, &mut Vec::new())
-    }
-
-    /// Whether a product of two values that are no flags stands in an expression.
-    fn multiplies(&self, id: RowId) -> bool {
-        let wide = |id: &RowId| {
-            let (lo, hi) = self.range_of(*id);
-            lo < 0 || hi > 1
-        };
-        match self.op(id) {
-            RowOp::Mul(left, right)
-                if [left, right].into_iter().all(|id| self.as_constant(*id).is_none()) =>
-            {
-                wide(left) && wide(right) || self.multiplies(*left) || self.multiplies(*right)
-            }
-            op => op.operands().into_iter().any(|operand| self.multiplies(operand)),
-        }
+        let mut faults = Vec::new();
+        let found = self.divide(&table, 0, span, &mut faults);
+        found.filter(|_| faults.is_empty())
     }
 
     /// The part of a table where the first axes have the codes of `place`.

@@ -42,6 +42,23 @@ impl Table {
         Self { axes: Vec::new(), cells: vec![cell] }
     }
 
+    /// The values of a function for all codes of some axes; `None` where these are more than `most`.
+    fn over(axes: Vec<Axis>, most: usize, mut function: impl FnMut(&[i64]) -> Cell) -> Option<Self> {
+        let entries = axes.iter().try_fold(1_usize, |product, axis| product.checked_mul(axis.codes.len()));
+        let entries = entries.filter(|&entries| entries <= most)?;
+        let mut digits = vec![0_usize; axes.len()];
+        let mut codes = vec![0; axes.len()];
+        let mut cells = Vec::with_capacity(entries);
+        for _ in 0..entries {
+            for ((code, axis), &digit) in codes.iter_mut().zip(&axes).zip(&digits) {
+                *code = axis.codes.get(digit).copied().unwrap_or(0);
+            }
+            cells.push(function(&codes));
+            advance(&mut digits, &axes);
+        }
+        Some(Self { axes, cells })
+    }
+
     fn map(&self, function: impl Fn(Cell) -> Cell) -> Self {
         Self { axes: self.axes.clone(), cells: self.cells.iter().map(|&cell| function(cell)).collect() }
     }
@@ -141,32 +158,17 @@ impl Evaluator<'_> {
         let decimals = self.decimals_of(id);
         let (lo, hi) = self.range_of(id);
         let own = hi.checked_sub(lo).and_then(|size| usize::try_from(size).ok()).unwrap_or(usize::MAX);
-        let mut columns = Vec::new();
-        if self.columns_beneath(id, &mut columns) {
+        if let Some(beneath) = self.beneath(&[id]) {
             let axes: Vec<Axis> =
-                columns.into_iter().map(|column| self.axis(column)).collect::<Option<_>>()?;
-            let size = axes.iter().try_fold(1_usize, |product, axis| product.checked_mul(axis.codes.len()));
-            let fewer =
-                |size: usize| size <= MAX_ENTRIES && (axes.len() == 1 || size <= own.saturating_add(1));
-            if size.is_some_and(fewer) {
-                let tables: Vec<Table> = axes
-                    .iter()
-                    .map(|axis| Table {
-                        axes: vec![axis.clone()],
-                        cells: axis.codes.iter().map(|&code| exact(Decimal::integer(code))).collect(),
-                    })
-                    .collect();
-                let tables: Vec<&Table> = tables.iter().collect();
-                return combine(&tables, |codes| {
-                    let value = |column: RowId| {
-                        let at = axes.iter().position(|axis| axis.row == column)?;
-                        match codes.get(at) {
-                            Some(Cell::Exact(code)) => i64::try_from(code.to_integer()).ok(),
-                            _ => None,
-                        }
-                    };
-                    self.interpret(id, &value).map_or(Cell::Undefined, |code| cell(code, decimals))
-                });
+                beneath.columns.iter().map(|&column| self.axis(column)).collect::<Option<_>>()?;
+            let most = if axes.len() == 1 { MAX_ENTRIES } else { own.saturating_add(1).min(MAX_ENTRIES) };
+            let mut scratch = Vec::new();
+            let value = |codes: &[i64]| {
+                let code = beneath.values(codes, &mut scratch).next().flatten();
+                code.map_or(Cell::Undefined, |code| cell(code, decimals))
+            };
+            if let Some(table) = Table::over(axes, most, value) {
+                return Some(table);
             }
         }
         let axis = self.axis(id)?;
@@ -181,31 +183,17 @@ impl Evaluator<'_> {
         operands: &[RowId],
         holds: impl Fn(&[i64]) -> bool,
     ) -> Option<Table> {
-        let mut columns = Vec::new();
-        if !operands.iter().all(|&operand| self.columns_beneath(operand, &mut columns)) {
-            return None;
-        }
-        let axes: Vec<Axis> = columns.into_iter().map(|column| self.axis(column)).collect::<Option<_>>()?;
-        let cases = axes.iter().try_fold(1_usize, |product, axis| product.checked_mul(axis.codes.len()))?;
-        if cases > MAX_CASES {
-            return None;
-        }
-        self.steps = self.steps.saturating_add(cases / CELLS_PER_STEP);
-        let mut digits = vec![0_usize; axes.len()];
-        let mut values = vec![0; operands.len()];
-        let mut cells = Vec::with_capacity(cases);
-        for _ in 0..cases {
-            let code = |column: RowId| {
-                let (axis, &digit) = axes.iter().zip(&digits).find(|(axis, _)| axis.row == column)?;
-                axis.codes.get(digit).copied()
-            };
-            for (value, &operand) in values.iter_mut().zip(operands) {
-                *value = self.interpret(operand, &code)?;
-            }
-            cells.push(Cell::Bool(holds(&values)));
-            advance(&mut digits, &axes);
-        }
-        Some(Table { axes, cells })
+        let beneath = self.beneath(operands)?;
+        let axes: Vec<Axis> =
+            beneath.columns.iter().map(|&column| self.axis(column)).collect::<Option<_>>()?;
+        let (mut scratch, mut values) = (Vec::new(), Vec::with_capacity(operands.len()));
+        let table = Table::over(axes, MAX_CASES, |codes| {
+            values.clear();
+            values.extend(beneath.values(codes, &mut scratch).flatten());
+            if values.len() == operands.len() { Cell::Bool(holds(&values)) } else { Cell::Undefined }
+        })?;
+        self.steps = self.steps.saturating_add(table.cells.len() / CELLS_PER_STEP);
+        Some(table)
     }
 
     /// The codes of a row value, inside what the filter leaves; `None` where they are too many.
@@ -227,50 +215,6 @@ impl Evaluator<'_> {
         let inside =
             |code: &i64| left.is_none_or(|set| set.iter().any(|&(lo, hi)| lo <= *code && *code <= hi));
         Some(Axis { row, codes: (lo..=hi).step_by(step).filter(inside).collect() })
-    }
-
-    /// The columns that a row value is computed from; false where it asks which cells are missing.
-    fn columns_beneath(&self, id: RowId, columns: &mut Vec<RowId>) -> bool {
-        match self.op(id) {
-            RowOp::Column(_) => {
-                if !columns.contains(&id) {
-                    columns.push(id);
-                }
-                true
-            }
-            RowOp::Known(_) => false,
-            op => op.operands().into_iter().all(|operand| self.columns_beneath(operand, columns)),
-        }
-    }
-
-    /// The code of a row value for given codes of the columns beneath it.
-    fn interpret(&self, id: RowId, column: &dyn Fn(RowId) -> Option<i64>) -> Option<i64> {
-        let of = |id: RowId| self.interpret(id, column);
-        Some(match self.op(id) {
-            RowOp::Column(_) => column(id)?,
-            RowOp::Known(_) => return None,
-            RowOp::Const(value) => *value,
-            RowOp::Add(a, b) => of(*a)?.checked_add(of(*b)?)?,
-            RowOp::Sub(a, b) => of(*a)?.checked_sub(of(*b)?)?,
-            RowOp::Mul(a, b) => of(*a)?.checked_mul(of(*b)?)?,
-            RowOp::Member { arg, set } => {
-                let value = of(*arg)?;
-                i64::from(set.iter().any(|&(lo, hi)| lo <= value && value <= hi))
-            }
-            RowOp::Less { left, right } => i64::from(of(*left)? < of(*right)?),
-            RowOp::Equal { left, right } => i64::from(of(*left)? == of(*right)?),
-            RowOp::Not(arg) => 1 - of(*arg)?,
-            RowOp::And(a, b) => i64::from(of(*a)? == 1 && of(*b)? == 1),
-            RowOp::Or(a, b) => i64::from(of(*a)? == 1 || of(*b)? == 1),
-            RowOp::Case { arms, otherwise } => {
-                for &(condition, value) in arms {
-                    if of(condition)? == 1 {
-                        return of(value);
-                    }
-                }
-                of(*otherwise)?
-            }
-        })
     }
 
     /// An operation on tables; HQ030 or HQ031 by `refuse` where the result would be too large.
