@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use age::secrecy::SecretString;
 use hq_dsl::Dataset;
 use hq_plugin_sdk::backend::KeyPair;
-use hq_plugin_sdk::frame::{self, FrameError, Kind, MAGIC};
+use hq_plugin_sdk::frame::{self, FrameError, KeyId, Kind, MAGIC};
 use hq_plugin_sdk::host::PluginKey;
 use hq_plugin_sdk::parameters::Parameters;
 use serde::{Deserialize, Serialize};
@@ -197,14 +197,14 @@ fn is_secret_key(bytes: &[u8]) -> bool {
     framed || bytes.starts_with(AGE_MAGIC)
 }
 
-/// Reads evaluation keys; refuses a secret key by name.
-pub(crate) fn read_evaluation_keys(path: &Path) -> Result<Vec<u8>> {
+/// Reads evaluation keys, and which pair they are of; refuses a secret key by name.
+pub(crate) fn read_evaluation_keys(path: &Path) -> Result<(Vec<u8>, KeyId)> {
     let bytes = read_bounded(path, MAX_KEY_BYTES)?;
     if is_secret_key(&bytes) {
         return Err(ClientError::SecretKey { path: path.to_owned() });
     }
-    match frame::open(&bytes, Kind::EvaluationKey) {
-        Ok(_) => Ok(bytes),
+    match frame::open(&bytes, Kind::EvaluationKey).map(|frame| frame.key) {
+        Ok(key) => Ok((bytes, key)),
         Err(FrameError::Kind { found: Kind::SecretKey, .. }) => {
             Err(ClientError::SecretKey { path: path.to_owned() })
         }

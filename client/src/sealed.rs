@@ -3,7 +3,6 @@
 //! A file of them is one frame of kind [`Kind::Parameters`]; its payload, little-endian: length of the header
 //! (4 bytes), the header as JSON, the frames of the parts in its order. Reading panics on no input.
 
-use std::fs;
 use std::path::Path;
 
 use hq_dsl::{Column, Query};
@@ -14,7 +13,8 @@ use hq_plugin_sdk::frame::{self, FrameError, KeyId, Kind};
 use hq_plugin_sdk::host::EvaluatorPlugin;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{ClientError, Result, damaged, file_error, mismatch, refused};
+use crate::error::{ClientError, Result, damaged, mismatch, refused};
+use crate::keys::read_bounded;
 use crate::program::Program;
 
 /// Version of the format.
@@ -61,9 +61,7 @@ pub(crate) fn seal(
     let mut sealed = SealedParameters::new();
     for column in &query.secrets {
         let given = program.secret_params.iter().find(|(name, _)| *name == column.name);
-        let code = given.and_then(|(_, text)| {
-            column.domain.parse(&text.replace('_', "")).or_else(|| column.domain.parse(text))
-        });
+        let code = given.and_then(|(_, text)| column.domain.parse_parameter(text));
         let Some(code) = code else {
             return Err(ClientError::NoSecret { query: query.name.clone(), name: column.name.clone() });
         };
@@ -108,14 +106,7 @@ pub(crate) fn write(
 
 /// Reads a file of parameters for a query.
 pub(crate) fn read(path: &Path, query: &Query, form: InputForm, key: KeyId) -> Result<SealedParameters> {
-    let length = fs::metadata(path).map_err(file_error(path))?.len();
-    if length > MAX_BYTES {
-        return Err(damaged(
-            path,
-            format!("is {length} bytes long; secret parameters have at most {MAX_BYTES}"),
-        ));
-    }
-    let bytes = fs::read(path).map_err(file_error(path))?;
+    let bytes = read_bounded(path, MAX_BYTES)?;
     let broken = |error: FrameError| damaged(path, error.to_string());
     let outer = frame::open(&bytes, Kind::Parameters).map_err(broken)?;
     if outer.key != key {

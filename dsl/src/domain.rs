@@ -94,6 +94,12 @@ impl Domain {
         }
     }
 
+    /// The code of a parameter's value as it is given: as [`Self::parse`], and with `_` between digits.
+    #[must_use]
+    pub fn parse_parameter(&self, text: &str) -> Option<i64> {
+        self.parse(&text.replace('_', "")).or_else(|| self.parse(text))
+    }
+
     /// The code of a cell of a table: `0`, `1`, `true`, `false`; exact decimals (more digits than the
     /// domain has only if they are zeros); a level's name; an ISO date. `None` outside the domain.
     #[must_use]

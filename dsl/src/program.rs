@@ -166,8 +166,7 @@ impl Program {
                 (None, Some(default)) => (Some(default.text.as_str()), default.span),
                 (None, None) => (None, decl.name.span),
             };
-            let value =
-                text.and_then(|text| domain.parse(&text.replace('_', "")).or_else(|| domain.parse(text)));
+            let value = text.and_then(|text| domain.parse_parameter(text));
             match text {
                 Some(text) if value.is_none() => {
                     let message = format!("`{name} = {text}` is not in {domain}.");

@@ -8,7 +8,6 @@ use hq_dsl::Query;
 use hq_engine::dataset::DatasetFolder;
 use hq_engine::planner::Target;
 use hq_engine::run::{SealedParameters, run};
-use hq_plugin_sdk::frame::{self, Kind};
 use hq_plugin_sdk::parameters::Parameters;
 
 use crate::backend::load_evaluator;
@@ -24,12 +23,9 @@ use crate::sealed;
 
 /// Computes one query.
 pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
-    let evaluation_key = read_evaluation_keys(&args.eval_keys)?;
+    let (evaluation_key, key) = read_evaluation_keys(&args.eval_keys)?;
     let folder = DatasetFolder::open(&args.data)?;
     let manifest = folder.manifest();
-    let key = frame::open(&evaluation_key, Kind::EvaluationKey)
-        .map_err(|error| damaged(&args.eval_keys, error.to_string()))?
-        .key;
     if key.to_string() != manifest.key_id {
         let reason =
             format!("is key {key}; {} was encrypted with key {}", args.data.display(), manifest.key_id);

@@ -1,7 +1,5 @@
 //! `hq seal`: the secret parameters of a query, encrypted by the researcher. It needs no secret key.
 
-use hq_plugin_sdk::frame::{self, Kind};
-
 use crate::backend::load_evaluator;
 use crate::cli::SealArgs;
 use crate::commands::compute::{only, write_whole};
@@ -13,10 +11,7 @@ use crate::sealed;
 
 /// Encrypts the parameters and writes one file.
 pub(crate) fn seal(args: &SealArgs) -> Result<()> {
-    let evaluation_key = read_evaluation_keys(&args.eval_keys)?;
-    let key = frame::open(&evaluation_key, Kind::EvaluationKey)
-        .map_err(|error| damaged(&args.eval_keys, error.to_string()))?
-        .key;
+    let (evaluation_key, key) = read_evaluation_keys(&args.eval_keys)?;
     let program = Program::of(&args.file, &args.program)?;
     let query = only(&program)?;
     if query.secrets.is_empty() {
