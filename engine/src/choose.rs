@@ -243,6 +243,7 @@ impl Search<'_> {
             modulus_bits: parameters.log2_moduli.iter().map(|&bits| ceil(bits, 1..=64)).collect(),
             special_bits,
             digit_limbs: ring.digit_limbs,
+            relinearization_degree: 2,
             security_bits: limit.security_bits,
         })
     }

@@ -36,7 +36,7 @@ struct Kernels {
     transforms: f64,
     key_products: f64,
     conversions: f64,
-    tensors: f64,
+    products: f64,
     linear_terms: f64,
 }
 
@@ -46,7 +46,7 @@ impl Kernels {
             + self.transforms * costs.transform
             + self.key_products * costs.key_product
             + self.conversions * costs.conversion
-            + self.tensors * costs.tensor
+            + self.products * costs.product
             + self.linear_terms * costs.linear_term
     }
 
@@ -166,7 +166,7 @@ impl Census {
             let plain = Kernels {
                 loads: float(steps.inputs * limbs),
                 linear_terms: float(steps.terms * limbs),
-                tensors: float(steps.products * limbs),
+                products: float(4 * steps.products * limbs),
                 ..Kernels::default()
             };
             let price = |kernels: Kernels| kernels.nanoseconds(costs);

@@ -247,6 +247,7 @@ fn shapes_of(placed: &Plan) -> Result<Vec<Shape>, Invalid> {
         moduli: vec![0; levels(placed)],
         special_moduli: Vec::new(),
         digit_limbs: 1,
+        relinearization_degree: 2,
         security_bits: 0,
     }));
     verify::shapes(&plan)

@@ -41,6 +41,7 @@ pub fn parameters() -> [RnsParameters; 2] {
         modulus_bits: bits.to_vec(),
         special_bits: special_bits.to_vec(),
         digit_limbs,
+        relinearization_degree: 2,
         security_bits: 0,
     };
     [request(64, &[45, 30, 30], &[40], 1), request(128, &[45, 34, 34], &[45, 45], 2)]

@@ -71,6 +71,7 @@ fn hq050_names_the_deepest_number() {
         modulus_bits: vec![46, 46, 40],
         special_bits: vec![49],
         digit_limbs: 1,
+        relinearization_degree: 2,
         security_bits: 128,
     })
     .unwrap();
@@ -88,6 +89,7 @@ fn hq051_says_how_many_limbs() {
         modulus_bits: vec![46, 46, 40, 40],
         special_bits: vec![49],
         digit_limbs: 1,
+        relinearization_degree: 2,
         security_bits: 128,
     })
     .unwrap();

@@ -170,6 +170,7 @@ fn requests(wanted: &[RnsParameters], degrees: &[u32]) -> Vec<RnsRequest> {
             min_plaintext_modulus: modulus,
             modulus_bits: modulus_bits.clone(),
             special_bits: special_bits.clone(),
+            relinearization_degree: wanted.iter().map(|rns| rns.relinearization_degree).max().unwrap_or(2),
             digit_limbs: wanted.iter().map(|rns| rns.digit_limbs).min().unwrap_or(1),
             security_bits: largest.security_bits,
         })

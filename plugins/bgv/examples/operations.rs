@@ -30,6 +30,7 @@ fn request(log_degree: u32, t: u64, bits: &[u32], special: &[u32], digit_limbs: 
         modulus_bits: bits.to_vec(),
         special_bits: special.to_vec(),
         digit_limbs,
+        relinearization_degree: 2,
         security_bits: 128,
     }
 }

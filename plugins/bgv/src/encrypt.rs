@@ -19,6 +19,9 @@ use crate::poly::zero_limb;
 use crate::sample::{self, Use};
 use crate::wire::{self, Reader, VERSION, pack};
 
+/// Largest canonical norm of a fresh value, in units of t sqrt(N (1/12 + stddev^2)).
+pub const FRESH_NORM_FACTOR: f64 = 4.0;
+
 /// The centred coefficients of the plaintext polynomial whose slots hold `values`, then zeros.
 fn encode(params: &Params, values: &[i64]) -> Result<Zeroizing<Vec<i64>>, Error> {
     let (t, slots) = (params.t(), params.degree());

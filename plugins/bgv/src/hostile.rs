@@ -28,6 +28,7 @@ fn files() -> Files {
         modulus_bits: vec![40, 30],
         special_bits: vec![40],
         digit_limbs: 1,
+        relinearization_degree: 2,
         security_bits: 0,
     })
     .unwrap();

@@ -17,6 +17,8 @@ use crate::transform::{self, Transform};
 pub const MAX_PLAINTEXT_BITS: u32 = 26;
 /// Primes of the chain at most.
 const MAX_CHAIN: usize = 48;
+/// Largest power of the secret with a relinearization key.
+pub const MAX_RELINEARIZATION_DEGREE: u32 = 2;
 /// Special primes, and primes per digit, at most.
 const MAX_DIGIT: usize = 8;
 
@@ -175,6 +177,9 @@ fn check(rns: &RnsParameters) -> Result<(), ParamsError> {
     if rns.special_moduli.is_empty() || rns.special_moduli.len() > MAX_DIGIT {
         return Err(ParamsError::Count("key switching needs 1 to 8 special primes"));
     }
+    if !(2..=MAX_RELINEARIZATION_DEGREE).contains(&rns.relinearization_degree) {
+        return Err(ParamsError::Count("relinearization keys are for the powers of the secret from 2 to 2"));
+    }
     if !(1..=MAX_DIGIT).contains(&(rns.digit_limbs as usize)) {
         return Err(ParamsError::Count("a key-switching digit has 1 to 8 primes"));
     }
@@ -258,6 +263,7 @@ pub fn resolve(request: &RnsRequest) -> Result<RnsParameters, ParamsError> {
         moduli,
         special_moduli,
         digit_limbs: request.digit_limbs,
+        relinearization_degree: request.relinearization_degree,
         security_bits: request.security_bits,
     };
     check(&rns)?;
@@ -276,6 +282,7 @@ mod tests {
             modulus_bits: vec![32, 33, 33],
             special_bits: vec![40],
             digit_limbs: 1,
+            relinearization_degree: 2,
             security_bits: 128,
         }
     }

@@ -25,6 +25,7 @@ fn request(degree: u32, t: u64, bits: &[u32], special: &[u32], digit: u32, secur
         modulus_bits: bits.to_vec(),
         special_bits: special.to_vec(),
         digit_limbs: digit,
+        relinearization_degree: 2,
         security_bits: security,
     })
     .unwrap()

@@ -70,6 +70,11 @@ pub struct Leveled {
     pub max_plaintext_bits: u32,
     /// Standard deviation of fresh errors.
     pub error_stddev: f64,
+    /// Largest power of the secret that relinearization keys can be had for, 2 at least.
+    pub max_relinearization_degree: u32,
+    /// Certified bound of a fresh value's canonical norm, in units of t sqrt(N (1/12 + stddev^2)); encryption
+    /// enforces it.
+    pub fresh_norm_factor: f64,
     /// Certified bound of the secret's canonical norm, in units of sqrt(2N/3); key generation enforces it.
     pub secret_norm_factor: f64,
     /// CPU costs, by ring degree.
@@ -103,10 +108,12 @@ pub struct KernelCosts {
     pub key_product: f64,
     /// One source limb of a base conversion to one target.
     pub conversion: f64,
-    /// The tensor product of two ciphertexts.
-    pub tensor: f64,
+    /// A product of two parts, added to a sum: a ciphertext product of a by b parts is a b of them.
+    pub product: f64,
     /// One term of a linear combination of one part.
     pub linear_term: f64,
     /// Flooding and writing a released sample.
     pub release: f64,
+    /// Reading and expanding a limb of the evaluation keys, once in a session.
+    pub setup: f64,
 }

@@ -42,6 +42,9 @@ pub struct RnsParameters {
     pub special_moduli: Vec<u64>,
     /// Ciphertext primes per key-switching digit.
     pub digit_limbs: u32,
+    /// Relinearization keys are given for the powers of the secret from 2 to this: ciphertexts of one part more
+    /// can be brought back to two.
+    pub relinearization_degree: u32,
     /// Classical security in bits that `log2(QP)` is checked against; 0 only in tests.
     pub security_bits: u32,
 }
@@ -79,6 +82,8 @@ pub struct RnsRequest {
     pub special_bits: Vec<u32>,
     /// Ciphertext primes per key-switching digit.
     pub digit_limbs: u32,
+    /// Largest power of the secret that a relinearization key is wanted for, 2 at least.
+    pub relinearization_degree: u32,
     /// 128, 192 or 256; 0 only in tests.
     pub security_bits: u32,
 }

@@ -178,7 +178,7 @@ pub enum Op {
         /// Other factor.
         right: NodeId,
     },
-    /// From three ciphertext parts to two.
+    /// Back to two ciphertext parts.
     Relinearize {
         /// The product.
         arg: NodeId,

@@ -4,11 +4,11 @@
 //! 1. Operands stand before their users; inputs and sums name what exists; aggregates name sums.
 //! 2. No value leaves 62 bits: ranges are computed exactly from the inputs' ranges.
 //! 3. `member`, `less` and `equal` stand only in circuits (before placement).
-//! 4. In a placed plan every value has a level and a number of ciphertext parts: operands of `mul` have two
-//!    parts and equal levels, terms of `linear` have equal levels, `relinearize` takes three parts,
-//!    `mod_switch` and `drop` go down, levels exist in the chain.
-//! 5. A placed plan has parameters and a release; sums stand at or above the release level, and those with
-//!    three parts above it.
+//! 4. In a placed plan every value has a level and a number of ciphertext parts: operands of `mul`, and terms
+//!    of `linear`, have equal levels; a product of a by b parts has a + b - 1, at most one more than the powers
+//!    of the secret with a relinearization key; `relinearize` takes three parts or more; `mod_switch` and `drop`
+//!    go down; levels exist in the chain.
+//! 5. A placed plan has parameters and a release; sums stand at or above the release level.
 
 use std::collections::HashMap;
 
@@ -145,7 +145,7 @@ fn square(range: Range) -> Option<Range> {
 pub struct Shape {
     /// Level at which the value stands.
     pub level: Level,
-    /// 2, or 3 after a product that is not relinearized.
+    /// 2, or more after products that are not relinearized.
     pub parts: u8,
 }
 
@@ -154,8 +154,8 @@ pub struct Shape {
 /// # Errors
 /// The first node at which invariant 3 or 4 does not hold.
 pub fn shapes(plan: &Plan) -> Result<Vec<Shape>, Invalid> {
-    let top = match &plan.parameters {
-        Some(Parameters::Rns(rns)) => rns.moduli.len(),
+    let (top, most_parts) = match &plan.parameters {
+        Some(Parameters::Rns(rns)) => (rns.moduli.len(), rns.relinearization_degree.saturating_add(1)),
         Some(Parameters::Clear { .. }) | None => return Err(invalid("parameters", "the plan is not placed")),
     };
     let mut shapes: Vec<Shape> = Vec::with_capacity(plan.nodes().len());
@@ -188,14 +188,18 @@ pub fn shapes(plan: &Plan) -> Result<Vec<Shape>, Invalid> {
                 if left.level != right.level {
                     return Err(invalid(node, "factors stand at different levels"));
                 }
-                if left.parts != 2 || right.parts != 2 {
-                    return Err(invalid(node, "a factor is not relinearized"));
+                let parts = left.parts.saturating_add(right.parts).saturating_sub(1);
+                if u32::from(parts) > most_parts {
+                    let reason = format!(
+                        "a product of {parts} parts, where keys bring at most {most_parts} back to two"
+                    );
+                    return Err(invalid(node, reason));
                 }
-                Shape { level: left.level, parts: 3 }
+                Shape { level: left.level, parts }
             }
             Op::Relinearize { arg } => {
                 let arg = of(*arg)?;
-                if arg.parts != 3 {
+                if arg.parts < 3 {
                     return Err(invalid(node, "relinearizes two parts"));
                 }
                 Shape { level: arg.level, parts: 2 }
@@ -246,7 +250,7 @@ pub fn verify(plan: &Plan) -> Result<(), Invalid> {
             for sum in &plan.sums {
                 let node = sum.node;
                 let shape = shapes.get(node.index()).ok_or_else(|| invalid(node, "there is no such node"))?;
-                if shape.level < release.level || (shape.level == release.level && shape.parts == 3) {
+                if shape.level < release.level {
                     return Err(invalid(node, "is summed below the level at which it can be released"));
                 }
             }

@@ -42,6 +42,7 @@ fn small_request(max_modulus_bits: u32) -> RnsRequest {
         modulus_bits: vec![special.saturating_sub(4); 5],
         special_bits: vec![special],
         digit_limbs: 1,
+        relinearization_degree: 2,
         security_bits: 0,
     }
 }
@@ -87,6 +88,9 @@ fn check_leveled(leveled: &Leveled, report: &mut Report) {
     report.require(noise, check, "fresh errors have no standard deviation");
     let secret = leveled.secret_norm_factor.is_finite() && leveled.secret_norm_factor > 0.0;
     report.require(secret, check, "the secret has no norm");
+    let fresh = leveled.fresh_norm_factor.is_finite() && leveled.fresh_norm_factor > 0.0;
+    report.require(fresh, check, "a fresh value has no norm");
+    report.require(leveled.max_relinearization_degree >= 2, check, "no product could be relinearized");
     report.require(!leveled.costs.is_empty(), check, "no costs: nothing can be planned");
     for costs in &leveled.costs {
         let KernelCosts {
@@ -95,11 +99,12 @@ fn check_leveled(leveled: &Leveled, report: &mut Report) {
             transform,
             key_product,
             conversion,
-            tensor,
+            product,
             linear_term,
             release,
+            setup,
         } = *costs;
-        let all = [load, transform, key_product, conversion, tensor, linear_term, release];
+        let all = [load, transform, key_product, conversion, product, linear_term, release, setup];
         let sane = all.iter().all(|cost| cost.is_finite() && *cost >= 0.0);
         report.require(sane, check, format!("the costs at N = {ring_degree} are not numbers of nanoseconds"));
     }
@@ -110,6 +115,8 @@ fn check_answer(request: &RnsRequest, answer: &RnsParameters, report: &mut Repor
     let RnsParameters { ring_degree, plaintext_modulus, moduli, special_moduli, .. } = answer;
     report.require(*ring_degree == request.ring_degree, check, "another ring degree");
     report.require(answer.digit_limbs == request.digit_limbs, check, "other digits");
+    let keys = answer.relinearization_degree >= request.relinearization_degree;
+    report.require(keys, check, "fewer relinearization keys");
     report.require(answer.security_bits == request.security_bits, check, "another security level");
     report.require(*plaintext_modulus >= request.min_plaintext_modulus, check, "plaintext modulus too small");
     report.require(moduli.len() == request.modulus_bits.len(), check, "another number of primes");
