@@ -8,7 +8,7 @@ use hq_plugin_sdk::range::Range;
 use hq_plugin_sdk::verify::{self, Invalid, Shape};
 use serde::{Deserialize, Serialize};
 
-use crate::noise::{FAILURE_BITS, FLOODING_BITS, Noise, NoiseParameters, ceil};
+use crate::noise::{FAILURE_BITS, FLOODING_BITS, Noise, NoiseParameters, SLACK_BITS, ceil};
 use crate::passes::span;
 
 /// Proves what a placed plan promises. Recomputed from the plan whenever it is needed.
@@ -121,9 +121,10 @@ pub fn blocks(rows: u64, rows_per_block: u32) -> u64 {
 pub fn flood_bits(plan: &Plan, rns: &RnsParameters, leveled: &Leveled) -> Result<u32, Invalid> {
     let analysis = Analysis::of(plan, rns, leveled)?;
     let level = plan.release.map_or(0, |release| usize::from(release.level.0));
-    let log2_t = analysis.noise.parameters().log2_t;
-    let most =
-        (0..plan.sums.len()).map(|sum| analysis.released(plan, sum, level) - log2_t).fold(0.0_f64, f64::max);
+    let log2_t = analysis.noise.parameters().plaintext_modulus.log2();
+    let most = (0..plan.sums.len())
+        .map(|sum| analysis.released(plan, sum, level).log2() - log2_t)
+        .fold(0.0_f64, f64::max);
     Ok(ceil(most, 0..=4096) + FLOODING_BITS)
 }
 
@@ -166,9 +167,10 @@ pub fn certify(plan: &Plan, leveled: &Leveled) -> Result<Certificate, Uncertifie
     let limit = security_limit(leveled, rns)?;
     let analysis = Analysis::of(plan, rns, leveled)?;
     let level_bits: Vec<f64> = (0..rns.moduli.len()).map(|level| rns.log2_q(level)).collect();
-    for (node, (&bits, shape)) in analysis.bounds.iter().zip(&analysis.shapes).enumerate() {
+    let node_bits: Vec<f64> = analysis.bounds.iter().map(|bound| bound.log2()).collect();
+    for (node, (&bits, shape)) in node_bits.iter().zip(&analysis.shapes).enumerate() {
         let modulus_bits = level_bits.get(usize::from(shape.level.0)).copied().unwrap_or(0.0);
-        if bits.partial_cmp(&(modulus_bits - 1.0)) != Some(std::cmp::Ordering::Less) {
+        if !is_less(bits, modulus_bits - 1.0 - SLACK_BITS) {
             return Err(Uncertified::Noise { node, bits, modulus_bits });
         }
     }
@@ -181,11 +183,16 @@ pub fn certify(plan: &Plan, leveled: &Leveled) -> Result<Certificate, Uncertifie
         tail: analysis.noise.tail(),
         security_bits: rns.security_bits,
         log2_qp: (rns.log2_q(rns.moduli.len()) + rns.log2_p(), limit),
-        node_bits: analysis.bounds,
+        node_bits,
         node_levels: analysis.shapes.iter().map(|shape| shape.level.0).collect(),
         level_bits,
         sums,
     })
+}
+
+/// What is no number is not less.
+fn is_less(bits: f64, limit: f64) -> bool {
+    bits.partial_cmp(&limit) == Some(std::cmp::Ordering::Less)
 }
 
 fn security_limit(leveled: &Leveled, rns: &RnsParameters) -> Result<u32, Uncertified> {
@@ -215,11 +222,12 @@ fn certify_sum(
         return Err(Uncertified::Wraps { sum: index, span, modulus: rns.plaintext_modulus });
     }
     let level = usize::from(release.level.0);
-    let bits = analysis.released(plan, index, level);
-    let log2_t = analysis.noise.parameters().log2_t;
-    let flooded_bits = crate::noise::log2_add(bits, log2_t + f64::from(release.flood_bits));
+    let bound = analysis.released(plan, index, level);
+    let bits = bound.log2();
+    let flooding = analysis.noise.parameters().plaintext_modulus * f64::from(release.flood_bits).exp2();
+    let flooded_bits = (bound + flooding).log2();
     let modulus_bits = rns.log2_q(level);
-    if flooded_bits.partial_cmp(&(modulus_bits - 1.0)) != Some(std::cmp::Ordering::Less) {
+    if !is_less(flooded_bits, modulus_bits - 1.0 - SLACK_BITS) {
         return Err(Uncertified::Release { sum: index, bits: flooded_bits, modulus_bits });
     }
     let hull = range.hull(Range::single(0));

@@ -1,17 +1,21 @@
-//! Choosing parameters: every ring degree, plaintext modulus and key-switching shape, cheapest first, until one
-//! certifies.
+//! Choosing parameters: every ring degree, plaintext modulus, placement and key-switching shape, cheapest first,
+//! until one certifies.
 
 use std::collections::BTreeMap;
 
 use hq_plugin_sdk::capabilities::SecurityLimit;
-use hq_plugin_sdk::parameters::RnsRequest;
-use hq_plugin_sdk::plan::{Op, Plan};
+use hq_plugin_sdk::parameters::RnsParameters;
+use hq_plugin_sdk::plan::Plan;
+use hq_plugin_sdk::verify::Shape;
 
 use crate::certificate::{self, blocks};
+use crate::chain::{Chain, PrimeSizes, Wish};
 use crate::cost::{Census, Ring};
-use crate::noise::{FLOODING_BITS, Noise, NoiseParameters, ceil, secret_bound};
-use crate::passes;
-use crate::planner::{Pipeline, Placement, PlanError, Planned, RELEASE_LEVEL, Search, too_deep};
+use crate::demand::Demand;
+use crate::noise::{FLOODING_BITS, Noise, NoiseParameters, ceil, float};
+use crate::passes::{self, Cut, place};
+use crate::planner::{Pipeline, PlanError, Planned, Search, Shaped, too_deep};
+use crate::search::{Found, search};
 
 /// The sums in limbs, for the plaintext moduli that split them alike.
 struct Split {
@@ -22,11 +26,23 @@ struct Split {
     release_ns: f64,
 }
 
-/// The placements for some plaintext moduli.
-struct Placed {
-    moduli: Vec<u64>,
-    placements: Vec<Placement>,
+/// A shaped circuit at a ring degree and a plaintext modulus.
+#[derive(Clone, Copy)]
+struct Setting<'a> {
+    shaped: &'a Shaped,
+    modulus: u64,
+    limit: &'a SecurityLimit,
 }
+
+/// A circuit under some cuts, priced.
+#[derive(Clone)]
+struct Priced<C> {
+    placed: Plan,
+    chain: C,
+}
+
+/// Settings that are searched in full.
+const SEARCHED: usize = 3;
 
 impl Search<'_> {
     /// Every ring degree, plaintext modulus and key-switching shape, by estimated cost; the first that
@@ -34,57 +50,189 @@ impl Search<'_> {
     pub(crate) fn cheapest(&self, security_bits: u32) -> Result<Planned, PlanError> {
         let limits: Vec<&SecurityLimit> =
             self.leveled.security.iter().filter(|limit| limit.security_bits == security_bits).collect();
-        let mut splits = self.split_all(&limits).into_iter().peekable();
-        let mut placed: Vec<Placed> = Vec::new();
         let mut best: Option<Planned> = None;
-        while let Some(next) =
-            splits.next_if(|split| best.as_ref().is_none_or(|best| split.release_ns < best.cost_ns))
-        {
-            let mut group = vec![next];
-            if let Some(best) = &best {
-                group.extend(std::iter::from_fn(|| splits.next_if(|split| split.release_ns < best.cost_ns)));
+        let mut last = None;
+        for split in self.split_all(&limits) {
+            if best.as_ref().is_some_and(|best| split.release_ns >= best.cost_ns) {
+                continue;
             }
-            for split in group {
-                if let Ok(placements) = Self::place_limbs(split.pipeline, split.limbs) {
-                    placed.push(Placed { moduli: split.moduli, placements });
-                }
-            }
-            best = self.first_certified(&placed, &limits);
+            let Ok(shaped) = Self::shape(split.pipeline, split.limbs) else { continue };
+            let found = self.cheapest_of(&shaped, &split.moduli, &limits);
+            best = match (best, found) {
+                (Some(best), Some(found)) => Some(if found.cost_ns < best.cost_ns { found } else { best }),
+                (best, found) => best.or(found),
+            };
+            last = Some((shaped, split.moduli));
         }
         if let Some(best) = best {
             return Ok(best);
         }
         // Say why the largest modulus had none.
-        let allowed = self.most_levels(security_bits);
-        match placed.iter().max_by_key(|placed| placed.moduli.last().copied()) {
-            Some(placed) => Err(too_deep(placed.placements.iter(), allowed)),
+        let (shaped, modulus) = match last {
+            Some((shaped, moduli)) => (shaped, moduli.last().copied().unwrap_or(2)),
             None => {
-                let placements = self.place(1 << self.leveled.max_plaintext_bits.min(62))?;
-                Err(too_deep(placements.iter(), allowed))
+                let modulus = 1 << self.leveled.max_plaintext_bits.min(62);
+                let (pipeline, limbs) = self.limbs(modulus)?;
+                (Self::shape(pipeline, limbs)?, modulus)
             }
-        }
+        };
+        let allowed = limits.iter().map(|limit| {
+            let bits = f64::from(limit.max_log2_qp) - f64::from(self.leveled.max_modulus_bits);
+            shaped
+                .iter()
+                .map(|shaped| self.levels_in(Setting { shaped, modulus, limit }, bits))
+                .max()
+                .unwrap_or(0)
+        });
+        let allowed = allowed.max().unwrap_or(0);
+        Err(shaped
+            .iter()
+            .map(|shaped| too_deep(&shaped.plan, allowed))
+            .min_by_key(depth)
+            .unwrap_or_else(none))
     }
 
-    /// The cheapest candidate that certifies.
-    fn first_certified(&self, placed: &[Placed], limits: &[&SecurityLimit]) -> Option<Planned> {
-        let mut candidates = Vec::new();
+    /// The cheapest certified plan of some shaped circuits for plaintext moduli that split them alike.
+    fn cheapest_of(&self, shaped: &[Shaped], moduli: &[u64], limits: &[&SecurityLimit]) -> Option<Planned> {
+        // A few cuts for every setting tell which are worth a search.
+        let mut settings: Vec<(f64, Setting<'_>)> = Vec::new();
         for &limit in limits {
             let own = self.plaintext_moduli(limit.ring_degree);
-            for placed in placed {
-                for &modulus in own.iter().filter(|modulus| placed.moduli.contains(modulus)) {
-                    for placement in &placed.placements {
-                        candidates.extend(self.candidates(placement, modulus, limit));
-                    }
+            let Some(&modulus) = own.iter().find(|modulus| moduli.contains(modulus)) else { continue };
+            for shaped in shaped {
+                let setting = Setting { shaped, modulus, limit };
+                if let Some(found) = self.wished(setting, &[], 0) {
+                    settings.push((found.cost, setting));
                 }
             }
         }
-        candidates.sort_by(|a, b| a.cost_ns.total_cmp(&b.cost_ns));
-        candidates.into_iter().find_map(|candidate| {
-            // A backend may lack primes of this size, or the certificate a bit: another shape may do.
-            let request = self.request(&candidate)?;
+        settings.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+        let mut starts: Vec<Vec<Cut>> = Vec::new();
+        let mut found: Vec<(Setting<'_>, Found<Priced<Wish>>)> = Vec::new();
+        for &(_, setting) in settings.iter().take(SEARCHED) {
+            if let Some(best) = self.wished(setting, &starts, usize::MAX) {
+                starts.push(best.cuts.clone());
+                found.push((setting, best));
+            }
+        }
+        // What was not searched may still certify where the others do not.
+        for &(_, setting) in settings.iter().skip(SEARCHED) {
+            found.extend(self.wished(setting, &starts, 0).map(|best| (setting, best)));
+        }
+        found.sort_by(|(_, a), (_, b)| a.cost.total_cmp(&b.cost));
+        found.iter().find_map(|(setting, found)| {
+            // A backend may lack primes of this size, or the certificate a bit.
+            let Priced { placed, chain: wish } = &found.made;
+            let Setting { shaped, modulus, limit } = *setting;
+            let request = wish.request(limit.ring_degree, modulus, limit.security_bits);
             let parameters = (self.resolve)(&request).ok()?;
-            self.certified(candidate.placement, &parameters).ok()
+            self.certified(shaped, placed, (&wish.chain, &parameters), (found.cost, found.exact)).ok()
         })
+    }
+
+    /// The cheapest placement of a shaped circuit with the chain that it wishes for.
+    fn wished(
+        &self,
+        setting: Setting<'_>,
+        starts: &[Vec<Cut>],
+        budget: usize,
+    ) -> Option<Found<Priced<Wish>>> {
+        let Setting { shaped, modulus, limit } = setting;
+        let sizes = PrimeSizes {
+            // A prime is 1 modulo 2 N t: it has at least so many bits, and a few more to be a prime.
+            least: 1.0 + (2.0 * f64::from(limit.ring_degree)).log2() + float(modulus).log2(),
+            widest: self.leveled.max_modulus_bits,
+        };
+        search(&shaped.plan, starts, budget, |cuts| {
+            let (placed, shapes, demand, unit) = self.placed(setting, cuts)?;
+            let census = Census::of(&placed, &shapes);
+            let wishes = (1..=4).filter_map(|width| demand.wish(sizes, width, unit));
+            let priced = wishes.filter(|wish| self.allows(wish, limit)).map(|wish| {
+                let ring = Ring {
+                    degree: limit.ring_degree,
+                    limbs: wish.modulus_bits.len(),
+                    digit_limbs: wish.digit_limbs,
+                    specials: u32::try_from(wish.special_bits.len()).unwrap_or(u32::MAX),
+                };
+                (census.nanoseconds(self.leveled, ring, &wish.chain.limbs, wish.chain.release), wish)
+            });
+            let (cost, chain) = priced.min_by(|(a, _), (b, _)| a.total_cmp(b))?;
+            Some((cost, Priced { placed, chain }))
+        })
+    }
+
+    fn allows(&self, wish: &Wish, limit: &SecurityLimit) -> bool {
+        let degree = wish.relinearization_degree <= self.leveled.max_relinearization_degree;
+        degree && (limit.security_bits == 0 || wish.log2_qp() <= limit.max_log2_qp)
+    }
+
+    /// The plan under keys that exist.
+    pub(crate) fn fixed(&self, parameters: &RnsParameters) -> Result<Planned, PlanError> {
+        let modulus = parameters.plaintext_modulus;
+        let (pipeline, limbs) = self.limbs(modulus)?;
+        let shaped = Self::shape(pipeline, limbs)?;
+        let limit = SecurityLimit {
+            ring_degree: parameters.ring_degree,
+            security_bits: parameters.security_bits,
+            max_log2_qp: 0,
+        };
+        let ring = Ring::of(parameters);
+        let mut found: Vec<(&Shaped, Found<Priced<Chain>>)> = Vec::new();
+        for shaped in &shaped {
+            let setting = Setting { shaped, modulus, limit: &limit };
+            let best = search(&shaped.plan, &[], usize::MAX, |cuts| {
+                let (placed, shapes, demand, unit) = self.placed(setting, cuts)?;
+                let chain = demand.fit(parameters, unit)?;
+                let census = Census::of(&placed, &shapes);
+                let cost = census.nanoseconds(self.leveled, ring, &chain.limbs, chain.release);
+                Some((cost, Priced { placed, chain }))
+            });
+            found.extend(best.map(|best| (shaped, best)));
+        }
+        found.sort_by(|(_, a), (_, b)| a.cost.total_cmp(&b.cost));
+        let mut refused = None;
+        for (shaped, found) in &found {
+            let Priced { placed, chain } = &found.made;
+            match self.certified(shaped, placed, (chain, parameters), (found.cost, found.exact)) {
+                Ok(planned) => return Ok(planned),
+                Err(error) => refused = Some(error),
+            }
+        }
+        let bits = parameters.log2_q(parameters.moduli.len());
+        Err(refused.unwrap_or_else(|| {
+            let deep = shaped.iter().map(|shaped| {
+                too_deep(&shaped.plan, self.levels_in(Setting { shaped, modulus, limit: &limit }, bits))
+            });
+            deep.min_by_key(depth).unwrap_or_else(none)
+        }))
+    }
+
+    /// A circuit placed under cuts, with what it asks of a chain.
+    fn placed(&self, setting: Setting<'_>, cuts: &[Cut]) -> Option<(Plan, Vec<Shape>, Demand, f64)> {
+        let plan = &setting.shaped.plan;
+        let most_parts = self.leveled.max_relinearization_degree.saturating_add(1);
+        let placed = place(plan, cuts, u8::try_from(most_parts).unwrap_or(u8::MAX)).ok()?;
+        let shapes = passes::stage_shapes(&placed).ok()?;
+        let blocks = u32::try_from(blocks(plan.rows, setting.limit.ring_degree)).map_or(f64::MAX, f64::from);
+        let parameters = NoiseParameters::new(setting.limit.ring_degree, setting.modulus, self.leveled);
+        let mut noise: Noise = certificate::model(parameters, &placed, blocks);
+        let demand = Demand::of(&placed, &shapes, blocks, &mut noise);
+        Some((placed, shapes, demand, noise.key_switch_unit()))
+    }
+
+    /// Stages of the plan with a switch after each product that a modulus of so many bits has room for.
+    fn levels_in(&self, setting: Setting<'_>, bits: f64) -> u32 {
+        let Some((_, _, demand, _)) = self.placed(setting, &[]) else { return 0 };
+        let mut total = demand.sums_modulus();
+        let mut levels = 0;
+        for gap in demand.gap.iter().skip(2).copied().chain([f64::INFINITY]) {
+            if total > bits {
+                break;
+            }
+            levels += 1;
+            total += gap;
+        }
+        levels
     }
 
     /// The sums in limbs for all plaintext moduli; the cheapest to release first.
@@ -133,31 +281,16 @@ impl Search<'_> {
 
     /// At least what the release of so many sums costs, at the smallest ring that can hold an opened number.
     fn release_ns(&self, limbs: &Plan, modulus: u64, limits: &[&SecurityLimit]) -> f64 {
-        let primes = u32::try_from(RELEASE_LEVEL.limbs()).unwrap_or(u32::MAX);
         let opened = ceil(float(modulus).log2(), 1..=64).saturating_add(FLOODING_BITS);
-        let holds = |limit: &&&SecurityLimit| {
-            // Primes lie up to a bit below their size in bits, and there is one special prime at least.
-            let slack = primes + 1;
-            let total = opened.saturating_add(self.leveled.max_modulus_bits);
-            limit.security_bits == 0 || total <= limit.max_log2_qp.saturating_add(slack)
-        };
-        let per_sum = limits.iter().filter(holds).map(|limit| {
-            Census::releases(1).nanoseconds(
-                self.leveled,
-                Ring { degree: limit.ring_degree, digit_limbs: 1, specials: 1 },
-                RELEASE_LEVEL,
-            )
+        let holds = |limit: &&&SecurityLimit| limit.security_bits == 0 || opened <= limit.max_log2_qp;
+        let primes = f64::from(opened.div_ceil(self.leveled.max_modulus_bits));
+        let per_sum = limits.iter().filter(holds).filter_map(|limit| {
+            let costs = crate::cost::nearest(self.leveled, limit.ring_degree)?;
+            Some((costs.release + costs.transform) * primes * f64::from(limit.ring_degree))
         });
         let per_sum = per_sum.fold(f64::INFINITY, f64::min);
         let sums = u32::try_from(limbs.sums.len()).map_or(f64::MAX, f64::from);
         if per_sum.is_finite() { per_sum * sums } else { 0.0 }
-    }
-
-    /// Primes of the widest chain that the security table has room for.
-    fn most_levels(&self, security_bits: u32) -> usize {
-        let widest = self.leveled.security.iter().filter(|limit| limit.security_bits == security_bits);
-        let most = widest.map(|limit| limit.max_log2_qp).max().unwrap_or(0);
-        usize::try_from(most.checked_div(self.leveled.max_modulus_bits).unwrap_or(0)).unwrap_or(0)
     }
 
     /// Candidates for t: what counts rows, and what holds ever wider sums in one piece.
@@ -184,132 +317,12 @@ impl Search<'_> {
         moduli.dedup();
         moduli
     }
-
-    /// The key-switching shapes for a placed plan at one ring degree that its levels leave room for.
-    fn candidates<'a>(
-        &'a self,
-        placement: &'a Placement,
-        modulus: u64,
-        limit: &'a SecurityLimit,
-    ) -> impl Iterator<Item = Candidate<'a>> {
-        let shapes =
-            (1..=4_u32).flat_map(|digits| (1..=digits.min(3)).map(move |specials| (digits, specials)));
-        shapes.filter_map(move |(digit_limbs, specials)| {
-            let ring = Ring { degree: limit.ring_degree, digit_limbs, specials };
-            let cost_ns = self.cost_ns(placement, ring);
-            let candidate = Candidate { placement, modulus, limit, ring, cost_ns };
-            let least = vec![candidate.least_bits(); placement.levels];
-            self.room(&candidate, &least).then_some(candidate)
-        })
-    }
-
-    /// Whether the security table has room for primes of these sizes and the special ones.
-    fn room(&self, candidate: &Candidate<'_>, log2_moduli: &[f64]) -> bool {
-        let bits: u32 = log2_moduli.iter().map(|&bits| ceil(bits, 1..=64)).sum();
-        let total = bits + candidate.ring.specials * self.leveled.max_modulus_bits;
-        // Primes lie up to a bit below their size in bits; the certificate checks the exact product.
-        let slack =
-            u32::try_from(log2_moduli.len()).unwrap_or(u32::MAX).saturating_add(candidate.ring.specials);
-        candidate.limit.security_bits == 0 || total <= candidate.limit.max_log2_qp.saturating_add(slack)
-    }
-
-    /// Bits per prime from the noise gap of its level, or `None` where they cannot fit.
-    fn request(&self, candidate: &Candidate<'_>) -> Option<RnsRequest> {
-        let Candidate { placement, modulus, limit, ring, .. } = *candidate;
-        let widest = f64::from(self.leveled.max_modulus_bits);
-        let ring_degree = f64::from(limit.ring_degree);
-        let special_bits = vec![self.leveled.max_modulus_bits; usize::try_from(ring.specials).ok()?];
-        let mut parameters = NoiseParameters {
-            ring_degree,
-            log2_t: float(modulus).log2(),
-            log2_moduli: vec![widest - 0.5; placement.levels],
-            log2_p: special_bits.iter().map(|&bits| f64::from(bits) - 0.5).sum(),
-            digit_limbs: usize::try_from(ring.digit_limbs).ok()?,
-            error_stddev: self.leveled.error_stddev,
-            log2_secret: secret_bound(ring_degree, self.leveled),
-        };
-        let least = candidate.least_bits();
-        for _ in 0..4 {
-            let bits = prime_bits(placement, &parameters, limit)?;
-            parameters.log2_moduli = bits.iter().map(|&bits| bits.max(least).min(widest)).collect();
-            // The widest primes of the first round leave least noise: narrower ones only add bits.
-            if !self.room(candidate, &parameters.log2_moduli) {
-                return None;
-            }
-        }
-        Some(RnsRequest {
-            ring_degree: limit.ring_degree,
-            min_plaintext_modulus: modulus,
-            modulus_bits: parameters.log2_moduli.iter().map(|&bits| ceil(bits, 1..=64)).collect(),
-            special_bits,
-            digit_limbs: ring.digit_limbs,
-            relinearization_degree: 2,
-            security_bits: limit.security_bits,
-        })
-    }
 }
 
-/// A placed plan with what parameters could be asked for it.
-#[derive(Clone, Copy)]
-struct Candidate<'a> {
-    placement: &'a Placement,
-    modulus: u64,
-    limit: &'a SecurityLimit,
-    ring: Ring,
-    cost_ns: f64,
+fn depth(error: &PlanError) -> u32 {
+    if let PlanError::TooDeep { depth, .. } = error { *depth } else { u32::MAX }
 }
 
-impl Candidate<'_> {
-    /// A prime is 1 modulo 2 N t: it has at least so many bits, and a few more to be a prime.
-    fn least_bits(&self) -> f64 {
-        1.0 + (2.0 * f64::from(self.ring.degree)).log2() + float(self.modulus).log2()
-    }
-}
-
-/// The noise gap of each level: what a switch there should divide by.
-fn prime_bits(
-    placement: &Placement,
-    parameters: &NoiseParameters,
-    limit: &SecurityLimit,
-) -> Option<Vec<f64>> {
-    let count = parameters.log2_moduli.len();
-    let (placed, shapes) = (&placement.plan, &placement.shapes);
-    let blocks = u32::try_from(blocks(placed.rows, limit.ring_degree)).map_or(f64::MAX, f64::from);
-    let noise: Noise = certificate::model(parameters.clone(), placed, blocks);
-    let bounds = noise.bounds(placed, shapes);
-    let release = usize::from(RELEASE_LEVEL.0);
-    let mut gaps = vec![0.0_f64; count];
-    let mut raise = |level: usize, gap: f64| {
-        if let Some(known) = gaps.get_mut(level) {
-            *known = known.max(gap);
-        }
-    };
-    for (node, op) in placed.iter() {
-        if let Op::ModSwitch { arg } = op {
-            let (bits, shape) = (bounds.get(arg.index())?, shapes.get(arg.index())?);
-            let parts = shapes.get(node.index())?.parts;
-            raise(usize::from(shape.level.0), bits - noise.rounding(parts));
-        }
-    }
-    let mut opened = 0.0_f64;
-    for sum in &placed.sums {
-        let (bits, &shape) = (bounds.get(sum.node.index())?, shapes.get(sum.node.index())?);
-        let level = usize::from(shape.level.0);
-        if level > release {
-            raise(level, bits + blocks.log2() - noise.rounding(2));
-        }
-        opened = opened.max(noise.released(*bits, blocks, shape, release));
-    }
-    // The primes of the release level share what is opened, flooding included, and a bit of sign.
-    let base = opened + f64::from(FLOODING_BITS) + 3.0;
-    let share = base / f64::from(RELEASE_LEVEL.0 + 1);
-    for level in 0..=release {
-        raise(level, share);
-    }
-    Some(gaps.into_iter().map(|gap| gap + 0.5).collect())
-}
-
-#[expect(clippy::cast_precision_loss, reason = "estimates need no more than a double holds")]
-fn float(value: u64) -> f64 {
-    value as f64
+fn none() -> PlanError {
+    PlanError::TooDeep { depth: 0, allowed: 0, aggregate: 0 }
 }

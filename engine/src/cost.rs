@@ -3,14 +3,16 @@
 
 use hq_plugin_sdk::capabilities::{KernelCosts, Leveled};
 use hq_plugin_sdk::parameters::RnsParameters;
-use hq_plugin_sdk::plan::{Level, NodeId, Op, Plan};
+use hq_plugin_sdk::plan::{NodeId, Op, Plan};
 use hq_plugin_sdk::verify::Shape;
 
-/// What the price of an operation depends on besides its level.
-#[derive(Clone, Copy, Debug)]
+/// What the price of an operation depends on besides its number of limbs.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ring {
     /// N.
     pub degree: u32,
+    /// Primes of the chain.
+    pub limbs: usize,
     /// Primes per key-switching digit.
     pub digit_limbs: u32,
     /// Special primes.
@@ -23,6 +25,7 @@ impl Ring {
     pub fn of(parameters: &RnsParameters) -> Self {
         Self {
             degree: parameters.ring_degree,
+            limbs: parameters.moduli.len(),
             digit_limbs: parameters.digit_limbs,
             specials: u32::try_from(parameters.special_moduli.len()).unwrap_or(u32::MAX),
         }
@@ -31,27 +34,68 @@ impl Ring {
 
 /// Kernel runs over one limb of N slots.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Kernels {
-    loads: f64,
-    transforms: f64,
-    key_products: f64,
-    conversions: f64,
-    products: f64,
-    linear_terms: f64,
+pub struct Kernels {
+    /// Limbs of ciphertexts read, both parts.
+    pub loads: f64,
+    /// Transforms, forward and back.
+    pub transforms: f64,
+    /// Products of a digit with a key.
+    pub key_products: f64,
+    /// Source limbs of base conversions.
+    pub conversions: f64,
+    /// Products of ciphertext parts.
+    pub products: f64,
+    /// Terms of linear combinations, part by part.
+    pub linear_terms: f64,
+    /// Limbs of released samples.
+    pub releases: f64,
+    /// Limbs of keys.
+    pub setups: f64,
 }
 
 impl Kernels {
-    fn nanoseconds(self, costs: &KernelCosts) -> f64 {
+    /// Nanoseconds for each slot.
+    #[must_use]
+    pub fn nanoseconds(self, costs: &KernelCosts) -> f64 {
         self.loads * costs.load
             + self.transforms * costs.transform
             + self.key_products * costs.key_product
             + self.conversions * costs.conversion
             + self.products * costs.product
             + self.linear_terms * costs.linear_term
+            + self.releases * costs.release
+            + self.setups * costs.setup
     }
 
-    /// Key switching from `limbs` primes, and the division of two parts by P and by the last `dropped`.
-    fn key_switch(limbs: usize, dropped: usize, ring: Ring) -> Self {
+    fn times(self, count: usize) -> Self {
+        let count = float(count);
+        Self {
+            loads: self.loads * count,
+            transforms: self.transforms * count,
+            key_products: self.key_products * count,
+            conversions: self.conversions * count,
+            products: self.products * count,
+            linear_terms: self.linear_terms * count,
+            releases: self.releases * count,
+            setups: self.setups * count,
+        }
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self {
+            loads: self.loads + other.loads,
+            transforms: self.transforms + other.transforms,
+            key_products: self.key_products + other.key_products,
+            conversions: self.conversions + other.conversions,
+            products: self.products + other.products,
+            linear_terms: self.linear_terms + other.linear_terms,
+            releases: self.releases + other.releases,
+            setups: self.setups + other.setups,
+        }
+    }
+
+    /// Key switching of `powers` parts of `limbs` primes each, before the division by P.
+    fn key_switch(limbs: usize, powers: usize, ring: Ring) -> Self {
         let (width, specials) = (size(ring.digit_limbs).max(1), size(ring.specials));
         let (mut transforms, mut key_products, mut conversions) = (limbs, 0, 0);
         let mut left = limbs;
@@ -64,18 +108,21 @@ impl Kernels {
             key_products += 2 * (limbs + specials);
             left -= own;
         }
-        let division = Self::division(specials + dropped, limbs - dropped, 2);
-        Self {
-            transforms: float(transforms) + division.transforms,
+        let one = Self {
+            transforms: float(transforms),
             key_products: float(key_products),
-            conversions: float(conversions) + division.conversions,
+            conversions: float(conversions),
             ..Self::default()
-        }
+        };
+        one.times(powers)
     }
 
     /// Division of so many parts by `dropped` primes towards `kept`; the last subtraction and product cost
     /// as much as the conversion of one more prime.
     fn division(dropped: usize, kept: usize, parts: usize) -> Self {
+        if dropped == 0 {
+            return Self::default();
+        }
         Self {
             transforms: float(parts * (dropped + kept)),
             conversions: float(parts * (dropped + 1) * kept),
@@ -84,105 +131,182 @@ impl Kernels {
     }
 }
 
-/// The steps of a placed plan at one number of limbs.
-#[derive(Clone, Copy, Debug, Default)]
-struct Steps {
-    inputs: usize,
-    /// Terms of linear combinations, times the parts of their results.
-    terms: usize,
-    products: usize,
-    relinearizations: usize,
-    /// Parts of values that are switched down.
-    switched_parts: usize,
-    /// Sums of values of two parts.
-    sums: usize,
-    /// Sums of values of three.
-    product_sums: usize,
+/// A step of a placed plan, with how many there are of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Step {
+    #[default]
+    Load,
+    /// Products of parts.
+    Product,
+    /// Terms times parts.
+    Terms,
+    /// Relinearization of so many parts, with a division to a level.
+    Relinearize { parts: u8, to: u8 },
+    /// A switch of so many parts on its own, to a level.
+    Switch { parts: u8, to: u8 },
+    /// Release of a sum of so many parts.
+    Release { parts: u8 },
 }
 
-/// How many steps of each kind a placed plan takes: all that its cost depends on.
+/// How many steps of each kind a placed plan takes at each of its levels: all that its cost depends on.
 #[derive(Clone, Debug)]
 pub struct Census {
     rows: u64,
-    /// By the number of limbs on which a step works.
-    steps: Vec<Steps>,
+    steps: Vec<(u8, Step, usize)>,
 }
 
 impl Census {
-    /// Of a placed plan with its shapes.
+    /// Of a placed plan with its shapes; its levels may be stages.
     #[must_use]
     pub fn of(plan: &Plan, shapes: &[Shape]) -> Self {
-        let mut census = Self { rows: plan.rows, steps: Vec::new() };
-        let shape = |node: NodeId| {
-            shapes.get(node.index()).map_or((0, 2), |s| (s.level.limbs(), usize::from(s.parts)))
+        let mut counts: std::collections::BTreeMap<(u8, Step), usize> = std::collections::BTreeMap::new();
+        let shape = |node: NodeId| shapes.get(node.index()).map_or((0, 2), |s| (s.level.0, s.parts));
+        let mut readers = vec![0_u32; plan.nodes().len()];
+        let operands = plan.nodes().iter().flat_map(Op::operands).chain(plan.sums.iter().map(|sum| sum.node));
+        for node in operands {
+            if let Some(count) = readers.get_mut(node.index()) {
+                *count += 1;
+            }
+        }
+        let alone = |node: NodeId| readers.get(node.index()) == Some(&1);
+        // What a switch on the way of a merged division comes from, and the divisions that go on.
+        let mut origin: Vec<Option<(u8, Step)>> = vec![None; plan.nodes().len()];
+        let mut add =
+            |level: u8, step: Step, count: usize| *counts.entry((level, step)).or_default() += count;
+        let goes_on: Vec<bool> = {
+            let mut goes_on = vec![false; plan.nodes().len()];
+            for op in plan.nodes() {
+                if let Op::ModSwitch { arg } = op
+                    && alone(*arg)
+                    && let Some(flag) = goes_on.get_mut(arg.index())
+                {
+                    *flag = true;
+                }
+            }
+            goes_on
         };
         for (node, op) in plan.iter() {
-            let (limbs, parts) = shape(node);
-            let steps = census.at(limbs);
-            match op {
-                Op::Input { .. } => steps.inputs += 1,
-                Op::Linear(linear) => steps.terms += linear.terms().len() * parts,
-                Op::Mul { .. } => steps.products += 1,
-                Op::Relinearize { .. } => steps.relinearizations += 1,
-                // A switch after a relinearization is part of its division, at no price of its own.
-                Op::ModSwitch { arg } if matches!(plan.op(*arg), Some(Op::Relinearize { .. })) => {}
-                Op::ModSwitch { .. } => steps.switched_parts += parts,
-                Op::Drop { .. } | Op::Member { .. } | Op::Less { .. } | Op::Equal { .. } => {}
+            let (level, parts) = shape(node);
+            let division = match op {
+                Op::Input { .. } => {
+                    add(level, Step::Load, 1);
+                    None
+                }
+                Op::Linear(linear) => {
+                    let terms = linear.terms().iter().map(|&(_, term)| usize::from(shape(term).1)).sum();
+                    add(level, Step::Terms, terms);
+                    None
+                }
+                Op::Mul { left, right } => {
+                    add(level, Step::Product, usize::from(shape(*left).1) * usize::from(shape(*right).1));
+                    None
+                }
+                Op::Relinearize { arg } => {
+                    Some((level, Step::Relinearize { parts: shape(*arg).1, to: level }))
+                }
+                Op::ModSwitch { arg } => {
+                    let merged = if alone(*arg) { origin.get(arg.index()).copied().flatten() } else { None };
+                    Some(match merged {
+                        Some((from, Step::Relinearize { parts, .. })) => {
+                            (from, Step::Relinearize { parts, to: level })
+                        }
+                        Some((from, Step::Switch { parts, .. })) => (from, Step::Switch { parts, to: level }),
+                        _ => (shape(*arg).0, Step::Switch { parts, to: level }),
+                    })
+                }
+                Op::Drop { .. } | Op::Member { .. } | Op::Less { .. } | Op::Equal { .. } => None,
+            };
+            if let Some((from, step)) = division {
+                let unfinished = goes_on.get(node.index()).copied().unwrap_or(false);
+                if unfinished {
+                    if let Some(place) = origin.get_mut(node.index()) {
+                        *place = Some((from, step));
+                    }
+                } else {
+                    add(from, step, 1);
+                }
             }
         }
         for sum in &plan.sums {
-            let (limbs, parts) = shape(sum.node);
-            let steps = census.at(limbs);
-            *(if parts == 3 { &mut steps.product_sums } else { &mut steps.sums }) += 1;
+            let (level, parts) = shape(sum.node);
+            add(level, Step::Release { parts }, 1);
         }
-        census
+        Self {
+            rows: plan.rows,
+            steps: counts.into_iter().map(|((level, step), count)| (level, step, count)).collect(),
+        }
     }
 
-    /// Of nothing but the release of so many sums, which arrive at the release level.
+    /// Kernels of a block and of everything that is done once, for a ring; `limbs` gives the primes at each level
+    /// of the plan, `release` those under which results are opened.
     #[must_use]
-    pub fn releases(sums: usize) -> Self {
-        let mut census = Self { rows: 0, steps: Vec::new() };
-        census.at(0).sums = sums;
-        census
-    }
-
-    fn at(&mut self, limbs: usize) -> &mut Steps {
-        if self.steps.len() <= limbs {
-            self.steps.resize(limbs + 1, Steps::default());
+    pub fn kernels(&self, ring: Ring, limbs: &[usize], release: usize) -> (Kernels, Kernels) {
+        let at = |level: u8| limbs.get(usize::from(level)).copied().unwrap_or(1);
+        let specials = size(ring.specials);
+        let (mut block, mut once) = (Kernels::default(), Kernels::default());
+        // Keys are expanded for what is relinearized: powers and primes.
+        let (mut powers, mut key_limbs) = (0, 0);
+        for &(level, step, count) in &self.steps {
+            let limbs = at(level);
+            let kernels = |kernels: Kernels| kernels.times(count);
+            match step {
+                Step::Load => {
+                    block = block.plus(kernels(Kernels { loads: float(limbs), ..Kernels::default() }))
+                }
+                Step::Product => {
+                    block = block.plus(kernels(Kernels { products: float(limbs), ..Kernels::default() }));
+                }
+                Step::Terms => {
+                    block = block.plus(kernels(Kernels { linear_terms: float(limbs), ..Kernels::default() }));
+                }
+                Step::Relinearize { parts, to } => {
+                    let own = usize::from(parts).saturating_sub(2);
+                    (powers, key_limbs) = (powers.max(own), key_limbs.max(limbs));
+                    let kept = at(to);
+                    let switch = Kernels::key_switch(limbs, own, ring);
+                    block =
+                        block.plus(kernels(switch.plus(Kernels::division(specials + limbs - kept, kept, 2))));
+                }
+                Step::Switch { parts, to } => {
+                    let kept = at(to);
+                    block = block.plus(kernels(Kernels::division(limbs - kept, kept, usize::from(parts))));
+                }
+                Step::Release { parts } => {
+                    let own = usize::from(parts).saturating_sub(2);
+                    let kept = release.min(limbs);
+                    let mut kernel =
+                        Kernels { releases: float(kept), transforms: float(kept), ..Kernels::default() };
+                    if own > 0 {
+                        (powers, key_limbs) = (powers.max(own), key_limbs.max(limbs));
+                        kernel = kernel.plus(Kernels::key_switch(limbs, own, ring));
+                        kernel = kernel.plus(Kernels::division(specials + limbs - kept, kept, 1));
+                    } else {
+                        kernel = kernel.plus(Kernels::division(limbs - kept, kept, 1));
+                    }
+                    once = once.plus(kernels(kernel));
+                }
+            }
         }
-        // Just made long enough; a level has at most 256 limbs.
-        #[expect(clippy::indexing_slicing, reason = "resized above")]
-        &mut self.steps[limbs]
+        let digits = key_limbs.div_ceil(size(ring.digit_limbs).max(1));
+        once.setups += float(2 * powers * digits * (key_limbs + specials) + 2 * release);
+        (block, once)
     }
 
-    /// Estimated CPU nanoseconds of all blocks and of the release of the sums at `release`.
+    /// Estimated CPU nanoseconds of all blocks and of the release of the sums.
     #[must_use]
-    pub fn nanoseconds(&self, leveled: &Leveled, ring: Ring, release: Level) -> f64 {
-        let nearest = |costs: &&KernelCosts| costs.ring_degree.abs_diff(ring.degree);
-        let Some(costs) = leveled.costs.iter().min_by_key(nearest) else { return f64::INFINITY };
-        let kept = release.limbs();
-        let (mut per_block, mut at_the_end) = (0.0, 0.0);
-        for (limbs, steps) in self.steps.iter().enumerate() {
-            let plain = Kernels {
-                loads: float(steps.inputs * limbs),
-                linear_terms: float(steps.terms * limbs),
-                products: float(4 * steps.products * limbs),
-                ..Kernels::default()
-            };
-            let price = |kernels: Kernels| kernels.nanoseconds(costs);
-            per_block += price(plain)
-                + float(steps.relinearizations) * price(Kernels::key_switch(limbs, 0, ring))
-                + price(Kernels::division(1, limbs, steps.switched_parts));
-            let dropped = limbs.saturating_sub(kept);
-            let fresh = costs.release * float(kept);
-            at_the_end += float(steps.product_sums)
-                * (price(Kernels::key_switch(limbs, dropped, ring)) + fresh)
-                + float(steps.sums) * (price(Kernels::division(dropped, kept, 1)) + fresh);
-        }
+    pub fn nanoseconds(&self, leveled: &Leveled, ring: Ring, limbs: &[usize], release: usize) -> f64 {
+        let Some(costs) = nearest(leveled, ring.degree) else { return f64::INFINITY };
+        let (block, once) = self.kernels(ring, limbs, release);
         let blocks = crate::certificate::blocks(self.rows, ring.degree);
         let blocks = float(usize::try_from(blocks).unwrap_or(usize::MAX));
-        (per_block * blocks + at_the_end) * f64::from(ring.degree)
+        (block.nanoseconds(costs) * blocks + once.nanoseconds(costs)) * f64::from(ring.degree)
     }
+}
+
+/// The costs at the ring degree nearest to this.
+#[must_use]
+pub fn nearest(leveled: &Leveled, ring_degree: u32) -> Option<&KernelCosts> {
+    leveled.costs.iter().min_by_key(|costs| costs.ring_degree.abs_diff(ring_degree))
 }
 
 fn size(count: u32) -> usize {

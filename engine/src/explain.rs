@@ -166,15 +166,18 @@ fn levels(out: &mut String, plan: &Plan, rns: &RnsParameters, leveled: &Leveled,
     let blocks = u32::try_from(blocks(plan.rows, rns.ring_degree)).map_or(f64::MAX, f64::from);
     let noise = model(NoiseParameters::of(rns, leveled), plan, blocks);
     let secret = plan.inputs.iter().any(|input| input.origin == Origin::Parameter);
-    let parameter =
-        if secret { format!("   secret parameter {:.1}", noise.fresh_parameter()) } else { String::new() };
+    let parameter = if secret {
+        format!("   secret parameter {:.1}", noise.fresh_parameter().log2())
+    } else {
+        String::new()
+    };
     let _ = writeln!(
         out,
         "fresh {:.1}{parameter}   rounding of a switch {:.1}   D = {:.2} standard deviations   |s| <= 2^{:.1}",
-        noise.fresh(),
-        noise.rounding(2),
+        noise.fresh().log2(),
+        noise.rounding(2).log2(),
         certificate.tail,
-        noise.parameters().log2_secret
+        noise.parameters().secret.log2()
     );
     let _ = writeln!(
         out,
@@ -213,7 +216,7 @@ fn levels(out: &mut String, plan: &Plan, rns: &RnsParameters, leveled: &Leveled,
             format!("@{level}"),
             log2_q - below,
             log2_q,
-            noise.key_switch(level),
+            noise.key_switch(level, 3).log2(),
             count("input"),
             count("linear"),
             count("mul"),

@@ -13,10 +13,12 @@
 
 pub mod algebra;
 pub mod certificate;
+pub mod chain;
 mod choose;
 pub mod compile;
 pub mod cost;
 pub mod dataset;
+pub mod demand;
 pub mod encoding;
 pub mod explain;
 pub mod lower;
@@ -25,4 +27,5 @@ pub mod open;
 pub mod passes;
 pub mod planner;
 pub mod run;
+pub mod search;
 pub mod sizes;

@@ -4,16 +4,13 @@
 use hq_plugin_sdk::backend::BackendError;
 use hq_plugin_sdk::capabilities::{Capabilities, InputForm, Leveled};
 use hq_plugin_sdk::parameters::{Parameters, RnsParameters, RnsRequest};
-use hq_plugin_sdk::plan::{Level, Op, Plan, Release};
-use hq_plugin_sdk::verify::{self, Invalid, Shape};
+use hq_plugin_sdk::plan::{Plan, Release};
+use hq_plugin_sdk::verify::{self, Invalid};
 
 use crate::algebra::Result as Rebuilt;
 use crate::certificate::{self, Certificate, Uncertified, certify};
-use crate::cost::{Census, Ring};
+use crate::chain::Chain;
 use crate::passes::{self, Depths, Encodings};
-
-/// Results are opened at this level: two primes hold a number, its noise and the flooding.
-pub const RELEASE_LEVEL: Level = Level(1);
 
 /// Rows per block of a backend that has no slots.
 const CLEAR_BLOCK_ROWS: u32 = 65_536;
@@ -42,8 +39,10 @@ pub struct Planned {
     pub plan: Plan,
     /// Its certificate; `None` where nothing is encrypted.
     pub certificate: Option<Certificate>,
-    /// Estimated CPU nanoseconds over all blocks.
+    /// Estimated CPU nanoseconds over all blocks, at the backend's own prices.
     pub cost_ns: f64,
+    /// Whether every choice of relinearizations and switches was looked at.
+    pub exact: bool,
 }
 
 /// Why there is no plan.
@@ -99,7 +98,7 @@ pub fn plan(
         (Some(_), InputForm::Columns) | (None, _) => {
             let mut plan = circuit;
             plan.parameters = Some(Parameters::Clear { rows_per_block: CLEAR_BLOCK_ROWS });
-            Ok(Planned { passes: planner.trail, plan, certificate: None, cost_ns: 0.0 })
+            Ok(Planned { passes: planner.trail, plan, certificate: None, cost_ns: 0.0, exact: true })
         }
     }
 }
@@ -139,14 +138,10 @@ type Pass = (&'static str, fn(&Plan) -> Rebuilt<Plan>);
 const SHAPING: [Pass; 3] =
     [("balance", passes::balance), ("presence", passes::presence), ("prune", passes::prune)];
 
-/// A plan with levels, for parameters that are not chosen yet.
-pub(crate) struct Placement {
+/// A circuit in its last shape, before levels.
+pub(crate) struct Shaped {
     pub(crate) plan: Plan,
     pipeline: Pipeline,
-    pub(crate) shapes: Vec<Shape>,
-    census: Census,
-    /// Primes in the chain that it needs.
-    pub(crate) levels: usize,
 }
 
 impl Search<'_> {
@@ -164,115 +159,59 @@ impl Search<'_> {
         Ok((pipeline, plan))
     }
 
-    /// Limbs for a plaintext modulus, then shape and place: as it is, and with factors distributed where
-    /// that changes something.
-    pub(crate) fn place(&self, modulus: u64) -> Result<Vec<Placement>, PlanError> {
-        let (pipeline, plan) = self.limbs(modulus)?;
-        Self::place_limbs(pipeline, plan)
-    }
-
-    pub(crate) fn place_limbs(whole: Pipeline, plan: Plan) -> Result<Vec<Placement>, PlanError> {
+    /// A circuit with its sums in limbs, shaped: as it is, and with factors distributed where that changes
+    /// something.
+    pub(crate) fn shape(whole: Pipeline, plan: Plan) -> Result<Vec<Shaped>, PlanError> {
         let mut distributed = whole.clone();
         let other = distributed.pass("distribute", &plan, passes::distribute)?;
-        let mut placements = Vec::with_capacity(2);
-        if other != plan {
-            placements.push(shape_and_place(distributed, other)?);
+        let mut shaped = Vec::with_capacity(2);
+        for (mut pipeline, mut plan) in
+            [(other != plan).then_some((distributed, other)), Some((whole, plan))].into_iter().flatten()
+        {
+            for (name, pass) in SHAPING {
+                plan = pipeline.pass(name, &plan, pass)?;
+            }
+            shaped.push(Shaped { plan, pipeline });
         }
-        placements.push(shape_and_place(whole, plan)?);
-        Ok(placements)
+        Ok(shaped)
     }
 
-    fn fixed(&self, parameters: &RnsParameters) -> Result<Planned, PlanError> {
-        let ring = Ring::of(parameters);
-        let mut placements = self.place(parameters.plaintext_modulus)?;
-        let cost = |placement: &Placement| self.cost_ns(placement, ring);
-        placements.sort_by(|a, b| cost(a).total_cmp(&cost(b)));
-        let allowed = parameters.moduli.len();
-        match placements.iter().find(|placement| placement.levels <= allowed) {
-            Some(placement) => self.certified(placement, parameters),
-            None => Err(too_deep(placements.iter(), allowed)),
-        }
-    }
-
+    /// A placed plan with the levels of a chain, and its certificate.
     pub(crate) fn certified(
         &self,
-        placement: &Placement,
-        parameters: &RnsParameters,
+        shaped: &Shaped,
+        placed: &Plan,
+        (chain, parameters): (&Chain, &RnsParameters),
+        (cost_ns, exact): (f64, bool),
     ) -> Result<Planned, PlanError> {
-        let mut plan = placement.plan.clone();
+        let mut pipeline = shaped.pipeline.clone();
+        pipeline.trail.push(("place", placed.clone()));
+        let mut plan = pipeline.pass("spread", placed, |plan| chain.spread(plan))?;
         plan.parameters = Some(Parameters::Rns(parameters.clone()));
-        plan.release = Some(Release { level: RELEASE_LEVEL, flood_bits: 0 });
+        let level = chain.release_level();
+        plan.release = Some(Release { level, flood_bits: 0 });
         let invalid = |source| PlanError::Pass { pass: "certify", source };
         let flood_bits = certificate::flood_bits(&plan, parameters, self.leveled).map_err(invalid)?;
-        plan.release = Some(Release { level: RELEASE_LEVEL, flood_bits });
+        plan.release = Some(Release { level, flood_bits });
         let certificate = certify(&plan, self.leveled)?;
-        let cost_ns = self.cost_ns(placement, Ring::of(parameters));
-        let passes = placement.pipeline.trail.clone();
-        Ok(Planned { passes, plan, certificate: Some(certificate), cost_ns })
-    }
-
-    pub(crate) fn cost_ns(&self, placement: &Placement, ring: Ring) -> f64 {
-        placement.census.nanoseconds(self.leveled, ring, RELEASE_LEVEL)
+        Ok(Planned { passes: pipeline.trail, plan, certificate: Some(certificate), cost_ns, exact })
     }
 }
 
-fn shape_and_place(mut pipeline: Pipeline, mut plan: Plan) -> Result<Placement, PlanError> {
-    for (name, pass) in SHAPING {
-        plan = pipeline.pass(name, &plan, pass)?;
-    }
-    let plan = pipeline.pass("place", &plan, |plan| passes::place(plan, RELEASE_LEVEL))?;
-    let shapes = shapes_of(&plan).map_err(|source| PlanError::Pass { pass: "place", source })?;
-    let (census, levels) = (Census::of(&plan, &shapes), levels(&plan));
-    Ok(Placement { plan, pipeline, shapes, census, levels })
-}
-
-/// Primes in the chain that a placed plan needs.
-fn levels(placed: &Plan) -> usize {
-    let top = placed
-        .nodes()
-        .iter()
-        .filter_map(
-            |op| if let Op::Input { level: Some(level), .. } = op { Some(level.limbs()) } else { None },
-        )
-        .max();
-    top.unwrap_or(1).max(RELEASE_LEVEL.limbs())
-}
-
-/// Shapes of a plan whose parameters are not chosen yet.
-fn shapes_of(placed: &Plan) -> Result<Vec<Shape>, Invalid> {
-    let mut plan = placed.clone();
-    plan.parameters = Some(Parameters::Rns(RnsParameters {
-        ring_degree: 0,
-        plaintext_modulus: 0,
-        moduli: vec![0; levels(placed)],
-        special_moduli: Vec::new(),
-        digit_limbs: 1,
-        relinearization_degree: 2,
-        security_bits: 0,
-    }));
-    verify::shapes(&plan)
-}
-
-/// Of the placement that needs fewest levels, the number that needs most.
-pub(crate) fn too_deep<'a>(placements: impl Iterator<Item = &'a Placement>, allowed: usize) -> PlanError {
-    let shallowest = placements.min_by_key(|placement| placement.levels);
-    let Some(placement) = shallowest else {
-        return PlanError::TooDeep { depth: 0, allowed: 0, aggregate: 0 };
-    };
-    let (placed, needed) = (&placement.plan, placement.levels);
+/// The number that needs most products in sequence, where the parameters bear `allowed`.
+pub(crate) fn too_deep(plan: &Plan, allowed: u32) -> PlanError {
     let mut depths = Depths::default();
-    let deepest = (0..placed.aggregates.len())
+    let deepest = (0..plan.aggregates.len())
         .map(|index| {
-            let terms = placed.aggregates.get(index).map_or(&[][..], |aggregate| &aggregate.terms);
+            let terms = plan.aggregates.get(index).map_or(&[][..], |aggregate| &aggregate.terms);
             let depth = terms
                 .iter()
-                .filter_map(|(_, sum)| placed.sums.get(sum.index()))
-                .map(|sum| depths.of(placed, sum.node))
+                .filter_map(|(_, sum)| plan.sums.get(sum.index()))
+                .map(|sum| depths.of(plan, sum.node))
                 .max();
             (depth.unwrap_or(0), std::cmp::Reverse(index))
         })
         .max();
     let (depth, aggregate) = deepest.map_or((0, 0), |(depth, index)| (depth, index.0));
-    let lost = u32::try_from(needed.saturating_sub(allowed)).unwrap_or(u32::MAX);
-    PlanError::TooDeep { depth, allowed: depth.saturating_sub(lost.max(1)), aggregate }
+    PlanError::TooDeep { depth, allowed: allowed.min(depth.saturating_sub(1)), aggregate }
 }

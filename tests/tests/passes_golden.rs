@@ -5,9 +5,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use hq_engine::chain::Chain;
 use hq_engine::encoding::Encoding;
-use hq_engine::passes::{self, Encodings};
-use hq_plugin_sdk::plan::{Level, Plan};
+use hq_engine::passes::{self, Cut, Encodings};
+use hq_plugin_sdk::plan::Plan;
 
 /// The words behind `# key` in the comments of an example.
 fn settings<'a>(source: &'a str, key: &str) -> Vec<&'a str> {
@@ -32,10 +33,32 @@ fn run(source: &str) -> Plan {
         ["distribute"] => passes::distribute(&plan),
         ["balance"] => passes::balance(&plan),
         ["presence"] => passes::presence(&plan),
-        ["place"] => passes::place(&plan, Level(settings(source, "release")[0].parse().unwrap())),
+        ["place"] => passes::place(&plan, &cuts(&plan, &settings(source, "cut")), 8),
+        ["spread"] => {
+            let limbs: Vec<usize> =
+                settings(source, "primes")[0].split(' ').map(|count| count.parse().unwrap()).collect();
+            Chain { release: limbs[0], limbs }.spread(&plan)
+        }
         other => unreachable!("no pass {other:?}"),
     }
     .unwrap()
+}
+
+/// `lazy` for every node, `%3 lazy` for one; the rest is switched.
+fn cuts(plan: &Plan, settings: &[&str]) -> Vec<Cut> {
+    let cut = |name: &str| match name {
+        "lazy" => Cut::Lazy,
+        "relinearize" => Cut::Relinearize,
+        _ => Cut::Switch,
+    };
+    let mut cuts = vec![Cut::Switch; plan.nodes().len()];
+    for setting in settings {
+        match setting.split_once(' ') {
+            Some((node, name)) => cuts[node[1..].parse::<usize>().unwrap()] = cut(name),
+            None => cuts.fill(cut(setting)),
+        }
+    }
+    cuts
 }
 
 fn examples() -> Vec<PathBuf> {
@@ -59,5 +82,5 @@ fn every_pass_makes_what_its_examples_say() {
             assert_eq!(made, expected, "{}", file.display());
         }
     }
-    assert_eq!(passes_seen.len(), 7, "every pass has an example: {passes_seen:?}");
+    assert_eq!(passes_seen.len(), 8, "every pass has an example: {passes_seen:?}");
 }

@@ -2,12 +2,15 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 use hq_engine::algebra::Result;
-use hq_engine::passes;
+use hq_engine::chain::Chain;
+use hq_engine::passes::{self, Cut};
 use hq_plugin_sdk::interpret::interpret;
-use hq_plugin_sdk::plan::{Level, Plan};
+use hq_plugin_sdk::plan::Plan;
 use hq_plugin_sdk::verify;
 use hq_tests::random::{Case, Size, case};
 use proptest::prelude::*;
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
 
 const SIZE: Size = Size { rows: 12, domain: 40, nesting: 3, sums: 4 };
 
@@ -28,6 +31,22 @@ fn aggregates(case: &Case, plan: &Plan, absent: usize) -> Vec<i128> {
         .map(|aggregate| aggregate.terms.iter().map(|&(c, sum)| i128::from(c) * sums[sum.index()]).sum())
         .collect()
 }
+
+/// Cuts and a chain that no planner would choose.
+fn choices(seed: u64, plan: &Plan) -> (Vec<Cut>, Chain) {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let cuts = plan.nodes().iter().map(|_| CUTS[rng.random_range(0..CUTS.len())]).collect();
+    let release = rng.random_range(1..3);
+    let mut primes = release;
+    let mut above = |least: usize| {
+        primes += rng.random_range(least..4);
+        primes
+    };
+    let limbs = [release, above(0)].into_iter().chain((2..60).map(|_| above(1))).collect();
+    (cuts, Chain { limbs, release })
+}
+
+const CUTS: [Cut; 3] = [Cut::Lazy, Cut::Relinearize, Cut::Switch];
 
 fn check(seed: u64) -> Result<()> {
     let case = case(seed, SIZE)?;
@@ -50,8 +69,11 @@ fn check(seed: u64) -> Result<()> {
     let present = passes::presence(&balanced)?;
     assert_eq!(aggregates(&case, &present, 5), expected, "presence\n{balanced}\n{present}");
     let pruned = passes::prune(&present)?;
-    let placed = passes::place(&pruned, Level(1))?;
-    assert_eq!(aggregates(&case, &placed, 5), expected, "place\n{pruned}\n{placed}");
+    let (cuts, chain) = choices(seed, &pruned);
+    let staged = passes::place(&pruned, &cuts, u8::MAX)?;
+    assert_eq!(aggregates(&case, &staged, 5), expected, "place\n{pruned}\n{staged}");
+    let placed = chain.spread(&staged)?;
+    assert_eq!(aggregates(&case, &placed, 5), expected, "spread\n{staged}\n{placed}");
     verify::ranges(&placed)?;
     let text = placed.to_string();
     assert_eq!(Plan::parse(&text).unwrap(), placed, "print and parse are inverses");

@@ -15,6 +15,6 @@ pub use balance::{Depths, balance};
 pub use distribute::distribute;
 pub use encode::{Encodings, encode};
 pub use limbs::{limbs, span};
-pub use place::place;
+pub use place::{Cut, choices, place, stage_shapes};
 pub use presence::presence;
 pub use prune::prune;

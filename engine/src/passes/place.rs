@@ -1,25 +1,52 @@
-//! Levels, modulus switching and relinearization.
+//! Levels, relinearization and modulus switching, as a choice for each product says.
 //!
-//! From the sums backwards, every product gets the lowest level at which it can stand (as late as
-//! possible). A value that holds a product is *hot*: it is relinearized if something multiplies it, then
-//! switched down one level, which divides its noise; what is only summed is neither. Fresh columns, and
-//! what was switched already, come down further by truncation, which costs nothing.
+//! A placed plan has *stages* at first: between two of them a switch divides by as many primes as the noise asks
+//! for, which is settled later (`passes/chain`). From the sums backwards, every value gets the lowest stage at which
+//! it can stand (as late as possible). A value that holds a product is *hot*. Where a product reads one, its
+//! [`Cut`] says whether it comes as it is, with all its parts, relinearized, or relinearized and switched down.
+//! What is only summed is neither. Fresh columns, and what was switched already, come down further by
+//! truncation, which costs nothing.
 
 use foldhash::{HashMap, HashMapExt};
-use hq_plugin_sdk::plan::{Builder, Level, Linear, NodeId, Op, Plan};
-use hq_plugin_sdk::verify::Invalid;
+use hq_plugin_sdk::parameters::{Parameters, RnsParameters};
+use hq_plugin_sdk::plan::{Builder, Level, Linear, NodeId, Op, Plan, Sum};
+use hq_plugin_sdk::verify::{self, Invalid, Shape};
 
 use crate::algebra::{Result, live_nodes};
 
-/// Places a circuit of inputs, linear combinations and products. Sums are released at `release`. The
-/// result has no parameters yet; its inputs carry the levels that a chain must have.
+/// In what form a product reads a value that holds products itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Cut {
+    /// As it is: the parts multiply, nothing is transformed.
+    Lazy,
+    /// Of two parts again, with its noise.
+    Relinearize,
+    /// Of two parts again and one stage down, its noise divided.
+    #[default]
+    Switch,
+}
+
+/// Stage at which values without products are summed and results are opened.
+const RELEASE_STAGE: Level = Level(0);
+
+/// Stage at which products are summed at least; it has primes of its own only if its noise asks for them.
+const SUM_STAGE: Level = Level(1);
+
+/// Places a circuit of inputs, linear combinations and products under the cuts of its nodes (those that are not
+/// given are [`Cut::Switch`]). The result has no parameters yet; its inputs carry stages.
 ///
 /// # Errors
-/// More levels than 255, or an operation that no leveled backend has.
-pub fn place(plan: &Plan, release: Level) -> Result<Plan> {
-    let needs = needs(plan, release)?;
-    let mut placer =
-        Placer { plan, needs, builder: Builder::like(plan), parts: Vec::new(), placed: HashMap::new() };
+/// More stages than 255, more than `most_parts` ciphertext parts, or an operation that no leveled backend has.
+pub fn place(plan: &Plan, cuts: &[Cut], most_parts: u8) -> Result<Plan> {
+    let needs = needs(plan, cuts)?;
+    let mut placer = Placer {
+        plan,
+        needs,
+        builder: Builder::like(plan),
+        parts: Vec::new(),
+        placed: HashMap::new(),
+        most_parts,
+    };
     // In the order of the circuit, so that the recursion below stays shallow.
     let live = live_nodes(plan);
     for (node, op) in plan.iter() {
@@ -32,12 +59,12 @@ pub fn place(plan: &Plan, release: Level) -> Result<Plan> {
         }
     }
     for sum in &plan.sums {
-        let node = if placer.is_hot(sum.node) {
+        let node = if placer.need(sum.node).hot {
             placer.raw(sum.node)?
         } else {
-            placer.cold_at(sum.node, release)?
+            placer.cold_at(sum.node, RELEASE_STAGE)?
         };
-        placer.builder.sum(hq_plugin_sdk::plan::Sum { node, range: sum.range });
+        placer.builder.sum(Sum { node, range: sum.range });
     }
     placer.builder.plan_mut().aggregates.clone_from(&plan.aggregates);
     Ok(placer.builder.finish())
@@ -48,24 +75,56 @@ pub fn place(plan: &Plan, release: Level) -> Result<Plan> {
 struct Need {
     /// It holds a product that was not switched down since.
     hot: bool,
-    /// Level at which it is computed; for a hot node, before switching.
+    /// Stage at which it is computed; for a hot node, before switching.
     level: u8,
-    /// Some product reads it, so it must have two parts.
+    /// Some product reads it.
     multiplied: bool,
+    /// In what form.
+    cut: Cut,
 }
 
-fn needs(plan: &Plan, release: Level) -> Result<Vec<Need>> {
-    let mut needs = vec![Need::default(); plan.nodes().len()];
+/// The nodes whose cut matters: products and combinations of such that some product reads.
+#[must_use]
+pub fn choices(plan: &Plan) -> Vec<NodeId> {
+    let live = live_nodes(plan);
+    let hot = hot(plan);
+    let mut read = vec![false; plan.nodes().len()];
     for (node, op) in plan.iter() {
-        let hot = if let Op::Linear(linear) = op {
-            linear.terms().iter().any(|&(_, term)| get(&needs, term).hot)
+        if let Op::Mul { left, right } = op
+            && live.get(node.index()).copied().unwrap_or(false)
+        {
+            for factor in [left, right] {
+                if let Some(read) = read.get_mut(factor.index()) {
+                    *read = true;
+                }
+            }
+        }
+    }
+    let is = |flags: &[bool], node: NodeId| flags.get(node.index()).copied().unwrap_or(false);
+    plan.iter().map(|(node, _)| node).filter(|&node| is(&read, node) && is(&hot, node)).collect()
+}
+
+/// Whether each node holds a product.
+fn hot(plan: &Plan) -> Vec<bool> {
+    let mut hot: Vec<bool> = Vec::with_capacity(plan.nodes().len());
+    for op in plan.nodes() {
+        let own = if let Op::Linear(linear) = op {
+            linear.terms().iter().any(|&(_, term)| hot.get(term.index()).copied().unwrap_or(false))
         } else {
             matches!(op, Op::Mul { .. })
         };
-        if let Some(need) = needs.get_mut(node.index()) {
-            need.hot = hot;
-        }
+        hot.push(own);
     }
+    hot
+}
+
+fn needs(plan: &Plan, cuts: &[Cut]) -> Result<Vec<Need>> {
+    let cut = |index: usize| cuts.get(index).copied().unwrap_or_default();
+    let mut needs: Vec<Need> = hot(plan)
+        .into_iter()
+        .enumerate()
+        .map(|(index, hot)| Need { hot, cut: cut(index), ..Need::default() })
+        .collect();
     let above = |level: u8| {
         level.checked_add(1).ok_or_else(|| Invalid {
             place: "levels".to_owned(),
@@ -74,15 +133,16 @@ fn needs(plan: &Plan, release: Level) -> Result<Vec<Need>> {
     };
     for sum in &plan.sums {
         let hot = get(&needs, sum.node).hot;
-        raise(&mut needs, sum.node, if hot { above(release.0)? } else { release.0 });
+        raise(&mut needs, sum.node, if hot { SUM_STAGE.0 } else { RELEASE_STAGE.0 });
     }
     for (node, op) in plan.iter().rev() {
         let level = get(&needs, node).level;
         match op {
             Op::Mul { left, right } => {
                 for &factor in [left, right] {
-                    let hot = get(&needs, factor).hot;
-                    raise(&mut needs, factor, if hot { above(level)? } else { level });
+                    let need = get(&needs, factor);
+                    let switched = need.hot && need.cut == Cut::Switch;
+                    raise(&mut needs, factor, if switched { above(level)? } else { level });
                     if let Some(need) = needs.get_mut(factor.index()) {
                         need.multiplied = true;
                     }
@@ -118,13 +178,13 @@ fn raise(needs: &mut [Need], node: NodeId, level: u8) {
 /// In what form a node of the circuit is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Form {
-    /// As computed: hot, and of three parts if nothing multiplies it.
+    /// As computed.
     Raw,
-    /// Two parts, still hot.
+    /// Of two parts, at its own stage.
     Relinearized,
-    /// Switched down one level.
+    /// Of two parts, one stage down.
     Switched,
-    /// Truncated to a level.
+    /// One of the above, truncated to a stage.
     At(u8),
 }
 
@@ -135,11 +195,12 @@ struct Placer<'a> {
     /// Ciphertext parts of the placed nodes.
     parts: Vec<u8>,
     placed: HashMap<(NodeId, Form), NodeId>,
+    most_parts: u8,
 }
 
 impl Placer<'_> {
-    fn is_hot(&self, node: NodeId) -> bool {
-        get(&self.needs, node).hot
+    fn need(&self, node: NodeId) -> Need {
+        get(&self.needs, node)
     }
 
     fn memo(
@@ -153,6 +214,10 @@ impl Placer<'_> {
         }
         let op = make(self)?;
         let parts = self.parts_of(&op);
+        if parts > self.most_parts {
+            let reason = format!("a product has {parts} ciphertext parts, more than {}", self.most_parts);
+            return Err(Invalid { place: node.to_string(), reason });
+        }
         let placed = self.builder.push(op);
         if placed.index() == self.parts.len() {
             self.parts.push(parts);
@@ -161,9 +226,9 @@ impl Placer<'_> {
         Ok(placed)
     }
 
-    /// The node at the level where it is computed.
+    /// The node at the stage where it is computed.
     fn raw(&mut self, node: NodeId) -> Result<NodeId> {
-        let level = get(&self.needs, node).level;
+        let level = self.need(node).level;
         self.memo(node, Form::Raw, |placer| match placer.plan.op(node) {
             Some(Op::Input { input, .. }) => Ok(Op::Input { input: *input, level: Some(Level(level)) }),
             Some(Op::Mul { left, right }) => {
@@ -181,19 +246,20 @@ impl Placer<'_> {
     /// A sum of products is relinearized once, at its root, unless its terms are needed relinearized
     /// anyway.
     fn linear(&mut self, node: NodeId, linear: &Linear, level: u8) -> Result<Op> {
-        let all_multiplied = linear.terms().iter().all(|&(_, term)| {
-            let need = get(&self.needs, term);
-            !need.hot || need.multiplied || !self.has_three_parts(term)
-        });
-        let relinearize = all_multiplied && get(&self.needs, node).multiplied;
+        let own = self.need(node);
+        let relinearize = own.multiplied
+            && own.cut != Cut::Lazy
+            && linear.terms().iter().all(|&(_, term)| {
+                let need = self.need(term);
+                !need.hot || need.multiplied && need.cut != Cut::Lazy || self.raw_parts(term) == 2
+            });
         let mut terms = Vec::with_capacity(linear.terms().len());
         for &(coefficient, term) in linear.terms() {
-            let need = get(&self.needs, term);
+            let need = self.need(term);
             let placed = if !need.hot {
                 self.cold_at(term, Level(level))?
             } else if need.level > level {
-                let switched = self.switched(term)?;
-                self.truncated(term, switched, need.level - 1, level)?
+                self.factor(term, level)?
             } else if relinearize {
                 self.relinearized(term)?
             } else {
@@ -207,27 +273,31 @@ impl Placer<'_> {
         })
     }
 
-    /// Whether the raw form of a hot node has three parts: it is a product, or holds one as it is.
-    fn has_three_parts(&self, node: NodeId) -> bool {
-        match self.builder_shape(node) {
-            Some(parts) => parts == 3,
-            None => matches!(self.plan.op(node), Some(Op::Mul { .. } | Op::Linear(_))),
-        }
+    /// Parts of the raw form of a node that was placed before.
+    fn raw_parts(&self, node: NodeId) -> u8 {
+        self.placed.get(&(node, Form::Raw)).map_or(u8::MAX, |&placed| self.parts(placed))
     }
 
-    /// Parts of the raw form, if it was placed.
-    fn builder_shape(&self, node: NodeId) -> Option<u8> {
-        let placed = self.placed.get(&(node, Form::Raw))?;
-        Some(self.parts(*placed))
-    }
-
+    /// The value as a product at this stage reads it.
     fn factor(&mut self, node: NodeId, level: u8) -> Result<NodeId> {
-        let need = get(&self.needs, node);
+        let need = self.need(node);
         if !need.hot {
             return self.cold_at(node, Level(level));
         }
-        let switched = self.switched(node)?;
-        self.truncated(node, switched, need.level.saturating_sub(1), level)
+        match need.cut {
+            Cut::Lazy => {
+                let raw = self.raw(node)?;
+                self.truncated(node, raw, need.level, level)
+            }
+            Cut::Relinearize => {
+                let relinearized = self.relinearized(node)?;
+                self.truncated(node, relinearized, need.level, level)
+            }
+            Cut::Switch => {
+                let switched = self.switched(node)?;
+                self.truncated(node, switched, need.level.saturating_sub(1), level)
+            }
+        }
     }
 
     fn relinearized(&mut self, node: NodeId) -> Result<NodeId> {
@@ -238,15 +308,14 @@ impl Placer<'_> {
         self.memo(node, Form::Relinearized, |_| Ok(Op::Relinearize { arg: raw }))
     }
 
-    /// One level down; relinearized before if some product reads the node.
     fn switched(&mut self, node: NodeId) -> Result<NodeId> {
-        let arg = if get(&self.needs, node).multiplied { self.relinearized(node)? } else { self.raw(node)? };
+        let arg = self.relinearized(node)?;
         self.memo(node, Form::Switched, |_| Ok(Op::ModSwitch { arg }))
     }
 
     fn cold_at(&mut self, node: NodeId, level: Level) -> Result<NodeId> {
         let raw = self.raw(node)?;
-        self.truncated(node, raw, get(&self.needs, node).level, level.0)
+        self.truncated(node, raw, self.need(node).level, level.0)
     }
 
     fn truncated(&mut self, node: NodeId, placed: NodeId, from: u8, to: u8) -> Result<NodeId> {
@@ -262,7 +331,7 @@ impl Placer<'_> {
 
     fn parts_of(&self, op: &Op) -> u8 {
         match op {
-            Op::Mul { .. } => 3,
+            Op::Mul { left, right } => self.parts(*left).saturating_add(self.parts(*right)).saturating_sub(1),
             Op::Linear(linear) => linear.terms().iter().map(|&(_, term)| self.parts(term)).max().unwrap_or(2),
             Op::ModSwitch { arg } | Op::Drop { arg, .. } => self.parts(*arg),
             Op::Input { .. }
@@ -272,4 +341,25 @@ impl Placer<'_> {
             | Op::Equal { .. } => 2,
         }
     }
+}
+
+/// Stage and parts of each node of a placed plan that has no chain yet.
+///
+/// # Errors
+/// The plan is not placed.
+pub fn stage_shapes(placed: &Plan) -> Result<Vec<Shape>> {
+    let stages = placed.nodes().iter().filter_map(|op| {
+        if let Op::Input { level: Some(level), .. } = op { Some(level.limbs()) } else { None }
+    });
+    let mut plan = placed.clone();
+    plan.parameters = Some(Parameters::Rns(RnsParameters {
+        ring_degree: 0,
+        plaintext_modulus: 0,
+        moduli: vec![0; stages.max().unwrap_or(1)],
+        special_moduli: Vec::new(),
+        digit_limbs: 1,
+        relinearization_degree: u32::MAX,
+        security_bits: 0,
+    }));
+    verify::shapes(&plan)
 }
