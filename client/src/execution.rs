@@ -5,7 +5,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use hq_dsl::Query;
-use hq_engine::compile::{CompiledQuery, default_encodings};
+use hq_engine::compile::CompiledQuery;
+use hq_engine::forms::default_encodings;
 use hq_engine::open;
 use hq_engine::planner::Target;
 use hq_engine::run::run;

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use hq_dsl::{Column, Query};
-use hq_engine::encoding::Encoding;
+use hq_engine::forms::fewest_parts;
 use hq_engine::run::SealedParameters;
 use hq_plugin_sdk::capabilities::InputForm;
 use hq_plugin_sdk::frame::{self, FrameError, KeyId, Kind};
@@ -45,7 +45,7 @@ fn parts(column: &Column, form: InputForm, code: i64) -> Vec<(String, i64)> {
     match form {
         InputForm::Columns => vec![(column.name.clone(), code)],
         InputForm::Parts => {
-            let parts = Encoding::of(column).parts(&column.name).into_iter();
+            let parts = fewest_parts(column).parts(&column.name).into_iter();
             parts.map(|part| (part.input.name.clone(), part.value(Some(code)))).collect()
         }
     }

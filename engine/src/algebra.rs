@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use hq_plugin_sdk::plan::{Aggregate, Builder, Input, Level, Linear, NodeId, Op, Plan, Sum, SumId};
+use hq_plugin_sdk::plan::{Aggregate, Builder, Family, Input, Level, Linear, NodeId, Op, Plan, Sum, SumId};
 use hq_plugin_sdk::range::{Range, RangeSet};
 use hq_plugin_sdk::verify::{self, Invalid};
 
@@ -227,6 +227,9 @@ impl Algebra {
             if self.excludes(left, right) {
                 return self.constant(0);
             }
+            if let Some(inner) = self.inner_of_nested(left, right) {
+                return Ok(inner);
+            }
         }
         self.push(Op::Mul { left, right })
     }
@@ -241,17 +244,30 @@ impl Algebra {
         linear.constant() == 1 && linear.terms() == [(-1, other)]
     }
 
-    /// The mark of an input that excludes others.
+    /// The family of an input.
     #[must_use]
-    pub fn exclusion_mark(&self, node: NodeId) -> Option<&String> {
+    pub fn family(&self, node: NodeId) -> Option<&Family> {
         let Op::Input { input, .. } = self.builder.op(node)? else { return None };
-        self.builder.plan().inputs.get(input.index())?.one_of.as_ref()
+        self.builder.plan().inputs.get(input.index())?.family.as_ref()
     }
 
     /// Whether both are inputs of which at most one is not zero.
     fn excludes(&self, left: NodeId, right: NodeId) -> bool {
-        let mark = |node| self.exclusion_mark(node);
-        left != right && mark(left).is_some() && mark(left) == mark(right)
+        let name = |node| match self.family(node) {
+            Some(Family::OneOf(name)) => Some(name),
+            Some(Family::Nested(..)) | None => None,
+        };
+        left != right && name(left).is_some() && name(left) == name(right)
+    }
+
+    /// Of two nested flags the one that holds less often: it is their product.
+    fn inner_of_nested(&self, left: NodeId, right: NodeId) -> Option<NodeId> {
+        match (self.family(left)?, self.family(right)?) {
+            (Family::Nested(a, lower), Family::Nested(b, higher)) if a == b => {
+                Some(if lower > higher { left } else { right })
+            }
+            _ => None,
+        }
     }
 
     /// The disjunction of booleans, as `1 - (1 - left)(1 - right)`, so that a guard in one factor covers

@@ -72,8 +72,7 @@ impl Search<'_> {
             Some((shaped, moduli)) => (shaped, moduli.last().copied().unwrap_or(2)),
             None => {
                 let modulus = 1 << self.leveled.max_plaintext_bits.min(62);
-                let (pipeline, limbs) = self.limbs(modulus)?;
-                (Self::shape(pipeline, limbs)?, modulus)
+                (Self::shape_all(self.limbs(modulus)?)?, modulus)
             }
         };
         let allowed = limits.iter().map(|limit| {
@@ -130,6 +129,11 @@ impl Search<'_> {
         })
     }
 
+    fn shape_all(limbs: Vec<(Pipeline, Plan)>) -> Result<Vec<Shaped>, PlanError> {
+        let shaped = limbs.into_iter().map(|(pipeline, plan)| Self::shape(pipeline, plan));
+        Ok(shaped.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    }
+
     /// The cheapest placement of a shaped circuit with the chain that it wishes for.
     fn wished(
         &self,
@@ -169,8 +173,7 @@ impl Search<'_> {
     /// The plan under keys that exist.
     pub(crate) fn fixed(&self, parameters: &RnsParameters) -> Result<Planned, PlanError> {
         let modulus = parameters.plaintext_modulus;
-        let (pipeline, limbs) = self.limbs(modulus)?;
-        let shaped = Self::shape(pipeline, limbs)?;
+        let shaped = Self::shape_all(self.limbs(modulus)?)?;
         let limit = SecurityLimit {
             ring_degree: parameters.ring_degree,
             security_bits: parameters.security_bits,
@@ -244,12 +247,13 @@ impl Search<'_> {
         let mut splits: Vec<Split> = Vec::new();
         for modulus in moduli {
             // A modulus too small for the rows has no plan; a larger one may.
-            let Ok((pipeline, limbs)) = self.limbs(modulus) else { continue };
-            match splits.iter_mut().find(|split| split.limbs == limbs) {
-                Some(split) => split.moduli.push(modulus),
-                None => {
-                    let release_ns = self.release_ns(&limbs, modulus, limits);
-                    splits.push(Split { moduli: vec![modulus], pipeline, limbs, release_ns });
+            for (pipeline, limbs) in self.limbs(modulus).unwrap_or_default() {
+                match splits.iter_mut().find(|split| split.limbs == limbs) {
+                    Some(split) => split.moduli.push(modulus),
+                    None => {
+                        let release_ns = self.release_ns(&limbs, modulus, limits);
+                        splits.push(Split { moduli: vec![modulus], pipeline, limbs, release_ns });
+                    }
                 }
             }
         }
@@ -297,12 +301,13 @@ impl Search<'_> {
     fn plaintext_moduli(&self, ring_degree: u32) -> Vec<u64> {
         let most = 1_u64 << self.leveled.max_plaintext_bits.min(62);
         let step = 2 * u64::from(ring_degree);
-        let mut wishes = vec![self.encoded.rows.saturating_add(1)];
-        for sum in &self.encoded.sums {
-            let whole = passes::span(sum.range).saturating_mul(self.encoded.rows).saturating_add(1);
+        let rows = self.encoded.first().map_or(0, |(_, plan)| plan.rows);
+        let mut wishes = vec![rows.saturating_add(1)];
+        for sum in self.encoded.iter().flat_map(|(_, plan)| &plan.sums) {
+            let whole = passes::span(sum.range).saturating_mul(rows).saturating_add(1);
             for limbs in 1..=3 {
                 let bits = (u64::BITS - whole.leading_zeros()).div_ceil(limbs);
-                wishes.push(if limbs == 1 { whole } else { self.encoded.rows << (bits / 2).min(20) });
+                wishes.push(if limbs == 1 { whole } else { rows << (bits / 2).min(20) });
             }
         }
         let mut moduli: Vec<u64> = wishes

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use hq_dsl::{Aggregate, Code, Dataset, Diagnostic, Query, Severity, Span};
+use hq_dsl::{Aggregate, Code, Diagnostic, Query, Severity, Span};
 use hq_plugin_sdk::capabilities::Capabilities;
 use hq_plugin_sdk::plan::Plan;
 
-use crate::encoding::Encoding;
+use crate::forms::fewest_parts;
 use crate::lower::lower;
 use crate::passes::Encodings;
 use crate::planner::{self, PlanError, Planned, Resolve, Target};
@@ -24,12 +24,6 @@ pub struct CompiledQuery {
     pub notes: Vec<Diagnostic>,
 }
 
-/// The form of every column of a dataset that holds all of them.
-#[must_use]
-pub fn default_encodings(dataset: &Dataset) -> Encodings {
-    dataset.columns.iter().map(|column| (column.name.clone(), Encoding::of(column))).collect()
-}
-
 /// Plans a query for a backend.
 ///
 /// # Errors
@@ -44,7 +38,7 @@ pub fn compile_query(
     let explain = |error| Box::new(diagnose(query, capabilities, error));
     let circuit = lower(query).map_err(|source| explain(PlanError::Pass { pass: "lower", source }))?;
     let mut encodings = encodings.clone();
-    encodings.extend(query.secrets.iter().map(|secret| (secret.name.clone(), Encoding::of(secret))));
+    encodings.extend(query.secrets.iter().map(|secret| (secret.name.clone(), fewest_parts(secret))));
     let planned = planner::plan(&circuit, &encodings, capabilities, resolve, target).map_err(explain)?;
     let notes = limb_notes(query, &planned);
     Ok(CompiledQuery { circuit, planned, notes })

@@ -167,7 +167,7 @@ impl DatasetFolder {
     /// The form of each column.
     #[must_use]
     pub fn encodings(&self) -> Encodings {
-        self.manifest.columns.iter().map(|(name, &encoding)| (name.clone(), encoding)).collect()
+        self.manifest.columns.iter().map(|(name, encoding)| (name.clone(), encoding.clone())).collect()
     }
 
     /// The blocks of the parts that a plan reads.

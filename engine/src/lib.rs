@@ -21,6 +21,7 @@ pub mod dataset;
 pub mod demand;
 pub mod encoding;
 pub mod explain;
+pub mod forms;
 pub mod lower;
 pub mod noise;
 pub mod open;

@@ -106,7 +106,7 @@ pub fn groups(query: &Query) -> Vec<Vec<i64>> {
 /// The declaration of [`PRESENT`].
 #[must_use]
 pub fn present_input() -> Input {
-    Input { name: PRESENT.to_owned(), range: Range::BOOL, one_of: None, origin: Origin::Table }
+    Input { name: PRESENT.to_owned(), range: Range::BOOL, family: None, origin: Origin::Table }
 }
 
 struct Lowering<'a> {
@@ -211,7 +211,7 @@ impl Lowering<'_> {
         let name = declared.name.clone();
         let secret = column.index() >= self.query.dataset.columns.len();
         let origin = if secret { Origin::Parameter } else { Origin::Table };
-        self.algebra.input(Input { name, range, one_of: None, origin }, None)
+        self.algebra.input(Input { name, range, family: None, origin }, None)
     }
 
     fn known(&mut self, column: ColumnId) -> Result<NodeId> {
@@ -219,7 +219,7 @@ impl Lowering<'_> {
             Some(declared) if declared.optional => {
                 let name = known_input(&declared.name);
                 self.algebra
-                    .input(Input { name, range: Range::BOOL, one_of: None, origin: Origin::Table }, None)
+                    .input(Input { name, range: Range::BOOL, family: None, origin: Origin::Table }, None)
             }
             _ => self.algebra.constant(1),
         }

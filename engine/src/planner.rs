@@ -10,7 +10,7 @@ use hq_plugin_sdk::verify::{self, Invalid};
 use crate::algebra::Result as Rebuilt;
 use crate::certificate::{self, Certificate, Uncertified, certify};
 use crate::chain::Chain;
-use crate::passes::{self, Depths, Encodings};
+use crate::passes::{self, Depths, Encodings, Values};
 
 /// Rows per block of a backend that has no slots.
 const CLEAR_BLOCK_ROWS: u32 = 65_536;
@@ -92,8 +92,15 @@ pub fn plan(
     let circuit = planner.pass("simplify", circuit, passes::prune)?;
     match (&capabilities.leveled, capabilities.inputs) {
         (Some(leveled), InputForm::Parts) => {
-            let encoded = planner.pass("encode", &circuit, |plan| passes::encode(plan, encodings))?;
-            Search { leveled, resolve, encoded, pipeline: planner }.run(target)
+            let mut encoded = Vec::with_capacity(3);
+            for values in [Values::Whole, Values::Limbs, Values::Flags] {
+                let mut pipeline = planner.clone();
+                let plan = pipeline.pass("encode", &circuit, |plan| passes::encode(plan, encodings, values))?;
+                if encoded.iter().all(|(_, known)| *known != plan) {
+                    encoded.push((pipeline, plan));
+                }
+            }
+            Search { leveled, resolve, encoded }.run(target)
         }
         (Some(_), InputForm::Columns) | (None, _) => {
             let mut plan = circuit;
@@ -127,8 +134,8 @@ impl Pipeline {
 pub(crate) struct Search<'a> {
     pub(crate) leveled: &'a Leveled,
     pub(crate) resolve: &'a Resolve<'a>,
-    pub(crate) encoded: Plan,
-    pipeline: Pipeline,
+    /// The circuit over parts, with the values of columns whole and split.
+    pub(crate) encoded: Vec<(Pipeline, Plan)>,
 }
 
 /// A pass with its name.
@@ -152,11 +159,21 @@ impl Search<'_> {
         }
     }
 
-    /// The sums in limbs for a plaintext modulus.
-    pub(crate) fn limbs(&self, modulus: u64) -> Result<(Pipeline, Plan), PlanError> {
-        let mut pipeline = self.pipeline.clone();
-        let plan = pipeline.pass("limbs", &self.encoded, |plan| passes::limbs(plan, modulus, MAX_LIMBS))?;
-        Ok((pipeline, plan))
+    /// The sums in limbs for a plaintext modulus, for each way in which values enter them; at least one.
+    pub(crate) fn limbs(&self, modulus: u64) -> Result<Vec<(Pipeline, Plan)>, PlanError> {
+        let mut limbs: Vec<(Pipeline, Plan)> = Vec::with_capacity(self.encoded.len());
+        let mut refused = None;
+        for (pipeline, encoded) in &self.encoded {
+            let mut pipeline = pipeline.clone();
+            match pipeline.pass("limbs", encoded, |plan| passes::limbs(plan, modulus, MAX_LIMBS)) {
+                Ok(plan) => limbs.push((pipeline, plan)),
+                Err(error) => refused = Some(error),
+            }
+        }
+        match refused {
+            Some(error) if limbs.is_empty() => Err(error),
+            _ => Ok(limbs),
+        }
     }
 
     /// A circuit with its sums in limbs, shaped: as it is, and with factors distributed where that changes

@@ -56,7 +56,7 @@ pub fn plan(parameters: &RnsParameters) -> Plan {
     builder.plan_mut().release = Some(Release { level: Level(0), flood_bits: 6 });
     let range = Range::new(-3, 3).expect("it is not empty");
     let inputs = ["a", "b"].map(|name| {
-        builder.declare(Input { name: name.to_owned(), range, one_of: None, origin: Origin::Table })
+        builder.declare(Input { name: name.to_owned(), range, family: None, origin: Origin::Table })
     });
     let [a, b] = inputs.map(|input| builder.push(Op::Input { input, level: Some(Level(2)) }));
     let product = builder.push(Op::Mul { left: a, right: b });

@@ -11,7 +11,7 @@ use std::path::Path;
 use hq_client::result_file;
 use hq_dsl::{Loader, compile};
 use hq_engine::dataset::{Manifest, PartFile, hex_digest};
-use hq_engine::encoding::Encoding;
+use hq_engine::encoding::{Encoding, Form};
 use hq_engine::lower::lower;
 use hq_fuzz::{Files, parameters};
 use hq_plugin_sdk::frame;
@@ -113,7 +113,7 @@ fn write_stored(write: &dyn Fn(&str, &str, &[u8]) -> io::Result<()>) -> io::Resu
     let parameters = Parameters::Rns(rns);
     let (empty, columns) = (
         hex_digest(b""),
-        BTreeMap::from([("age".to_owned(), Encoding::Bits { lo: 0, bits: 1, known: false })]),
+        BTreeMap::from([("age".to_owned(), Encoding { lo: 0, hi: 1, optional: false, forms: vec![Form::Bits] })]),
     );
     let part = PartFile { file: "age.bit0.hqc".to_owned(), bytes: 0, digest: empty.clone() };
     let manifest = Manifest {

@@ -1,7 +1,7 @@
 //! Random circuits over random tables, for properties that hold of every circuit.
 
 use hq_engine::algebra::{Algebra, Result};
-use hq_engine::encoding::Encoding;
+use hq_engine::encoding::{Encoding, Form};
 use hq_engine::lower::{PRESENT, known_input, present_input};
 use hq_engine::passes::Encodings;
 use hq_plugin_sdk::plan::{Aggregate, Builder, Input, NodeId, Op, Origin, Plan};
@@ -92,21 +92,51 @@ fn column(rng: &mut StdRng, index: usize, size: Size) -> Column {
     let range = if rng.random_ratio(1, 4) { Range::BOOL } else { range };
     let parameter = rng.random_ratio(1, 8).then(|| rng.random_range(range.lo()..=range.hi()));
     let optional = parameter.is_none() && rng.random_ratio(1, 3);
-    let size = range.size();
-    let encoding = if size > 2 && size <= 16 && rng.random_bool(0.5) {
-        Encoding::OneHot { lo: range.lo(), hi: range.hi(), optional }
-    } else {
-        let bits = u8::try_from(64 - (size - 1).leading_zeros()).unwrap_or(1).max(1);
-        Encoding::Bits { lo: range.lo(), bits, known: optional }
-    };
+    let encoding = Encoding { lo: range.lo(), hi: range.hi(), optional, forms: forms(rng, range) };
     Column { name: format!("c{index}"), range, optional, encoding, parameter }
+}
+
+/// One form that serves for everything, and perhaps others.
+fn forms(rng: &mut StdRng, range: Range) -> Vec<Form> {
+    let size = range.size();
+    let bases = |rng: &mut StdRng| {
+        let (mut bases, mut reached) = (Vec::new(), 1_u64);
+        while reached < size || bases.is_empty() {
+            let base = rng.random_range(2..=9_u32);
+            bases.push(base);
+            reached *= u64::from(base);
+        }
+        bases
+    };
+    let mut forms = vec![match rng.random_range(0..4) {
+        0 if size > 2 && size <= 16 => Form::Levels,
+        1 => Form::OneHot { bases: bases(rng) },
+        2 => Form::Thermometer { bases: bases(rng) },
+        _ => Form::Bits,
+    }];
+    if rng.random_ratio(1, 3) {
+        forms.push(Form::Word);
+    }
+    if rng.random_ratio(1, 6) {
+        forms.push(Form::Square);
+    }
+    if rng.random_ratio(1, 6) {
+        forms.push(Form::Limbs { bits: rng.random_range(1..=4) });
+    }
+    if rng.random_ratio(1, 4) {
+        let mut at: Vec<i64> = (0..3).map(|_| rng.random_range(range.lo()..=range.hi())).collect();
+        at.sort_unstable();
+        at.dedup();
+        forms.push(Form::Cuts { at });
+    }
+    forms
 }
 
 impl Case {
     /// The forms of the columns.
     #[must_use]
     pub fn encodings(&self) -> Encodings {
-        self.columns.iter().map(|column| (column.name.clone(), column.encoding)).collect()
+        self.columns.iter().map(|column| (column.name.clone(), column.encoding.clone())).collect()
     }
 
     /// Values of an input, row by row: of a column, of its `known`, of a part, or of the presence column.
@@ -167,13 +197,13 @@ impl Expressions<'_> {
             return Ok((self.algebra.constant(0)?, None, Range::BOOL));
         };
         let origin = if column.parameter.is_some() { Origin::Parameter } else { Origin::Table };
-        let input = Input { name: column.name.clone(), range: column.range, one_of: None, origin };
+        let input = Input { name: column.name.clone(), range: column.range, family: None, origin };
         let value = self.algebra.input(input, None)?;
         let known = if column.optional {
             let name = known_input(&column.name);
             Some(
                 self.algebra
-                    .input(Input { name, range: Range::BOOL, one_of: None, origin: Origin::Table }, None)?,
+                    .input(Input { name, range: Range::BOOL, family: None, origin: Origin::Table }, None)?,
             )
         } else {
             None

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use hq_engine::chain::Chain;
 use hq_engine::encoding::Encoding;
-use hq_engine::passes::{self, Cut, Encodings};
+use hq_engine::passes::{self, Cut, Encodings, Values};
 use hq_plugin_sdk::plan::Plan;
 
 /// The words behind `# key` in the comments of an example.
@@ -27,7 +27,7 @@ fn run(source: &str) -> Plan {
                     (column.to_owned(), serde_json::from_str::<Encoding>(form).unwrap())
                 })
                 .collect();
-            passes::encode(&plan, &encodings)
+            passes::encode(&plan, &encodings, Values::Whole)
         }
         ["limbs"] => passes::limbs(&plan, settings(source, "modulus")[0].parse().unwrap(), 1000),
         ["distribute"] => passes::distribute(&plan),

@@ -6,7 +6,8 @@ use std::fs;
 use std::path::Path;
 
 use hq_dsl::{Loader, compile, render};
-use hq_engine::compile::{compile_query, default_encodings};
+use hq_engine::compile::compile_query;
+use hq_engine::forms::default_encodings;
 use hq_engine::explain::explain;
 use hq_engine::planner::Target;
 use hq_plugin_bgv::backend::Bgv;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use hq_dsl::Query;
-use hq_engine::compile::default_encodings;
+use hq_engine::forms::default_encodings;
 use hq_engine::planner::Target;
 use hq_engine::sizes::sizes;
 use hq_plugin_sdk::host::EvaluatorPlugin;

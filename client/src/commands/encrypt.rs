@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use hq_dsl::Dataset;
-use hq_engine::compile::default_encodings;
+use hq_engine::forms::default_encodings;
 use hq_engine::dataset::{Manifest, PartFile, VERSION, hex_digest, part_file_name, write_manifest};
 use hq_engine::lower::{known_input, present_input};
 use hq_engine::passes::Encodings;
@@ -99,10 +99,10 @@ fn all_inputs(dataset: &Dataset, backend: &Backend, encodings: &Encodings) -> Ve
             InputForm::Columns => {
                 let (lo, hi) = column.domain.range();
                 let range = Range::new(lo, hi).unwrap_or(Range::BOOL);
-                inputs.push(Input { name: column.name.clone(), range, one_of: None, origin: Origin::Table });
+                inputs.push(Input { name: column.name.clone(), range, family: None, origin: Origin::Table });
                 if column.optional {
                     let name = known_input(&column.name);
-                    inputs.push(Input { name, range: Range::BOOL, one_of: None, origin: Origin::Table });
+                    inputs.push(Input { name, range: Range::BOOL, family: None, origin: Origin::Table });
                 }
             }
             InputForm::Parts => {

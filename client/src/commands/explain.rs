@@ -1,6 +1,6 @@
 //! `hq explain`: how a query runs on a backend.
 
-use hq_engine::compile::default_encodings;
+use hq_engine::forms::default_encodings;
 use hq_engine::planner::Target;
 
 use crate::backend::load_evaluator;

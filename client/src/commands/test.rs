@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use hq_dsl::{Example, Group, Mismatch, Value};
-use hq_engine::compile::default_encodings;
+use hq_engine::forms::default_encodings;
 use hq_engine::planner::Target;
 
 use crate::backend::Backend;

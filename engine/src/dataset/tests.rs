@@ -59,7 +59,7 @@ impl Folder {
             plan.declare(Input {
                 name: name.to_owned(),
                 range: Range::BOOL,
-                one_of: None,
+                family: None,
                 origin: Origin::Table,
             });
         }

@@ -1,5 +1,5 @@
-//! From logical columns to the parts a dataset holds: comparisons become products and sums of bits or
-//! one-hot flags, and values become sums of scaled bits.
+//! From logical columns to the parts a dataset holds: comparisons become products and sums of flags, and values
+//! become words, or sums of scaled flags.
 
 use std::collections::HashMap;
 
@@ -8,33 +8,51 @@ use hq_plugin_sdk::range::RangeSet;
 use hq_plugin_sdk::verify::{Invalid, ranges};
 
 use super::comparator::Comparator;
+use super::digits::Digits;
 use super::number;
 use super::presence::AtAbsence;
 use super::prune::prune;
 use crate::algebra::{Algebra, Result, rebuild};
-use crate::encoding::{Encoding, Part};
+use crate::encoding::{Encoding, Form, Part};
 use crate::lower::{PRESENT, present_input};
 
-/// The form of each column, by name.
+/// The forms of each column, by name.
 pub type Encodings = HashMap<String, Encoding>;
+
+/// How the values of columns enter sums, where the dataset leaves a choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Values {
+    /// In one piece, for a plaintext modulus that holds the sum.
+    Whole,
+    /// In the limbs that the dataset holds.
+    Limbs,
+    /// As flags, of which a sum in limbs takes as many as its modulus holds.
+    Flags,
+}
 
 /// Replaces every column, and every comparison of one, by its parts.
 ///
 /// # Errors
-/// A column without a form, or a value that leaves 62 bits.
-pub fn encode(plan: &Plan, encodings: &Encodings) -> Result<Plan> {
+/// A column without a form that serves, or a value that leaves 62 bits.
+pub fn encode(plan: &Plan, encodings: &Encodings, values: Values) -> Result<Plan> {
     let mut encoder = Encoder {
         source: plan,
         encodings,
+        values,
         comparators: HashMap::new(),
         absent: AtAbsence::default(),
         columns: columns(plan),
+        renamed: vec![None; plan.nodes().len()],
+        flags: HashMap::new(),
     };
     let source_ranges = ranges(plan)?;
     let encoded = rebuild(plan, |algebra, old, op| {
         let node = encoder.node(algebra, old, op)?;
         if let Some(&range) = source_ranges.get(old.index()) {
             algebra.narrow(node, range);
+        }
+        if let Some(place) = encoder.renamed.get_mut(old.index()) {
+            *place = Some(node);
         }
         Ok(node)
     })?;
@@ -45,9 +63,14 @@ pub fn encode(plan: &Plan, encodings: &Encodings) -> Result<Plan> {
 struct Encoder<'a> {
     source: &'a Plan,
     encodings: &'a Encodings,
+    values: Values,
     comparators: HashMap<String, Comparator>,
     absent: AtAbsence,
     columns: Vec<Columns>,
+    /// What the nodes of the source became.
+    renamed: Vec<Option<NodeId>>,
+    /// The same, made of flags alone.
+    flags: HashMap<NodeId, NodeId>,
 }
 
 /// Which columns a node depends on, as far as it matters.
@@ -68,16 +91,16 @@ impl Encoder<'_> {
             Some(Op::Member { arg, set }) => match self.column_of(*arg) {
                 Some(column) => self.member(algebra, &column, set),
                 None => {
-                    let Op::Member { arg: new, .. } = op else { return algebra.apply(op) };
-                    number::member(algebra, new, set)
+                    let value = self.flags_of(algebra, *arg)?;
+                    number::member(algebra, value, set)
                 }
             },
-            Some(Op::Less { .. }) => {
-                let Op::Less { left, right } = op else { return algebra.apply(op) };
+            Some(Op::Less { left, right }) => {
+                let (left, right) = (self.flags_of(algebra, *left)?, self.flags_of(algebra, *right)?);
                 number::less(algebra, left, right)
             }
-            Some(Op::Equal { .. }) => {
-                let Op::Equal { left, right } = op else { return algebra.apply(op) };
+            Some(Op::Equal { left, right }) => {
+                let (left, right) = (self.flags_of(algebra, *left)?, self.flags_of(algebra, *right)?);
                 number::equal(algebra, left, right)
             }
             Some(Op::Mul { left, right }) => {
@@ -88,7 +111,10 @@ impl Encoder<'_> {
                 if self.guards(*right, *left) {
                     return self.guarded(algebra, new_right, new_left);
                 }
-                algebra.mul(new_left, new_right)
+                match self.square(algebra, *left, *right)? {
+                    Some(square) => Ok(square),
+                    None => algebra.mul(new_left, new_right),
+                }
             }
             Some(Op::Linear(_) | Op::Relinearize { .. } | Op::ModSwitch { .. } | Op::Drop { .. }) | None => {
                 algebra.apply(op)
@@ -103,64 +129,115 @@ impl Encoder<'_> {
         }
         if let Some(column) = name.strip_suffix(".known") {
             let encoding = self.encoding(column)?;
-            let parts = encoding.parts(column);
-            return match encoding {
-                Encoding::Bits { .. } => match parts.last() {
-                    Some(known) => algebra.input(known.input.clone(), None),
+            return match self.parts(column, &Form::Levels)? {
+                _ if encoding.has_known() => match encoding.parts(column).pop() {
+                    Some(known) => algebra.input(known.input, None),
                     None => algebra.constant(1),
                 },
-                Encoding::OneHot { .. } => {
-                    let mut terms = Vec::with_capacity(parts.len());
-                    for part in parts {
-                        terms.push((1, algebra.input(part.input, None)?));
-                    }
-                    algebra.linear(0, terms)
+                Some(levels) => {
+                    let flags = self.nodes(algebra, levels)?;
+                    algebra.linear(0, flags.into_iter().map(|flag| (1, flag)))
                 }
+                None => algebra.constant(1),
             };
         }
-        match self.encoding(name)? {
-            Encoding::Bits { lo, .. } => {
-                let terms: Vec<(i64, NodeId)> = self
-                    .bits(algebra, name)?
-                    .into_iter()
-                    .zip(0_u32..)
-                    .map(|(bit, exponent)| (1 << exponent.min(62), bit))
-                    .collect();
-                algebra.linear(lo, terms)
-            }
-            Encoding::OneHot { lo, .. } => {
-                let mut terms = Vec::new();
-                for (part, value) in self.parts(name)?.into_iter().zip(lo..) {
-                    terms.push((value, algebra.input(part.input, None)?));
-                }
-                algebra.linear(0, terms)
-            }
+        let whole = |form: &&Form| matches!(form, Form::Word);
+        let forms = &self.encoding(name)?.forms;
+        match forms.iter().find(whole) {
+            Some(word) if self.values == Values::Whole => self.value_by(algebra, name, word),
+            word => match self.splitting_form(name, self.values != Values::Flags)? {
+                Some(form) => self.value_by(algebra, name, &form),
+                None => match word {
+                    Some(word) => self.value_by(algebra, name, word),
+                    None => Err(missing(name, "its value")),
+                },
+            },
         }
     }
 
-    fn encoding(&self, column: &str) -> Result<Encoding> {
-        self.encodings.get(column).copied().ok_or_else(|| Invalid {
+    /// The form whose parts make up the value, fewest parts first; flags alone where `numbers` is off.
+    fn splitting_form(&self, column: &str, numbers: bool) -> Result<Option<Form>> {
+        let encoding = self.encoding(column)?;
+        let serves = |form: &&Form| match form {
+            Form::Bits | Form::Levels | Form::OneHot { .. } | Form::Thermometer { .. } => true,
+            Form::Limbs { .. } => numbers,
+            Form::Word | Form::Square | Form::Cuts { .. } => false,
+        };
+        let parts = |form: &&Form| encoding.parts_of(column, form).len();
+        Ok(encoding.forms.iter().filter(serves).min_by_key(parts).cloned())
+    }
+
+    /// The value of a column as a combination of the parts of a form.
+    fn value_by(&self, algebra: &mut Algebra, column: &str, form: &Form) -> Result<NodeId> {
+        let encoding = self.encoding(column)?;
+        let parts = self.parts(column, form)?.unwrap_or_default();
+        let node = match form {
+            Form::OneHot { .. } | Form::Thermometer { .. } => {
+                let digits = self.digits(algebra, column)?.ok_or_else(|| missing(column, "its value"))?;
+                algebra.linear(encoding.lo, digits.value_terms())?
+            }
+            Form::Levels => {
+                let flags = self.nodes(algebra, parts)?;
+                algebra.linear(0, (encoding.lo..).zip(flags))?
+            }
+            Form::Word => {
+                let word = self.nodes(algebra, parts)?;
+                algebra.linear(0, word.into_iter().map(|word| (1, word)))?
+            }
+            Form::Bits | Form::Limbs { .. } => {
+                let width = if let Form::Limbs { bits } = form { *bits } else { 1 };
+                let terms = self.nodes(algebra, parts)?.into_iter().zip(0_u32..);
+                algebra.linear(encoding.lo, terms.map(|(part, index)| (1 << (index * width).min(62), part)))?
+            }
+            Form::Square | Form::Cuts { .. } => return Err(missing(column, "its value")),
+        };
+        Ok(node)
+    }
+
+    /// The square of a column that is held squared.
+    fn square(&self, algebra: &mut Algebra, left: NodeId, right: NodeId) -> Result<Option<NodeId>> {
+        let column = self.column_of(left).filter(|_| left == right && self.values == Values::Whole);
+        let Some(column) = column else { return Ok(None) };
+        match self.parts(&column, &Form::Square)?.and_then(|mut parts| parts.pop()) {
+            Some(part) => algebra.input(part.input, None).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn encoding(&self, column: &str) -> Result<&Encoding> {
+        self.encodings.get(column).ok_or_else(|| Invalid {
             place: column.to_owned(),
             reason: "the dataset does not hold this column".to_owned(),
         })
     }
 
-    /// The parts of a column or a parameter.
-    fn parts(&self, column: &str) -> Result<Vec<Part>> {
-        let mut parts = self.encoding(column)?.parts(column);
+    /// The parts of a column or a parameter in a form, if it is held so.
+    fn parts(&self, column: &str, form: &Form) -> Result<Option<Vec<Part>>> {
+        let encoding = self.encoding(column)?;
+        if !encoding.forms.contains(form) {
+            return Ok(None);
+        }
+        let mut parts = encoding.parts_of(column, form);
         let source = self.source.inputs.iter().find(|input| input.name == column);
         let origin = source.map_or(Origin::Table, |input| input.origin);
         parts.iter_mut().for_each(|part| part.input.origin = origin);
-        Ok(parts)
+        Ok(Some(parts))
     }
 
-    fn bits(&self, algebra: &mut Algebra, column: &str) -> Result<Vec<NodeId>> {
-        let Encoding::Bits { bits, .. } = self.encoding(column)? else { return Ok(Vec::new()) };
-        self.parts(column)?
-            .into_iter()
-            .take(usize::from(bits))
-            .map(|part| algebra.input(part.input, None))
-            .collect()
+    fn nodes(&self, algebra: &mut Algebra, parts: Vec<Part>) -> Result<Vec<NodeId>> {
+        parts.into_iter().map(|part| algebra.input(part.input, None)).collect()
+    }
+
+    /// The column's digits with their flags, if it is held so.
+    fn digits(&self, algebra: &mut Algebra, column: &str) -> Result<Option<Digits>> {
+        let encoding = self.encoding(column)?;
+        let held = encoding.forms.iter().find_map(|form| match form {
+            Form::OneHot { bases } | Form::Thermometer { bases } => Some((form, bases)),
+            _ => None,
+        });
+        let Some((form, bases)) = held else { return Ok(None) };
+        let flags = self.nodes(algebra, self.parts(column, form)?.unwrap_or_default())?;
+        Ok(Some(Digits::new(encoding.size(), bases, matches!(form, Form::OneHot { .. }), flags)))
     }
 
     /// A column whose value the node is.
@@ -170,26 +247,108 @@ impl Encoder<'_> {
         self.encodings.contains_key(name).then(|| name.clone())
     }
 
-    fn member(&mut self, algebra: &mut Algebra, column: &str, set: &RangeSet) -> Result<NodeId> {
-        match self.encoding(column)? {
-            Encoding::OneHot { lo, .. } => {
-                let mut terms = Vec::new();
-                for (part, value) in self.parts(column)?.into_iter().zip(lo..) {
-                    if set.contains(value) {
-                        terms.push((1, algebra.input(part.input, None)?));
-                    }
+    /// A value of the source as a combination of flags, to be compared bit by bit.
+    fn flags_of(&mut self, algebra: &mut Algebra, old: NodeId) -> Result<NodeId> {
+        if let Some(&known) = self.flags.get(&old) {
+            return Ok(known);
+        }
+        let undefined =
+            || Invalid { place: old.to_string(), reason: "operand is not defined above".to_owned() };
+        let renamed = self.renamed.get(old.index()).copied().flatten().ok_or_else(undefined)?;
+        let made = match self.source.op(old) {
+            Some(Op::Input { .. }) => match self.column_of(old) {
+                Some(column) => match self.splitting_form(&column, false)? {
+                    Some(form) => self.value_by(algebra, &column, &form)?,
+                    None => return Err(missing(&column, "a comparison with what is computed")),
+                },
+                None => renamed,
+            },
+            Some(Op::Linear(linear)) => {
+                let linear = linear.clone();
+                let mut terms = Vec::with_capacity(linear.terms().len());
+                for &(coefficient, term) in linear.terms() {
+                    terms.push((coefficient, self.flags_of(algebra, term)?));
                 }
-                algebra.linear(0, terms)
+                algebra.linear(linear.constant(), terms)?
             }
-            Encoding::Bits { lo, .. } => {
-                let parts = self.bits(algebra, column)?;
-                let top = self.source.inputs.iter().find(|input| input.name == column);
-                let hi = top.map_or(lo, |input| input.range.hi());
-                let comparator =
-                    self.comparators.entry(column.to_owned()).or_insert_with(|| Comparator::new(parts));
-                comparator.member(algebra, set, lo, hi)
+            Some(&Op::Mul { left, right }) if algebra.range(renamed) != hq_plugin_sdk::range::Range::BOOL => {
+                if self.guards(left, right) || self.guards(right, left) {
+                    // A guard cost no product; what it made may hold numbers, which flags replace.
+                    let (known, value) = if self.guards(left, right) { (left, right) } else { (right, left) };
+                    let (known, value) = (self.flags_of(algebra, known)?, self.flags_of(algebra, value)?);
+                    self.guarded(algebra, known, value)?
+                } else {
+                    let (left, right) = (self.flags_of(algebra, left)?, self.flags_of(algebra, right)?);
+                    algebra.mul(left, right)?
+                }
+            }
+            _ => renamed,
+        };
+        let range = algebra.range(renamed);
+        algebra.narrow(made, range);
+        self.flags.insert(old, made);
+        Ok(made)
+    }
+
+    /// Membership of a column's value in a set, by the form that needs fewest products.
+    fn member(&mut self, algebra: &mut Algebra, column: &str, set: &RangeSet) -> Result<NodeId> {
+        let encoding = self.encoding(column)?.clone();
+        if let Some(levels) = self.parts(column, &Form::Levels)? {
+            let flags = self.nodes(algebra, levels)?;
+            let inside = (encoding.lo..).zip(flags).filter(|&(value, _)| set.contains(value));
+            return algebra.linear(0, inside.map(|(_, flag)| (1, flag)));
+        }
+        let cuts = encoding.forms.iter().find_map(|form| if let Form::Cuts { at } = form { Some(at) } else { None });
+        if let Some(at) = cuts
+            && encoding.cuts_decide(at, set)
+        {
+            return self.member_by_cuts(algebra, column, &encoding, at, set);
+        }
+        if let Some(digits) = self.digits(algebra, column)? {
+            let inside = set.ranges().iter().map(|range| {
+                let from = range.lo().max(encoding.lo).abs_diff(encoding.lo);
+                // What lies above the largest value does not occur.
+                let to = if range.hi() >= encoding.hi { u64::MAX } else { range.hi().abs_diff(encoding.lo) };
+                (from, to)
+            });
+            return digits.member(algebra, &inside.collect::<Vec<_>>());
+        }
+        let Some(bits) = self.parts(column, &Form::Bits)? else {
+            return Err(missing(column, "this comparison"));
+        };
+        let bits = self.nodes(algebra, bits)?;
+        let comparator = self.comparators.entry(column.to_owned()).or_insert_with(|| Comparator::new(bits));
+        comparator.member(algebra, set, encoding.lo, encoding.hi)
+    }
+
+    fn member_by_cuts(
+        &self,
+        algebra: &mut Algebra,
+        column: &str,
+        encoding: &Encoding,
+        at: &[i64],
+        set: &RangeSet,
+    ) -> Result<NodeId> {
+        let form = Form::Cuts { at: at.to_vec() };
+        let parts = self.parts(column, &form)?.unwrap_or_default();
+        let reaches = |algebra: &mut Algebra, cut: i64| -> Result<Option<NodeId>> {
+            match at.binary_search(&cut).ok().and_then(|index| parts.get(index)) {
+                Some(part) => algebra.input(part.input.clone(), None).map(Some),
+                None => Ok(None),
+            }
+        };
+        let (mut constant, mut terms) = (0, Vec::new());
+        for range in set.ranges() {
+            if range.lo() <= encoding.lo {
+                constant += 1;
+            } else {
+                terms.extend(reaches(algebra, range.lo())?.map(|flag| (1, flag)));
+            }
+            if range.hi() < encoding.hi {
+                terms.extend(reaches(algebra, range.hi().saturating_add(1))?.map(|flag| (-1, flag)));
             }
         }
+        algebra.linear(constant, terms)
     }
 
     /// Whether `known` is the presence flag of the only column that `guarded` reads.
@@ -207,6 +366,13 @@ impl Encoder<'_> {
             Some(c) => algebra.linear(-c, [(1, g), (c, known)]),
             None => algebra.mul(known, g),
         }
+    }
+}
+
+fn missing(column: &str, use_of_it: &str) -> Invalid {
+    Invalid {
+        place: column.to_owned(),
+        reason: format!("the dataset holds no form of `{column}` that serves for {use_of_it}"),
     }
 }
 

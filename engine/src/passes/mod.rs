@@ -3,6 +3,7 @@
 
 mod balance;
 mod comparator;
+mod digits;
 mod distribute;
 mod encode;
 mod limbs;
@@ -13,7 +14,7 @@ mod prune;
 
 pub use balance::{Depths, balance};
 pub use distribute::distribute;
-pub use encode::{Encodings, encode};
+pub use encode::{Encodings, Values, encode};
 pub use limbs::{limbs, span};
 pub use place::{Cut, choices, place, stage_shapes};
 pub use presence::presence;

@@ -3,9 +3,9 @@
 //! A value becomes `lo + sum of 2^i b_i`. Columns of digits are compressed three to two by full adders and
 //! then added with a carry tree (Sklansky 1960), so that the depth grows with the logarithm of the width.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use hq_plugin_sdk::plan::{NodeId, Op};
+use hq_plugin_sdk::plan::{Family, NodeId, Op};
 use hq_plugin_sdk::range::{Range, RangeSet};
 use hq_plugin_sdk::verify::Invalid;
 
@@ -99,20 +99,25 @@ fn columns(algebra: &mut Algebra, value: NodeId) -> Result<Columns> {
     match algebra.plan().op(value).cloned() {
         Some(Op::Linear(linear)) => {
             let mut sum = Columns { lo: linear.constant(), digits: Vec::new() };
-            let mut exclusive: HashMap<String, Vec<(i64, NodeId)>> = HashMap::new();
+            let mut exclusive: BTreeMap<String, Vec<(i64, NodeId)>> = BTreeMap::new();
+            let mut nested: BTreeMap<String, BTreeMap<u32, (i64, NodeId)>> = BTreeMap::new();
             for &(coefficient, node) in linear.terms() {
-                match algebra.exclusion_mark(node).cloned() {
-                    Some(mark) => exclusive.entry(mark).or_default().push((coefficient, node)),
+                match algebra.family(node).cloned() {
+                    Some(Family::OneOf(name)) => exclusive.entry(name).or_default().push((coefficient, node)),
+                    Some(Family::Nested(name, rank)) => {
+                        nested.entry(name).or_default().insert(rank, (coefficient, node));
+                    }
                     None => {
                         let digits = columns(algebra, node)?;
                         sum.add_scaled(algebra, &digits, coefficient)?;
                     }
                 }
             }
-            let mut marks: Vec<_> = exclusive.into_iter().collect();
-            marks.sort();
-            for (_, terms) in marks {
+            for terms in exclusive.into_values() {
                 sum.add_exclusive(algebra, &terms)?;
+            }
+            for terms in nested.into_values() {
+                sum.add_nested(algebra, &terms.into_values().collect::<Vec<_>>())?;
             }
             Ok(sum)
         }
@@ -199,6 +204,36 @@ impl Columns {
             }
             if !flags.is_empty() {
                 let digit = algebra.linear(constant, flags)?;
+                algebra.narrow(digit, Range::BOOL);
+                self.digit(bit, digit);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Columns {
+    /// Adds multiples of flags of which the first few hold: each digit of the result is a sum of flags.
+    fn add_nested(&mut self, algebra: &mut Algebra, terms: &[(i64, NodeId)]) -> Result<()> {
+        // The value once so many flags hold.
+        let mut values = vec![0_i64];
+        for &(coefficient, _) in terms {
+            let last = values.last().copied().unwrap_or(0);
+            values.push(last.checked_add(coefficient).ok_or_else(too_wide)?);
+        }
+        let least = values.iter().copied().min().unwrap_or(0);
+        self.lo = self.lo.checked_add(least).ok_or_else(too_wide)?;
+        for bit in 0..62 {
+            let states: Vec<i64> =
+                values.iter().map(|value| i64::from(value.abs_diff(least) >> bit & 1 == 1)).collect();
+            let steps = states.windows(2).zip(terms).filter_map(|(pair, &(_, node))| {
+                let step = pair.last()? - pair.first()?;
+                (step != 0).then_some((step, node))
+            });
+            let steps: Vec<(i64, NodeId)> = steps.collect();
+            let first = states.first().copied().unwrap_or(0);
+            if first != 0 || !steps.is_empty() {
+                let digit = algebra.linear(first, steps)?;
                 algebra.narrow(digit, Range::BOOL);
                 self.digit(bit, digit);
             }

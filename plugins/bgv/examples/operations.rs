@@ -50,7 +50,7 @@ fn plan(
             builder.declare(Input {
                 name: format!("x{i}"),
                 range: Range::BOOL,
-                one_of: None,
+                family: None,
                 origin: Origin::Table,
             })
         })

@@ -60,7 +60,7 @@ fn circuit(rns: &RnsParameters, flood_bits: u32, release: u8) -> Plan {
     builder.plan_mut().release = Some(Release { level: Level(release), flood_bits });
     let range = Range::new(-3, 3).unwrap();
     let ids = ["a", "b", "c"].map(|name| {
-        builder.declare(Input { name: name.to_owned(), range, one_of: None, origin: Origin::Table })
+        builder.declare(Input { name: name.to_owned(), range, family: None, origin: Origin::Table })
     });
     let top = Level(4);
     let [a, b, c] = ids.map(|input| builder.push(Op::Input { input, level: Some(top) }));
@@ -237,7 +237,7 @@ fn squarings_in_narrow_limbs_are_right_where_the_bound_says_so() {
         builder.plan_mut().release = Some(Release { level: Level(0), flood_bits: 0 });
         let range = Range::new(-1, 1).unwrap();
         let input =
-            builder.declare(Input { name: "x".to_owned(), range, one_of: None, origin: Origin::Table });
+            builder.declare(Input { name: "x".to_owned(), range, family: None, origin: Origin::Table });
         let mut x = builder.push(Op::Input { input, level: Some(Level(5)) });
         for _ in 0..5 {
             let square = builder.push(Op::Mul { left: x, right: x });

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use hq_plugin_sdk::backend::{BackendError, Fault, Session};
 use hq_plugin_sdk::frame::Kind;
 use hq_plugin_sdk::parameters::Parameters;
-use hq_plugin_sdk::plan::{Input, Origin, Plan};
+use hq_plugin_sdk::plan::{Family, Input, Origin, Plan};
 use hq_plugin_sdk::range::Range;
 use hq_plugin_sdk::verify::verify;
 
@@ -24,6 +24,7 @@ pub struct ClearSession {
     inputs: Vec<Input>,
     /// Inputs of which at most one is not zero in a row.
     exclusive: Vec<Vec<usize>>,
+    nested: Vec<[usize; 2]>,
     rows_per_block: usize,
     scratch: Vec<i64>,
     /// Sums of one tile, which fit by the choice of its length.
@@ -54,6 +55,7 @@ impl ClearSession {
             code,
             inputs: plan.inputs.clone(),
             exclusive: exclusive_groups(&plan.inputs),
+            nested: nested_pairs(&plan.inputs),
             rows_per_block: usize::try_from(rows_per_block).unwrap_or(usize::MAX),
             scratch: vec![0; layout.scratch],
             tile_sums: vec![0; layout.sums],
@@ -122,6 +124,15 @@ impl ClearSession {
                 )));
             }
         }
+        for pair in &self.nested {
+            let [Some(lower), Some(higher)] = pair.map(|input| columns.get(input)) else { continue };
+            let breaks = |(lower, higher): (&[u8; NUMBER_BYTES], &[u8; NUMBER_BYTES])| {
+                *lower == [0; NUMBER_BYTES] && *higher != [0; NUMBER_BYTES]
+            };
+            if let Some(row) = lower.iter().zip(higher.iter()).position(breaks) {
+                return Err(refuse(format!("row {row} of the block breaks the order of nested inputs")));
+            }
+        }
         Ok(columns)
     }
 }
@@ -129,11 +140,27 @@ impl ClearSession {
 fn exclusive_groups(inputs: &[Input]) -> Vec<Vec<usize>> {
     let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (index, input) in inputs.iter().enumerate() {
-        if let Some(mark) = &input.one_of {
-            groups.entry(mark).or_default().push(index);
+        if let Some(Family::OneOf(name)) = &input.family {
+            groups.entry(name).or_default().push(index);
         }
     }
     groups.into_values().collect()
+}
+
+/// Pairs of flags of neighbouring ranks, the lower first.
+fn nested_pairs(inputs: &[Input]) -> Vec<[usize; 2]> {
+    let mut groups: BTreeMap<&str, Vec<(u32, usize)>> = BTreeMap::new();
+    for (index, input) in inputs.iter().enumerate() {
+        if let Some(Family::Nested(name, rank)) = &input.family {
+            groups.entry(name).or_default().push((*rank, index));
+        }
+    }
+    let mut pairs = Vec::new();
+    for mut group in groups.into_values() {
+        group.sort_unstable();
+        pairs.extend(group.windows(2).filter_map(|pair| Some([pair.first()?.1, pair.last()?.1])));
+    }
+    pairs
 }
 
 /// The first value outside a range. All are looked at before any is named: that has no branch per value.

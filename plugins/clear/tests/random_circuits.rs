@@ -44,7 +44,7 @@ fn circuit(inputs: &[Range], recipes: &[Recipe], sums: &[bool]) -> Plan {
         let input = builder.declare(Input {
             name: format!("i{index}"),
             range: *range,
-            one_of: None,
+            family: None,
             origin: Origin::Table,
         });
         nodes.push(builder.push(Op::Input { input, level: None }));
@@ -176,7 +176,7 @@ fn long_operations() {
             let input = builder.declare(Input {
                 name: format!("i{index}"),
                 range: Range::new(-5, 999).unwrap(),
-                one_of: None,
+                family: None,
                 origin: Origin::Table,
             });
             builder.push(Op::Input { input, level: None })
@@ -197,7 +197,7 @@ fn a_thousand_sums() {
     let mut builder = Builder::new(1 << 20);
     let inputs = [("time", Range::new(0, 3000).unwrap()), ("event", Range::BOOL)].map(|(name, range)| {
         let input =
-            builder.declare(Input { name: name.to_owned(), range, one_of: None, origin: Origin::Table });
+            builder.declare(Input { name: name.to_owned(), range, family: None, origin: Origin::Table });
         builder.push(Op::Input { input, level: None })
     });
     for step in 0..1000 {
@@ -236,6 +236,13 @@ fn what_the_plan_says_of_rows_is_checked() {
         &[vec![0, 1, 1], vec![1, 0, 1]],
     );
     assert_eq!(exclusive.message, "row 2 of the block sets two inputs that exclude each other");
+
+    let nested = refusal(
+        "hq-plan 1\nrows 9\ninput a 0..1 nested x 1\ninput b 0..1 nested x 2\n%0 = input a\n%1 = input b\n\
+         %2 = linear 0 1*%0 -1*%1\nsum %2 0..1\n",
+        &[vec![1, 0, 0], vec![1, 0, 1]],
+    );
+    assert_eq!(nested.message, "row 2 of the block breaks the order of nested inputs");
 
     let uneven = refusal(
         "hq-plan 1\nrows 9\ninput a 0..1\ninput b 0..1\n%0 = input a\nsum %0 0..1\n",

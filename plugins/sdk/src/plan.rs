@@ -78,10 +78,19 @@ pub struct Input {
     pub name: String,
     /// Values that may occur.
     pub range: Range,
-    /// Inputs with the same mark exclude each other: in a row at most one of them is not zero.
-    pub one_of: Option<String>,
+    /// What its values have to do with those of other inputs.
+    pub family: Option<Family>,
     /// Whose values they are.
     pub origin: Origin,
+}
+
+/// Flags that belong together, under a name without white space.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Family {
+    /// Inputs with the same name exclude each other: in a row at most one of them is not zero.
+    OneOf(String),
+    /// Flags with the same name hold in order: where that of a rank is 1, so are those of all lower ranks.
+    Nested(String, u32),
 }
 
 /// Where the values of an input come from.

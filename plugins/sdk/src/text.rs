@@ -17,7 +17,7 @@
 use std::collections::HashMap;
 use std::fmt::{self, Write as _};
 
-use crate::plan::{Aggregate, Builder, Input, Level, Linear, NodeId, Op, Origin, Plan, Release, Sum, SumId};
+use crate::plan::{Aggregate, Builder, Family, Input, Level, Linear, NodeId, Op, Origin, Plan, Release, Sum, SumId};
 use crate::range::{Range, RangeSet};
 
 /// First line of every plan.
@@ -91,8 +91,10 @@ fn write_header(plan: &Plan, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
     for input in &plan.inputs {
         write!(f, "input {} {}", input.name, input.range)?;
-        if let Some(mark) = &input.one_of {
-            write!(f, " one_of {mark}")?;
+        match &input.family {
+            Some(Family::OneOf(name)) => write!(f, " one_of {name}")?,
+            Some(Family::Nested(name, rank)) => write!(f, " nested {name} {rank}")?,
+            None => {}
         }
         match input.origin {
             Origin::Table => f.write_str("\n")?,
@@ -203,10 +205,7 @@ impl Reader {
                     Some(rest) => (rest, Origin::Parameter),
                     None => (rest, Origin::Table),
                 };
-                let (rest, one_of) = match rest.split_once(" one_of ") {
-                    Some((rest, mark)) => (rest, Some(mark.to_owned())),
-                    None => (rest, None),
-                };
+                let (rest, family) = family_of(rest)?;
                 let (name, range) = rest.split_once(' ').ok_or("expected `input NAME LO..HI`")?;
                 if self.inputs.contains_key(name) {
                     return Err(format!("input `{name}` is declared twice"));
@@ -214,7 +213,7 @@ impl Reader {
                 let id = self.builder.declare(Input {
                     name: name.to_owned(),
                     range: range_of(range)?,
-                    one_of,
+                    family,
                     origin,
                 });
                 self.inputs.insert(name.to_owned(), id);
@@ -325,6 +324,17 @@ fn number<T: std::str::FromStr>(text: &str) -> Line<T> {
 
 fn level_of(text: &str) -> Line<Level> {
     number(text.strip_prefix('@').ok_or_else(|| format!("`{text}` is not a level `@L`"))?).map(Level)
+}
+
+/// The family at the end of an input's line, and what stands before it.
+fn family_of(line: &str) -> Line<(&str, Option<Family>)> {
+    if let Some((rest, name)) = line.split_once(" one_of ") {
+        return Ok((rest, Some(Family::OneOf(name.to_owned()))));
+    }
+    let Some((rest, nested)) = line.split_once(" nested ") else { return Ok((line, None)) };
+    let (name, rank) = nested.split_once(' ').ok_or("expected `nested NAME RANK`")?;
+    let rank = rank.parse().map_err(|_| format!("`{rank}` is no rank"))?;
+    Ok((rest, Some(Family::Nested(name.to_owned(), rank))))
 }
 
 fn range_of(text: &str) -> Line<Range> {

@@ -13,7 +13,7 @@
 use std::collections::HashMap;
 
 use crate::parameters::Parameters;
-use crate::plan::{Level, Linear, NodeId, Op, Plan};
+use crate::plan::{Family, Level, Linear, NodeId, Op, Plan};
 use crate::range::Range;
 
 /// The first invariant that does not hold, and where.
@@ -84,33 +84,48 @@ pub fn range_of(plan: &Plan, ranges: &[Range], node: NodeId, op: &Op) -> Result<
     Ok(range)
 }
 
-/// Terms whose inputs exclude each other count once: the hull of zero and each of them.
+/// Terms whose inputs exclude each other count once: the hull of zero and each of them. Of nested flags the first
+/// few hold: the hull of the sums of the first coefficients.
 fn linear_range(
     plan: &Plan,
     linear: &Linear,
     of: impl Fn(NodeId) -> Result<Range, Invalid>,
 ) -> Result<Option<Range>, Invalid> {
-    let mut exclusive: HashMap<&str, Range> = HashMap::new();
+    let mut families: HashMap<(&str, bool), Vec<(u32, Range)>> = HashMap::new();
     let mut sum = Some(Range::single(linear.constant()));
     for &(coefficient, term) in linear.terms() {
-        let Some(scaled) = of(term)?.mul(Range::single(coefficient)) else { return Ok(None) };
-        match exclusion_mark(plan, term) {
-            Some(mark) => {
-                let hull = exclusive.entry(mark).or_insert(Range::single(0));
-                *hull = hull.hull(scaled);
+        let range = of(term)?;
+        let Some(scaled) = range.mul(Range::single(coefficient)) else { return Ok(None) };
+        match family(plan, term) {
+            Some(Family::OneOf(name)) => families.entry((name, false)).or_default().push((0, scaled)),
+            Some(Family::Nested(name, rank)) if range == Range::BOOL => {
+                // No rank is 0 here, which is that of flags that exclude each other.
+                let step = Range::single(coefficient);
+                families.entry((name, true)).or_default().push((rank.saturating_add(1), step));
             }
-            None => sum = sum.and_then(|sum| sum.add(scaled)),
+            Some(Family::Nested(..)) | None => sum = sum.and_then(|sum| sum.add(scaled)),
         }
     }
-    Ok(exclusive.values().fold(sum, |sum, hull| sum.and_then(|sum| sum.add(*hull))))
+    for mut steps in families.into_values() {
+        steps.sort_unstable_by_key(|&(rank, _)| rank);
+        let (mut hull, mut first_few) = (Range::single(0), Some(Range::single(0)));
+        for (rank, step) in steps {
+            if rank > 0 {
+                first_few = first_few.and_then(|sum| sum.add(step));
+            }
+            hull = hull.hull(if rank > 0 { first_few.unwrap_or(hull) } else { step });
+        }
+        sum = sum.and_then(|sum| first_few.and(sum.add(hull)));
+    }
+    Ok(sum)
 }
 
-/// The mark of the exclusive inputs that a node reads directly.
-fn exclusion_mark(plan: &Plan, mut node: NodeId) -> Option<&str> {
+/// The family of the input that a node reads directly.
+fn family(plan: &Plan, mut node: NodeId) -> Option<&Family> {
     // No valid plan goes down more often than there are levels; one that is not must end here too.
     for _ in 0..=usize::from(u8::MAX) {
         match plan.op(node)? {
-            Op::Input { input, .. } => return plan.inputs.get(input.index())?.one_of.as_deref(),
+            Op::Input { input, .. } => return plan.inputs.get(input.index())?.family.as_ref(),
             Op::Relinearize { arg } | Op::ModSwitch { arg } | Op::Drop { arg, .. } => node = *arg,
             Op::Member { .. } | Op::Less { .. } | Op::Equal { .. } | Op::Linear(_) | Op::Mul { .. } => {
                 return None;

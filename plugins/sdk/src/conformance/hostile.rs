@@ -88,7 +88,7 @@ fn plans(subject: &Subject, case: &Case, report: &mut Report) {
     let mut too_wide = Builder::like(&case.plan);
     let range = Range::new(-(1 << 40), 1 << 40).unwrap_or(Range::BOOL);
     let input =
-        too_wide.declare(Input { name: "wide".to_owned(), range, one_of: None, origin: Origin::Table });
+        too_wide.declare(Input { name: "wide".to_owned(), range, family: None, origin: Origin::Table });
     let level =
         case.plan.nodes().iter().find_map(|op| if let Op::Input { level, .. } = op { *level } else { None });
     let wide = too_wide.push(Op::Input { input, level });
@@ -146,7 +146,7 @@ fn plans(subject: &Subject, case: &Case, report: &mut Report) {
     let input = builder.declare(Input {
         name: "other".to_owned(),
         range: Range::BOOL,
-        one_of: None,
+        family: None,
         origin: Origin::Table,
     });
     let node = builder.push(Op::Input { input, level: None });
