@@ -14,9 +14,8 @@ mod pointwise;
 pub use combine::{Scaled, Source, convert, inner_products, linear, linear_accumulate, quotients};
 pub use convolve::{MAX_PARTS, convolve, convolve_accumulate};
 pub use pointwise::{
-    Pair, add_assign, convolve, convolve_accumulate, count_bounds, lift, mul_accumulate, mul_assign,
-    reduce_words, scale_add_assign, scale_assign, scale_sub_into, sub_assign, sum, tensor, tensor_accumulate,
-    unpack_row,
+    Pair, add_assign, count_bounds, lift, mul_accumulate, mul_assign, reduce_words, scale_add_assign,
+    scale_assign, scale_sub_into, sub_assign, sum, tensor, tensor_accumulate, unpack_row,
 };
 
 /// 2^52: adding it moves an integer into the low bits of a double.

@@ -259,34 +259,3 @@ pub fn count_bounds(words: &[u64], bounds: &[u64], counts: &mut [i64]) {
         },
     );
 }
-
-/// `out[k] = sum over i + j = k of a_i b_j mod q`.
-pub fn convolve(q: Modulus, a: &[&[u64]], b: &[&[u64]], out: &mut [&mut [u64]]) {
-    for (k, out) in out.iter_mut().enumerate() {
-        out.fill(0);
-        for (i, a) in a.iter().enumerate() {
-            if let Some(b) = k.checked_sub(i).and_then(|j| b.get(j)) {
-                mul_accumulate(q, out, a, b);
-            }
-        }
-    }
-}
-
-/// Adds `coefficient` times parts 1.. of the product to `tail` and returns `coefficient` times the sum over all
-/// slots of part 0, mod q.
-pub fn convolve_accumulate(
-    q: Modulus,
-    coefficient: i64,
-    a: &[&[u64]],
-    b: &[&[u64]],
-    tail: &mut [&mut [u64]],
-) -> u64 {
-    let mut product: Vec<Vec<u64>> = vec![vec![0; a[0].len()]; a.len() + b.len() - 1];
-    let mut views: Vec<&mut [u64]> = product.iter_mut().map(Vec::as_mut_slice).collect();
-    convolve(q, a, b, &mut views);
-    let factor = q.factor(q.residue(i128::from(coefficient)));
-    for (tail, product) in tail.iter_mut().zip(&product[1..]) {
-        scale_add_assign(q, tail, product, factor);
-    }
-    q.mul(sum(q, &product[0]), q.residue(i128::from(coefficient)))
-}
