@@ -1,6 +1,9 @@
 //! Whole plans on small and real parameters: right sums, and noise within the canonical-norm bounds.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests stop at the first surprise")]
 
+mod parts;
+mod state;
+
 use std::sync::Arc;
 
 use hq_plugin_sdk::parameters::{Parameters, RnsParameters, RnsRequest};
@@ -11,21 +14,35 @@ use rand::rngs::ChaCha20Rng;
 
 use crate::decrypt::decrypt;
 use crate::encrypt::encrypt;
+use crate::evaluation_key::EvaluationKey;
 use crate::execute::Session;
-use crate::key::{EvaluationKey, SecretKey, canonical_norm, generate};
+use crate::key::{SecretKey, canonical_norm, generate};
 use crate::measure::measure;
 use crate::params::{Params, resolve};
 use crate::sample::ERROR_STDDEV;
 use crate::schedule::Mode;
 
 fn request(degree: u32, t: u64, bits: &[u32], special: &[u32], digit: u32, security: u32) -> RnsParameters {
+    with_powers(2, degree, t, bits, special, digit, security)
+}
+
+/// With keys for the powers of the secret up to `powers`.
+fn with_powers(
+    powers: u32,
+    degree: u32,
+    t: u64,
+    bits: &[u32],
+    special: &[u32],
+    digit: u32,
+    security: u32,
+) -> RnsParameters {
     resolve(&RnsRequest {
         ring_degree: degree,
         min_plaintext_modulus: t,
         modulus_bits: bits.to_vec(),
         special_bits: special.to_vec(),
         digit_limbs: digit,
-        relinearization_degree: 2,
+        relinearization_degree: powers,
         security_bits: security,
     })
     .unwrap()
@@ -169,11 +186,13 @@ fn bounds(plan: &Plan, params: &Params, secret_norm: f64) -> Vec<f64> {
             Op::Mul { left, right } => of(left) * of(right),
             Op::Relinearize { arg } => {
                 let digits = crate::key::digits(params, limbs);
+                let powers = f64::from(shapes[arg.index()].parts - 2);
                 let largest: f64 = (0..digits)
                     .map(|digit| crate::key::digit_range(params, digit, limbs).map(prime).product())
                     .fold(0.0, f64::max);
                 of(arg)
-                    + digits as f64 * t * D * D * n * ERROR_STDDEV * largest / (12f64.sqrt() * special)
+                    + powers * digits as f64 * t * D * D * n * ERROR_STDDEV * largest
+                        / (12f64.sqrt() * special)
                     + rounding * (1.0 + secret_norm)
             }
             Op::ModSwitch { arg } => {
@@ -197,7 +216,7 @@ fn measured_noise_is_within_the_canonical_bounds() {
         let inputs = encrypt_rows(&mut keys, &table);
         let block: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
         let measured = measure(&keys.secret, Arc::clone(&keys.evaluation), &plan, &[block]).unwrap();
-        let norm = canonical_norm(keys.secret.coefficients());
+        let norm = canonical_norm(keys.secret.params(), keys.secret.coefficients());
         let bounds = bounds(&plan, keys.secret.params(), norm);
         for (index, (&bits, bound)) in measured.node_max_bits.iter().zip(&bounds).enumerate() {
             assert!(bits <= bound.log2(), "N = {}, node {index}: {bits} > {}", rns.ring_degree, bound.log2());
@@ -249,7 +268,7 @@ fn squarings_in_narrow_limbs_are_right_where_the_bound_says_so() {
         let column: Vec<i64> = (0..256).map(|row| row % 3 - 1).collect();
         let frame = encrypt(&keys.secret, &column, 6, &mut keys.rng).unwrap();
         let params = Arc::clone(keys.secret.params());
-        let bounds = bounds(&plan, &params, canonical_norm(keys.secret.coefficients()));
+        let bounds = bounds(&plan, &params, canonical_norm(keys.secret.params(), keys.secret.coefficients()));
         let shapes = hq_plugin_sdk::verify::shapes(&plan).unwrap();
         let half = |node: usize| rns.log2_q(usize::from(shapes[node].level.0)) - 1.0;
         let certified = bounds.iter().enumerate().all(|(node, bound)| bound.log2() < half(node));
