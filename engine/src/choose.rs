@@ -106,10 +106,12 @@ impl Search<'_> {
             }
         }
         settings.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+        if std::env::var_os("HQ_DEBUG").is_some() { for (c,s) in &settings { eprintln!("quick N={} t={} nodes={} sums={} cost={:.3}", s.limit.ring_degree, s.modulus, s.shaped.plan.nodes().len(), s.shaped.plan.sums.len(), c/1e9); } }
         let mut starts: Vec<Vec<Cut>> = Vec::new();
         let mut found: Vec<(Setting<'_>, Found<Priced<Wish>>)> = Vec::new();
         for &(_, setting) in settings.iter().take(SEARCHED) {
             if let Some(best) = self.wished(setting, &starts, usize::MAX) {
+                if std::env::var_os("HQ_DEBUG").is_some() { let n=|c: Cut| passes::choices(&setting.shaped.plan).iter().filter(|x| best.cuts[x.index()]==c).count(); eprintln!("full N={} t={} cost={:.3} lazy {} relin {} switch {} limbs {:?} bits {:?} special {:?} w {} rel {} exact {}", setting.limit.ring_degree, setting.modulus, best.cost/1e9, n(Cut::Lazy), n(Cut::Relinearize), n(Cut::Switch), best.made.chain.chain.limbs, best.made.chain.modulus_bits, best.made.chain.special_bits, best.made.chain.digit_limbs, best.made.chain.chain.release, best.exact); }
                 starts.push(best.cuts.clone());
                 found.push((setting, best));
             }
@@ -315,13 +317,18 @@ impl Search<'_> {
             // t is 1 modulo 2N; larger ones are rounded up, so that few placements are tried.
             .map(|wish| wish.saturating_sub(1).div_ceil(step).max(1))
             .map(|multiple| if multiple <= 4 { multiple } else { multiple.next_power_of_two() })
-            .map(|multiple| multiple.saturating_mul(step).saturating_add(1))
-            .filter(|&modulus| modulus < most)
+            .filter_map(|multiple| next_prime(multiple.checked_mul(step)?.checked_add(1)?, step, most))
             .collect();
         moduli.sort_unstable();
         moduli.dedup();
         moduli
     }
+}
+
+/// The first prime from `least` on in steps, below `most`, so that a backend that takes the next one takes it.
+fn next_prime(least: u64, step: u64, most: u64) -> Option<u64> {
+    let is_prime = |n: u64| n > 1 && (2..=n.isqrt()).all(|divisor| !n.is_multiple_of(divisor));
+    std::iter::successors(Some(least), |n| n.checked_add(step)).take_while(|&n| n < most).find(|&n| is_prime(n))
 }
 
 fn depth(error: &PlanError) -> u32 {

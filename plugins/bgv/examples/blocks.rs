@@ -115,7 +115,7 @@ fn plan(case: &Case, parameters: &Parameters) -> Plan {
         .map(|i| {
             let name = format!("x{i}");
             let input =
-                builder.declare(Input { name, range: Range::BOOL, one_of: None, origin: Origin::Table });
+                builder.declare(Input { name, range: Range::BOOL, family: None, origin: Origin::Table });
             builder.push(Op::Input { input, level: Some(top) })
         })
         .collect();

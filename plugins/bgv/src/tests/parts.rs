@@ -16,7 +16,7 @@ fn begin(rns: &RnsParameters, inputs: usize) -> (Builder, Vec<hq_plugin_sdk::pla
     builder.plan_mut().release = Some(Release { level: Level(1), flood_bits: 8 });
     let range = Range::new(-1, 1).unwrap();
     let declare = |i: usize| {
-        builder.declare(Input { name: format!("x{i}"), range, one_of: None, origin: Origin::Table })
+        builder.declare(Input { name: format!("x{i}"), range, family: None, origin: Origin::Table })
     };
     let ids = (0..inputs).map(declare).collect();
     (builder, ids)
