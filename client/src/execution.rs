@@ -6,9 +6,8 @@ use std::time::Instant;
 
 use hq_dsl::Query;
 use hq_engine::compile::CompiledQuery;
-use hq_engine::forms::default_encodings;
+use hq_engine::forms::Forms;
 use hq_engine::open;
-use hq_engine::planner::Target;
 use hq_engine::run::run;
 use hq_engine::sizes::aggregates_per_group;
 use hq_plugin_sdk::frame;
@@ -85,9 +84,9 @@ pub(crate) fn execute(
     csv: &Path,
     outside: Outside,
 ) -> Result<Execution> {
-    let encodings = default_encodings(&query.dataset);
-    let target = Target::Cheapest { security_bits };
-    let compiled = program.plan(query, &backend.evaluator, &encodings, &target)?;
+    let forms = Forms::of(&query.dataset);
+    let compiled =
+        program.plan(query, &backend.evaluator, &forms.encodings(), &forms.target(security_bits))?;
     program.draw_notes(&compiled);
     let columns = columns_of(compiled.planned.plan.table_inputs());
     let table = Table::open(csv, &query.dataset, &columns, outside)?;
@@ -103,7 +102,7 @@ pub(crate) fn execute_plan(
     compiled: CompiledQuery,
     table: &Table,
 ) -> Result<Execution> {
-    let encodings = default_encodings(&query.dataset);
+    let encodings = Forms::of(&query.dataset).encodings();
     let plan = &compiled.planned.plan;
     let Some(parameters) = plan.parameters.clone() else {
         return Err(crate::error::mismatch(&program.file, "the plan has no parameters"));

@@ -157,6 +157,12 @@ impl Wish {
         }
     }
 
+    /// At least log2 of Q.
+    #[must_use]
+    pub fn log2_q(&self) -> u32 {
+        self.modulus_bits.iter().map(|bits| bits - 1).sum()
+    }
+
     /// At least log2 of Q P.
     #[must_use]
     pub fn log2_qp(&self) -> u32 {

@@ -44,6 +44,12 @@ struct Priced<C> {
 /// Settings that are searched in full.
 const SEARCHED: usize = 3;
 
+/// Evaluations for each of the others, which start from what was found.
+const GLANCE: usize = 24;
+
+/// What a bit too much costs, in nanoseconds: more than any plan.
+const REFUSED: f64 = 1e18;
+
 impl Search<'_> {
     /// Every ring degree, plaintext modulus and key-switching shape, by estimated cost; the first that
     /// certifies. A modulus whose sums cost more to release than a whole plan that was found is not placed.
@@ -93,33 +99,27 @@ impl Search<'_> {
 
     /// The cheapest certified plan of some shaped circuits for plaintext moduli that split them alike.
     fn cheapest_of(&self, shaped: &[Shaped], moduli: &[u64], limits: &[&SecurityLimit]) -> Option<Planned> {
-        // A few cuts for every setting tell which are worth a search.
         let mut settings: Vec<(f64, Setting<'_>)> = Vec::new();
         for &limit in limits {
             let own = self.plaintext_moduli(limit.ring_degree);
             let Some(&modulus) = own.iter().find(|modulus| moduli.contains(modulus)) else { continue };
             for shaped in shaped {
                 let setting = Setting { shaped, modulus, limit };
-                if let Some(found) = self.wished(setting, &[], 0) {
-                    settings.push((found.cost, setting));
-                }
+                // A few cuts tell which settings are worth a search.
+                settings.extend(self.wished(setting, &[], 0).map(|found| (found.cost, setting)));
             }
         }
         settings.sort_by(|(a, _), (b, _)| a.total_cmp(b));
-        if std::env::var_os("HQ_DEBUG").is_some() { for (c,s) in &settings { eprintln!("quick N={} t={} nodes={} sums={} cost={:.3}", s.limit.ring_degree, s.modulus, s.shaped.plan.nodes().len(), s.shaped.plan.sums.len(), c/1e9); } }
         let mut starts: Vec<Vec<Cut>> = Vec::new();
         let mut found: Vec<(Setting<'_>, Found<Priced<Wish>>)> = Vec::new();
-        for &(_, setting) in settings.iter().take(SEARCHED) {
-            if let Some(best) = self.wished(setting, &starts, usize::MAX) {
-                if std::env::var_os("HQ_DEBUG").is_some() { let n=|c: Cut| passes::choices(&setting.shaped.plan).iter().filter(|x| best.cuts[x.index()]==c).count(); eprintln!("full N={} t={} cost={:.3} lazy {} relin {} switch {} limbs {:?} bits {:?} special {:?} w {} rel {} exact {}", setting.limit.ring_degree, setting.modulus, best.cost/1e9, n(Cut::Lazy), n(Cut::Relinearize), n(Cut::Switch), best.made.chain.chain.limbs, best.made.chain.modulus_bits, best.made.chain.special_bits, best.made.chain.digit_limbs, best.made.chain.chain.release, best.exact); }
+        for (index, &(_, setting)) in settings.iter().enumerate() {
+            let budget = if index < SEARCHED { usize::MAX } else { GLANCE };
+            if let Some(best) = self.wished(setting, &starts, budget) {
                 starts.push(best.cuts.clone());
                 found.push((setting, best));
             }
         }
-        // What was not searched may still certify where the others do not.
-        for &(_, setting) in settings.iter().skip(SEARCHED) {
-            found.extend(self.wished(setting, &starts, 0).map(|best| (setting, best)));
-        }
+        found.retain(|(_, found)| found.cost < REFUSED);
         found.sort_by(|(_, a), (_, b)| a.cost.total_cmp(&b.cost));
         found.iter().find_map(|(setting, found)| {
             // A backend may lack primes of this size, or the certificate a bit.
@@ -153,23 +153,28 @@ impl Search<'_> {
             let (placed, shapes, demand, unit) = self.placed(setting, cuts)?;
             let census = Census::of(&placed, &shapes);
             let wishes = (1..=4).filter_map(|width| demand.wish(sizes, width, unit));
-            let priced = wishes.filter(|wish| self.allows(wish, limit)).map(|wish| {
+            let priced = wishes.map(|wish| {
                 let ring = Ring {
                     degree: limit.ring_degree,
                     limbs: wish.modulus_bits.len(),
                     digit_limbs: wish.digit_limbs,
                     specials: u32::try_from(wish.special_bits.len()).unwrap_or(u32::MAX),
                 };
-                (census.nanoseconds(self.leveled, ring, &wish.chain.limbs, wish.chain.release), wish)
+                let cost = census.nanoseconds(self.leveled, ring, &wish.chain.limbs, wish.chain.release);
+                (cost + REFUSED * self.excess(&wish, limit), wish)
             });
             let (cost, chain) = priced.min_by(|(a, _), (b, _)| a.total_cmp(b))?;
             Some((cost, Priced { placed, chain }))
         })
     }
 
-    fn allows(&self, wish: &Wish, limit: &SecurityLimit) -> bool {
-        let degree = wish.relinearization_degree <= self.leveled.max_relinearization_degree;
-        degree && (limit.security_bits == 0 || wish.log2_qp() <= limit.max_log2_qp)
+    /// Bits by which a chain exceeds what security and storage allow; the search goes where there are fewer.
+    fn excess(&self, wish: &Wish, limit: &SecurityLimit) -> f64 {
+        let secure = if limit.security_bits == 0 { u32::MAX } else { limit.max_log2_qp };
+        let stored = self.max_log2_q.unwrap_or(u32::MAX);
+        let degree = wish.relinearization_degree.saturating_sub(self.leveled.max_relinearization_degree);
+        let over = wish.log2_qp().saturating_sub(secure) + wish.log2_q().saturating_sub(stored);
+        f64::from(over) + 1e3 * f64::from(degree)
     }
 
     /// The plan under keys that exist.
@@ -328,7 +333,9 @@ impl Search<'_> {
 /// The first prime from `least` on in steps, below `most`, so that a backend that takes the next one takes it.
 fn next_prime(least: u64, step: u64, most: u64) -> Option<u64> {
     let is_prime = |n: u64| n > 1 && (2..=n.isqrt()).all(|divisor| !n.is_multiple_of(divisor));
-    std::iter::successors(Some(least), |n| n.checked_add(step)).take_while(|&n| n < most).find(|&n| is_prime(n))
+    std::iter::successors(Some(least), |n| n.checked_add(step))
+        .take_while(|&n| n < most)
+        .find(|&n| is_prime(n))
 }
 
 fn depth(error: &PlanError) -> u32 {

@@ -155,7 +155,8 @@ impl Encoding {
             }
             match form {
                 Form::OneHot { bases } | Form::Thermometer { bases } => {
-                    let reached = bases.iter().try_fold(1_u64, |product, &base| product.checked_mul(u64::from(base)));
+                    let reached =
+                        bases.iter().try_fold(1_u64, |product, &base| product.checked_mul(u64::from(base)));
                     if bases.iter().any(|base| !(2..=MAX_FLAGS).contains(base)) || bases.is_empty() {
                         return Err("a digit has 2 to 4,096 values");
                     }
@@ -163,7 +164,9 @@ impl Encoding {
                         return Err("the digits do not reach all values");
                     }
                 }
-                Form::Levels if self.size() > u64::from(MAX_FLAGS) => return Err("too many values for a flag each"),
+                Form::Levels if self.size() > u64::from(MAX_FLAGS) => {
+                    return Err("too many values for a flag each");
+                }
                 Form::Cuts { at } => {
                     if at.is_empty() || at.len() > MAX_FLAGS as usize || !at.is_sorted_by(|a, b| a < b) {
                         return Err("cut points rise, and are 4,096 at most");
@@ -192,7 +195,8 @@ impl Encoding {
     /// The parts of one of its forms.
     #[must_use]
     pub fn parts_of(&self, column: &str, form: &Form) -> Vec<Part> {
-        let part = |name: String, family: Option<Family>, kind: PartKind| Part { input: flag(name, family), kind };
+        let part =
+            |name: String, family: Option<Family>, kind: PartKind| Part { input: flag(name, family), kind };
         let (lo, size) = (self.lo, self.size());
         match form {
             Form::Bits => (0..bits_of(size))
@@ -211,7 +215,11 @@ impl Encoding {
                 .flat_map(|(index, digit, count)| {
                     (0..count).map(move |value| {
                         let family = Family::OneOf(format!("{column}.d{index}"));
-                        part(format!("{column}.d{index}is{value}"), Some(family), PartKind::DigitIs(digit, value))
+                        part(
+                            format!("{column}.d{index}is{value}"),
+                            Some(family),
+                            PartKind::DigitIs(digit, value),
+                        )
                     })
                 })
                 .collect(),
@@ -327,7 +335,8 @@ mod tests {
             let encoding = Encoding::new(&column(Domain::Int { lo, hi, step: 1 }, true), forms());
             encoding.check().unwrap();
             let parts = encoding.parts("x");
-            let names: std::collections::HashSet<&String> = parts.iter().map(|part| &part.input.name).collect();
+            let names: std::collections::HashSet<&String> =
+                parts.iter().map(|part| &part.input.name).collect();
             assert_eq!(names.len(), parts.len());
             assert!(parts.iter().all(|part| part.value(None) == 0 && part.input.range.contains(0)));
             for code in lo..=hi {
@@ -335,11 +344,15 @@ mod tests {
                 let of = |form: &Form| encoding.parts_of("x", form).into_iter();
                 let bits = of(&Form::Bits).rev().fold(0, |sum, part| 2 * sum + part.value(Some(code)));
                 assert_eq!(lo + bits, code);
-                let limbs = of(&Form::Limbs { bits: 3 }).rev().fold(0, |sum, part| 8 * sum + part.value(Some(code)));
+                let limbs =
+                    of(&Form::Limbs { bits: 3 }).rev().fold(0, |sum, part| 8 * sum + part.value(Some(code)));
                 assert_eq!(lo + limbs, code);
                 let sum = |form: &Form| of(form).map(|part| part.value(Some(code))).sum::<i64>();
                 assert_eq!(sum(&Form::Levels), 1);
-                assert_eq!(sum(&Form::OneHot { bases: vec![16, 16] }), 2.min(sum(&Form::OneHot { bases: vec![16, 16] })));
+                assert_eq!(
+                    sum(&Form::OneHot { bases: vec![16, 16] }),
+                    2.min(sum(&Form::OneHot { bases: vec![16, 16] }))
+                );
                 assert_eq!(sum(&Form::Word), code);
                 assert_eq!(sum(&Form::Square), code * code);
                 let digit = |index: u32| {

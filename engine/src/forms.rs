@@ -1,10 +1,14 @@
 //! Which forms a dataset holds, from its schema alone: digits for the numbers that gain most, within a budget of
 //! parts, and bits for the rest. A workload of queries chooses better (`hq plan-data`).
 
-use hq_dsl::{Column, Dataset, Domain};
+use std::collections::BTreeMap;
 
-use crate::encoding::{Encoding, Form};
+use hq_dsl::{Column, Dataset, Domain};
+use serde::{Deserialize, Serialize};
+
+use crate::encoding::{Encoding, Form, bits_of};
 use crate::passes::Encodings;
+use crate::planner::Target;
 
 /// Domains of at most this many values are held as flags: `==`, `in` and `by` on them are free.
 const MAX_LEVELS: u64 = 16;
@@ -12,38 +16,134 @@ const MAX_LEVELS: u64 = 16;
 /// Categories are compared for equality only, so more flags still pay.
 const MAX_CATEGORIES: u64 = 64;
 
-/// Values of a digit with a flag for each threshold; a power of two, so that the flags make up bits without products.
+/// Most values of a digit with a flag for each threshold.
 const DIGIT: u64 = 16;
 
-/// Numbers of more values are held as bits: their digits would take too many flags.
-const MAX_DIGITS: u64 = DIGIT * DIGIT * DIGIT;
+/// Bytes of ciphertext for each row and column of a table of a million rows. Storage trades for time, and smaller
+/// tables may take more: the fourth root of how much smaller they are.
+const BYTES_PER_COLUMN: f64 = 280.0;
 
-/// Parts for each column of a dataset: at the 23 bytes a row that a part takes for two products in sequence and a
-/// million rows, 280 bytes a row and column.
-const PARTS_PER_COLUMN: usize = 12;
+/// Most times more that smaller tables take.
+const MOST_TIMES_MORE: f64 = 3.0;
 
-/// What a word is worth beside the digits of a small number, in bits of comparison.
+/// What a word is worth beside the digits of a number, in bits of comparison.
 const WORD_GAIN: f64 = 0.1;
 
-/// The forms of every column of a dataset that holds all of them, from their domains.
-#[must_use]
-pub fn default_encodings(dataset: &Dataset) -> Encodings {
-    let mut encodings: Encodings = bit_encodings(dataset);
-    let held: usize = encodings.iter().map(|(name, encoding)| encoding.parts(name).len()).sum();
-    let room = (PARTS_PER_COLUMN * dataset.columns.len()).saturating_sub(held);
-    let upgrades: Vec<Upgrade> = dataset.columns.iter().flat_map(|column| upgrades(column)).collect();
-    for upgrade in chosen(&upgrades, room) {
-        let Some(encoding) = encodings.get_mut(upgrade.column) else { continue };
-        match &upgrade.form {
-            Form::Word => encoding.forms.push(Form::Word),
-            // Digits serve for what bits do.
-            form => {
-                encoding.forms.retain(|form| *form != Form::Bits);
-                encoding.forms.insert(0, form.clone());
+/// What two digits and three are worth beside bits, for each bit: they save two thirds, and a third, of the depth.
+const DIGIT_GAINS: [f64; 2] = [1.0, 0.5];
+
+/// How the columns of a dataset are held, and how much room that may take.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Forms {
+    /// Version of the format, as a file.
+    pub version: u32,
+    /// Name of the dataset.
+    pub dataset: String,
+    /// Most bytes of ciphertext for each row.
+    pub max_bytes_per_row: u64,
+    /// The forms of each column.
+    pub columns: BTreeMap<String, Encoding>,
+}
+
+/// Version of [`Forms`].
+pub const VERSION: u32 = 1;
+
+impl Forms {
+    /// From the schema alone.
+    #[must_use]
+    pub fn of(dataset: &Dataset) -> Self {
+        let bytes = default_bytes_per_row(dataset);
+        let columns = default_encodings(dataset, bytes).into_iter().collect();
+        Self { version: VERSION, dataset: dataset.name.clone(), max_bytes_per_row: whole(bytes), columns }
+    }
+
+    /// By name, as the planner takes them.
+    #[must_use]
+    pub fn encodings(&self) -> Encodings {
+        self.columns.iter().map(|(name, encoding)| (name.clone(), encoding.clone())).collect()
+    }
+
+    /// Parts of a row, presence included.
+    #[must_use]
+    pub fn parts(&self) -> usize {
+        self.columns.iter().map(|(name, encoding)| encoding.parts(name).len()).sum::<usize>() + 1
+    }
+
+    /// The cheapest parameters of at least this security whose ciphertexts take no more room.
+    #[must_use]
+    pub fn target(&self, security_bits: u32) -> Target {
+        let bits = self.max_bytes_per_row.saturating_mul(8) / u64::try_from(self.parts()).unwrap_or(u64::MAX);
+        Target::Cheapest { security_bits, max_log2_q: u32::try_from(bits).ok() }
+    }
+
+    /// Whether these are forms of a dataset's columns.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn check(&self, dataset: &Dataset) -> Result<(), String> {
+        if self.version != VERSION {
+            return Err(format!("has version {}, this program reads {VERSION}", self.version));
+        }
+        if self.dataset != dataset.name {
+            return Err(format!("is for dataset `{}`, not `{}`", self.dataset, dataset.name));
+        }
+        for column in &dataset.columns {
+            let name = &column.name;
+            let encoding = self.columns.get(name).ok_or_else(|| format!("has no form of column `{name}`"))?;
+            encoding.check().map_err(|reason| format!("column `{name}`: {reason}"))?;
+            if (encoding.lo, encoding.hi) != column.domain.range() || encoding.optional != column.optional {
+                return Err(format!("column `{name}` has other values than in the schema"));
             }
+        }
+        match self.columns.keys().find(|name| dataset.columns.iter().all(|column| column.name != **name)) {
+            Some(name) => Err(format!("has a column `{name}` that the schema lacks")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Bytes of ciphertext that a row may take if nothing else is said.
+#[must_use]
+pub fn default_bytes_per_row(dataset: &Dataset) -> f64 {
+    let times = (f64::from(1 << 20) / float(dataset.rows.max(1))).powf(0.25).clamp(1.0, MOST_TIMES_MORE);
+    BYTES_PER_COLUMN * float(dataset.columns.len() as u64) * times
+}
+
+/// About the bits of a modulus under which two comparisons, a flag and a value are multiplied and summed: two
+/// switched factors, a fresh one, the sum over blocks, flooding, a prime to switch by, and the sizes that primes
+/// come in. Terms as in `noise`, at N = 16,384.
+fn typical_log2_q(rows: u64) -> f64 {
+    let log2_t = float(rows.saturating_add(1)).log2().max(16.0);
+    let blocks = (float(rows) / 16_384.0).log2().max(0.0);
+    2.0 * (log2_t + 21.5) + (log2_t + 10.7) + blocks + 47.0 + 50.0 + 3.0
+}
+
+/// The forms of every column from their domains, in at most so many bytes a row if bits alone do not take more.
+#[must_use]
+pub fn default_encodings(dataset: &Dataset, bytes_per_row: f64) -> Encodings {
+    let mut encodings: Encodings = bit_encodings(dataset);
+    let parts = bytes_per_row * 8.0 / typical_log2_q(dataset.rows);
+    let held: usize = encodings.iter().map(|(name, encoding)| encoding.parts(name).len()).sum::<usize>() + 1;
+    let room = usize::try_from(whole(parts)).unwrap_or(0).saturating_sub(held);
+    let upgrades: Vec<Vec<Upgrade<'_>>> =
+        dataset.columns.iter().map(|column| upgrades(column, dataset.rows)).collect();
+    for upgrade in chosen(&upgrades, room) {
+        if let Some(encoding) = encodings.get_mut(upgrade.column) {
+            encoding.forms.clone_from(&upgrade.forms);
         }
     }
     encodings
+}
+
+#[expect(clippy::cast_precision_loss, reason = "an estimate")]
+fn float(value: u64) -> f64 {
+    value as f64
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to what 32 bits hold")]
+fn whole(value: f64) -> u64 {
+    value.floor().clamp(0.0, f64::from(u32::MAX)) as u64
 }
 
 /// The fewest parts: bits, and a flag for each value of small domains.
@@ -68,66 +168,91 @@ fn size(column: &Column) -> u64 {
     hi.abs_diff(lo).saturating_add(1)
 }
 
-/// A form that a column could have besides, or instead of bits.
+/// Forms that a column could have instead of the fewest parts.
 struct Upgrade<'a> {
     column: &'a str,
-    form: Form,
+    forms: Vec<Form>,
     /// Parts more.
     parts: usize,
     gain: f64,
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a gain")]
-fn upgrades(column: &Column) -> Vec<Upgrade<'_>> {
+/// Largest sum that is carried in one piece.
+const MAX_WHOLE_SUM: u64 = 1 << 26;
+
+fn upgrades(column: &Column, rows: u64) -> Vec<Upgrade<'_>> {
     let size = size(column);
     if matches!(column.domain, Domain::Bool | Domain::Levels(_)) || size <= 2 {
         return Vec::new();
     }
-    let own = |form: Form, parts: usize, gain: f64| Upgrade { column: &column.name, form, parts, gain };
-    let mut upgrades = vec![own(Form::Word, 1, WORD_GAIN)];
-    if size > MAX_LEVELS && size <= MAX_DIGITS {
-        let form = Form::Thermometer { bases: digit_bases(size) };
-        let encoding = fewest_parts(column);
-        let parts = encoding.parts_of("", &form).len();
-        let parts = parts.saturating_sub(encoding.parts_of("", &Form::Bits).len());
-        upgrades.push(own(form, parts, (size as f64).log2()));
+    let fewest = fewest_parts(column);
+    let held = fewest.parts("").len();
+    let upgrade = |forms: Vec<Form>, gain: f64| {
+        let encoding = Encoding { forms: forms.clone(), ..fewest.clone() };
+        let parts = encoding.parts("").len().saturating_sub(held);
+        Upgrade { column: &column.name, forms, parts, gain }
+    };
+    // A word serves where a sum fits one plaintext.
+    let whole = size.saturating_mul(rows) < MAX_WHOLE_SUM;
+    let mut upgrades = Vec::new();
+    let mut add = |forms: &[Form], gain: f64| {
+        upgrades.push(upgrade(forms.to_vec(), gain));
+        if whole {
+            upgrades.push(upgrade([forms, &[Form::Word]].concat(), gain + WORD_GAIN));
+        }
+    };
+    if size > MAX_LEVELS {
+        let bits = float(size).log2();
+        for (digits, gain) in (2..).zip(DIGIT_GAINS) {
+            if let Some(bases) = digit_bases(size, digits) {
+                add(&[Form::Thermometer { bases }], gain * bits);
+            }
+        }
     }
+    if whole {
+        add(&fewest.forms, 0.0);
+    }
+    upgrades.retain(|upgrade| upgrade.forms != fewest.forms);
     upgrades
 }
 
-/// Digits of sixteen values, lowest first, the last as small as it may be.
+/// So many digits, lowest first, of as many values as a power of two, the last as small as it may be: their flags make up
+/// bits without products. `None` where a digit would have more than [`DIGIT`] values, or fewer digits do.
 #[must_use]
-pub fn digit_bases(size: u64) -> Vec<u32> {
-    let mut bases = Vec::new();
-    let mut left = size;
-    while left > DIGIT {
-        bases.push(u32::try_from(DIGIT).unwrap_or(u32::MAX));
-        left = left.div_ceil(DIGIT);
+pub fn digit_bases(size: u64, digits: u32) -> Option<Vec<u32>> {
+    let bits = bits_of(size).div_ceil(digits);
+    let base = 1_u64 << bits.min(62);
+    let (mut bases, mut left) = (Vec::new(), size);
+    for _ in 1..digits {
+        bases.push(u32::try_from(base).ok()?);
+        left = left.div_ceil(base);
     }
-    bases.push(u32::try_from(left.max(2)).unwrap_or(u32::MAX));
-    bases
+    bases.push(u32::try_from(left).ok()?);
+    (base <= DIGIT && left > 1).then_some(bases)
 }
 
-/// The upgrades of largest gain that fit (a knapsack, exactly).
-fn chosen<'a, 'b>(upgrades: &'b [Upgrade<'a>], room: usize) -> Vec<&'b Upgrade<'a>> {
-    // best[r] is the largest gain in r parts, taken[i][r] whether the i-th is in it.
+/// At most one upgrade of each column, of largest gain together, that fit (a knapsack, exactly).
+fn chosen<'a, 'b>(columns: &'b [Vec<Upgrade<'a>>], room: usize) -> Vec<&'b Upgrade<'a>> {
+    // best[r] is the largest gain in r parts, taken[i][r] what the i-th column adds to it.
     let mut best = vec![0.0_f64; room + 1];
-    let mut taken = Vec::with_capacity(upgrades.len());
-    for upgrade in upgrades {
+    let mut taken: Vec<Vec<Option<&Upgrade<'a>>>> = Vec::with_capacity(columns.len());
+    for upgrades in columns {
         let before = best.clone();
-        let mut own = vec![false; room + 1];
+        let mut own = vec![None; room + 1];
         for (parts, (best, own)) in best.iter_mut().zip(&mut own).enumerate() {
-            let without = parts.checked_sub(upgrade.parts).and_then(|rest| before.get(rest));
-            if let Some(gain) = without.map(|gain| gain + upgrade.gain).filter(|gain| *gain > *best) {
-                (*best, *own) = (gain, true);
+            for upgrade in upgrades {
+                let without = parts.checked_sub(upgrade.parts).and_then(|rest| before.get(rest));
+                if let Some(gain) = without.map(|gain| gain + upgrade.gain).filter(|gain| *gain > *best) {
+                    (*best, *own) = (gain, Some(upgrade));
+                }
             }
         }
         taken.push(own);
     }
     let mut left = room;
     let mut chosen = Vec::new();
-    for (upgrade, own) in upgrades.iter().zip(&taken).rev() {
-        if own.get(left).copied().unwrap_or(false) {
+    for own in taken.iter().rev() {
+        if let Some(upgrade) = own.get(left).copied().flatten() {
             chosen.push(upgrade);
             left -= upgrade.parts;
         }

@@ -25,6 +25,8 @@ pub enum Target {
     Cheapest {
         /// 128, 192 or 256.
         security_bits: u32,
+        /// Most bits of a chain, where ciphertexts may not take more.
+        max_log2_q: Option<u32>,
     },
     /// The parameters of keys that exist.
     Fixed(RnsParameters),
@@ -95,12 +97,17 @@ pub fn plan(
             let mut encoded = Vec::with_capacity(3);
             for values in [Values::Whole, Values::Limbs, Values::Flags] {
                 let mut pipeline = planner.clone();
-                let plan = pipeline.pass("encode", &circuit, |plan| passes::encode(plan, encodings, values))?;
+                let plan =
+                    pipeline.pass("encode", &circuit, |plan| passes::encode(plan, encodings, values))?;
                 if encoded.iter().all(|(_, known)| *known != plan) {
                     encoded.push((pipeline, plan));
                 }
             }
-            Search { leveled, resolve, encoded }.run(target)
+            let max_log2_q = match target {
+                Target::Cheapest { max_log2_q, .. } => *max_log2_q,
+                Target::Fixed(_) => None,
+            };
+            Search { leveled, resolve, encoded, max_log2_q }.run(target)
         }
         (Some(_), InputForm::Columns) | (None, _) => {
             let mut plan = circuit;
@@ -136,6 +143,7 @@ pub(crate) struct Search<'a> {
     pub(crate) resolve: &'a Resolve<'a>,
     /// The circuit over parts, with the values of columns whole and split.
     pub(crate) encoded: Vec<(Pipeline, Plan)>,
+    pub(crate) max_log2_q: Option<u32>,
 }
 
 /// A pass with its name.
@@ -155,7 +163,7 @@ impl Search<'_> {
     fn run(&self, target: &Target) -> Result<Planned, PlanError> {
         match target {
             Target::Fixed(parameters) => self.fixed(parameters),
-            Target::Cheapest { security_bits } => self.cheapest(*security_bits),
+            Target::Cheapest { security_bits, .. } => self.cheapest(*security_bits),
         }
     }
 

@@ -13,7 +13,7 @@ use crate::passes::{Cut, choices};
 const CUTS: [Cut; 3] = [Cut::Lazy, Cut::Relinearize, Cut::Switch];
 
 /// Steps of a search, in nodes that are placed and priced.
-const BUDGET: usize = 200_000;
+const BUDGET: usize = 80_000;
 
 /// Most evaluations of a search that goes through everything.
 const MOST_EXHAUSTIVE: usize = 750;

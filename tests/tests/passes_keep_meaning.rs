@@ -9,8 +9,8 @@ use hq_plugin_sdk::plan::Plan;
 use hq_plugin_sdk::verify;
 use hq_tests::random::{Case, Size, case};
 use proptest::prelude::*;
-use rand::rngs::StdRng;
 use rand::SeedableRng as _;
+use rand::rngs::StdRng;
 
 const SIZE: Size = Size { rows: 12, domain: 40, nesting: 3, sums: 4 };
 

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use hq_dsl::{Loader, compile, render};
 use hq_engine::compile::compile_query;
-use hq_engine::forms::default_encodings;
 use hq_engine::explain::explain;
+use hq_engine::forms::Forms;
 use hq_engine::planner::Target;
 use hq_plugin_bgv::backend::Bgv;
 use hq_plugin_sdk::backend::Evaluator;
@@ -30,7 +30,7 @@ fn planned(name: &str, text: &str, target: &Target, explained: bool) -> String {
     let query = &compiled.queries[0];
     let backend = Bgv::capabilities();
     let resolve = |request: &RnsRequest| Bgv::resolve(request);
-    match compile_query(query, &default_encodings(&query.dataset), &backend, &resolve, target) {
+    match compile_query(query, &Forms::of(&query.dataset).encodings(), &backend, &resolve, target) {
         Ok(plan) => {
             let mut out: String =
                 plan.notes.iter().map(|note| render(note, &compiled.sources, false)).collect();
@@ -53,7 +53,7 @@ fn check(golden: &str, made: &str) {
 }
 
 fn cheapest() -> Target {
-    Target::Cheapest { security_bits: 128 }
+    Target::Cheapest { security_bits: 128, max_log2_q: None }
 }
 
 #[test]

@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use hq_dsl::Query;
-use hq_engine::forms::default_encodings;
-use hq_engine::planner::Target;
+use hq_engine::forms::Forms;
 use hq_engine::sizes::sizes;
 use hq_plugin_sdk::host::EvaluatorPlugin;
 
@@ -85,8 +84,8 @@ fn examples(program: &Program) -> String {
 fn plan(program: &Program, evaluator: &EvaluatorPlugin, security_bits: u32) -> Result<()> {
     let mut errors = 0;
     for query in &program.queries {
-        let target = Target::Cheapest { security_bits };
-        match program.plan(query, evaluator, &default_encodings(&query.dataset), &target) {
+        let forms = Forms::of(&query.dataset);
+        match program.plan(query, evaluator, &forms.encodings(), &forms.target(security_bits)) {
             Ok(compiled) => program.draw_notes(&compiled),
             Err(ClientError::Program { errors: more, .. }) => errors += more,
             Err(error) => return Err(error),

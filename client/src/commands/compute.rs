@@ -127,7 +127,7 @@ pub(crate) fn target(parameters: &Parameters) -> Target {
     match parameters {
         Parameters::Rns(rns) => Target::Fixed(rns.clone()),
         // Nothing to choose where there is no noise.
-        Parameters::Clear { .. } => Target::Cheapest { security_bits: 128 },
+        Parameters::Clear { .. } => Target::Cheapest { security_bits: 128, max_log2_q: None },
     }
 }
 

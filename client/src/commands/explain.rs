@@ -1,7 +1,6 @@
 //! `hq explain`: how a query runs on a backend.
 
-use hq_engine::forms::default_encodings;
-use hq_engine::planner::Target;
+use hq_engine::forms::Forms;
 
 use crate::backend::load_evaluator;
 use crate::cli::ExplainArgs;
@@ -14,9 +13,8 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<()> {
     let program = Program::of(&args.file, &args.program)?;
     let evaluator = load_evaluator(&args.backend)?;
     for query in &program.queries {
-        let encodings = default_encodings(&query.dataset);
-        let target = Target::Cheapest { security_bits: args.security };
-        let compiled = program.plan(query, &evaluator, &encodings, &target)?;
+        let forms = Forms::of(&query.dataset);
+        let compiled = program.plan(query, &evaluator, &forms.encodings(), &forms.target(args.security))?;
         program.draw_notes(&compiled);
         output::out(&hq_engine::explain::explain(query, &compiled, evaluator.capabilities(), args.passes));
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use hq_dsl::{Dataset, Query};
-use hq_engine::forms::default_encodings;
+use hq_engine::forms::Forms;
 use hq_engine::planner::Target;
 use hq_plugin_sdk::parameters::{Parameters, RnsParameters, RnsRequest};
 
@@ -82,15 +82,15 @@ fn common_parameters(
     backend: &Backend,
     security_bits: u32,
 ) -> Result<Parameters> {
-    let encodings = default_encodings(dataset);
+    let forms = Forms::of(dataset);
+    let encodings = forms.encodings();
     let queries: Vec<(&Program, &Query)> = programs
         .iter()
         .flat_map(|program| program.queries.iter().map(move |query| (program, query)))
         .collect();
     let mut wanted: Vec<(RnsParameters, &Query)> = Vec::new();
     for &(program, query) in &queries {
-        let target = Target::Cheapest { security_bits };
-        let compiled = program.plan(query, &backend.evaluator, &encodings, &target)?;
+        let compiled = program.plan(query, &backend.evaluator, &encodings, &forms.target(security_bits))?;
         match compiled.planned.plan.parameters {
             Some(Parameters::Rns(rns)) => wanted.push((rns, query)),
             // Without noise, any plan's parameters are those of all.

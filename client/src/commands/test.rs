@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use hq_dsl::{Example, Group, Mismatch, Value};
-use hq_engine::forms::default_encodings;
-use hq_engine::planner::Target;
+use hq_engine::forms::Forms;
 
 use crate::backend::Backend;
 use crate::blocks::columns_of;
@@ -101,9 +100,9 @@ fn mismatches(
         // Nothing is asked of the rows.
         Vec::new()
     } else {
-        let target = Target::Cheapest { security_bits };
-        let encodings = default_encodings(&query.dataset);
-        let compiled = program.plan(query, &backend.evaluator, &encodings, &target)?;
+        let forms = Forms::of(&query.dataset);
+        let compiled =
+            program.plan(query, &backend.evaluator, &forms.encodings(), &forms.target(security_bits))?;
         let name = PathBuf::from(format!("the table of `{}`", example.name));
         let wanted = columns_of(compiled.planned.plan.table_inputs());
         let table = Table::of_text(&name, csv(&name, example)?, &query.dataset, &wanted)?;

@@ -187,7 +187,8 @@ impl Encoder<'_> {
             Form::Bits | Form::Limbs { .. } => {
                 let width = if let Form::Limbs { bits } = form { *bits } else { 1 };
                 let terms = self.nodes(algebra, parts)?.into_iter().zip(0_u32..);
-                algebra.linear(encoding.lo, terms.map(|(part, index)| (1 << (index * width).min(62), part)))?
+                algebra
+                    .linear(encoding.lo, terms.map(|(part, index)| (1 << (index * width).min(62), part)))?
             }
             Form::Square | Form::Cuts { .. } => return Err(missing(column, "its value")),
         };
@@ -298,7 +299,8 @@ impl Encoder<'_> {
             let inside = (encoding.lo..).zip(flags).filter(|&(value, _)| set.contains(value));
             return algebra.linear(0, inside.map(|(_, flag)| (1, flag)));
         }
-        let cuts = encoding.forms.iter().find_map(|form| if let Form::Cuts { at } = form { Some(at) } else { None });
+        let cuts =
+            encoding.forms.iter().find_map(|form| if let Form::Cuts { at } = form { Some(at) } else { None });
         if let Some(at) = cuts
             && encoding.cuts_decide(at, set)
         {

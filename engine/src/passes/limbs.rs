@@ -1,7 +1,9 @@
 //! Sums too wide for one plaintext are carried in limbs: `sum(mask * x)` with `x = sum of 2^i bit_i` is
 //! `sum of c_j * sum(mask * limb_j)`, put together exactly after opening. Nothing wraps.
 
-use hq_plugin_sdk::plan::{NodeId, Op, Plan};
+use std::collections::BTreeMap;
+
+use hq_plugin_sdk::plan::{Family, NodeId, Op, Plan};
 use hq_plugin_sdk::range::Range;
 use hq_plugin_sdk::verify::Invalid;
 
@@ -67,6 +69,9 @@ fn pieces(algebra: &mut Algebra, node: NodeId, limit: Limit) -> Result<Pieces> {
 /// Greedy: terms of rising coefficients go into one limb while its values fit.
 fn pack(algebra: &mut Algebra, mut terms: Pieces, limit: Limit) -> Result<Pieces> {
     let width = limit.width;
+    if terms.iter().any(|(_, node)| matches!(algebra.family(*node), Some(Family::Nested(..)))) {
+        terms = nested_as_bits(algebra, terms)?;
+    }
     terms.sort_by_key(|&(coefficient, node)| (coefficient.unsigned_abs(), node));
     let mut limbs: Pieces = Vec::new();
     let mut open: Pieces = Vec::new();
@@ -93,6 +98,38 @@ fn pack(algebra: &mut Algebra, mut terms: Pieces, limit: Limit) -> Result<Pieces
     }
     close(algebra, &open, width, &mut limbs)?;
     Ok(limbs)
+}
+
+/// Nested flags that count a digit make up its binary digits without products: fewer limbs than flags.
+fn nested_as_bits(algebra: &mut Algebra, terms: Pieces) -> Result<Pieces> {
+    let mut families: BTreeMap<String, BTreeMap<u32, (i64, NodeId)>> = BTreeMap::new();
+    let mut others = Vec::new();
+    for (coefficient, node) in terms {
+        match algebra.family(node).cloned() {
+            Some(Family::Nested(name, rank)) => {
+                families.entry(name).or_default().insert(rank, (coefficient, node));
+            }
+            Some(Family::OneOf(_)) | None => others.push((coefficient, node)),
+        }
+    }
+    for flags in families.into_values() {
+        let flags: Pieces = flags.into_values().collect();
+        let Some(&(weight, _)) = flags.first() else { continue };
+        if flags.len() < 3 || flags.iter().any(|&(coefficient, _)| coefficient != weight) {
+            others.extend(flags);
+            continue;
+        }
+        // Bit b of the number of flags that hold changes at multiples of 2^b.
+        for bit in 0..usize::BITS - flags.len().leading_zeros() {
+            let steps = (1_usize..).zip(&flags).filter(|(count, _)| count.is_multiple_of(1 << bit));
+            let terms = steps.map(|(count, &(_, flag))| (if count >> bit & 1 == 1 { 1 } else { -1 }, flag));
+            let node = algebra.linear(0, terms)?;
+            algebra.narrow(node, Range::BOOL);
+            let scaled = weight.checked_mul(1 << bit.min(62)).ok_or_else(too_many_rows)?;
+            others.push((scaled, node));
+        }
+    }
+    Ok(others)
 }
 
 /// How far a limb may span, from its terms one by one.

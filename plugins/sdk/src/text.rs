@@ -17,7 +17,9 @@
 use std::collections::HashMap;
 use std::fmt::{self, Write as _};
 
-use crate::plan::{Aggregate, Builder, Family, Input, Level, Linear, NodeId, Op, Origin, Plan, Release, Sum, SumId};
+use crate::plan::{
+    Aggregate, Builder, Family, Input, Level, Linear, NodeId, Op, Origin, Plan, Release, Sum, SumId,
+};
 use crate::range::{Range, RangeSet};
 
 /// First line of every plan.
