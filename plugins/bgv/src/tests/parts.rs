@@ -30,12 +30,14 @@ fn columns(inputs: usize, slots: usize) -> Vec<Vec<i64>> {
 /// The sums of a plan modulo t, in the clear.
 fn clear(plan: &Plan, columns: &[Vec<i64>], t: i64) -> Vec<i64> {
     let mut sums = vec![0i64; plan.sums.len()];
-    for row in 0..columns[0].len() {
+    let rows: Vec<Vec<i64>> =
+        (0..columns[0].len()).map(|row| columns.iter().map(|column| column[row]).collect()).collect();
+    for row in rows {
         let mut values: Vec<i64> = Vec::new();
         for (_, op) in plan.iter() {
             let of = |node: &NodeId| values[node.index()];
             let value = match op {
-                Op::Input { input, .. } => columns[input.index()][row],
+                Op::Input { input, .. } => row[input.index()],
                 Op::Linear(linear) => {
                     linear.terms().iter().fold(linear.constant(), |sum, (c, term)| (sum + c * of(term)) % t)
                 }
@@ -137,9 +139,8 @@ fn a_run_of_switches_is_one_division() {
     let plan = builder.finish();
     let switches = |mode| {
         let schedule = crate::schedule::Schedule::new(&plan, mode).unwrap();
-        let kept = |step: &crate::schedule::Step| match step.action {
-            crate::schedule::Action::Switch { kept, .. } => Some(kept),
-            _ => None,
+        let kept = |step: &crate::schedule::Step| {
+            if let crate::schedule::Action::Switch { kept, .. } = step.action { Some(kept) } else { None }
         };
         schedule.steps.iter().filter_map(kept).collect::<Vec<_>>()
     };
