@@ -10,9 +10,11 @@ use rand::SeedableRng;
 use rand::rngs::ChaCha20Rng;
 
 use crate::error::{Error, ParamsError};
+use crate::evaluation_key::{EvaluationKey, Needs};
 use crate::execute;
-use crate::key::{self, EvaluationKey, SecretKey};
+use crate::key::{self, SecretKey};
 use crate::params::{self, Params, test_parameters_allowed};
+use crate::prepare::Prepared;
 use crate::schedule::Mode;
 use crate::{decrypt, describe, encrypt, measure, sample};
 
@@ -32,12 +34,12 @@ impl Evaluator for Bgv {
     }
 
     fn open(plan: &Plan, evaluation_key: &[u8]) -> Result<Self::Session, BackendError> {
-        let key = EvaluationKey::from_frame(evaluation_key)?;
-        Ok(execute::Session::open(plan, Arc::new(key), Mode::Fast)?)
+        Ok(execute::Session::of(Arc::new(Prepared::from_frame(plan, evaluation_key, Mode::Fast)?)))
     }
 
     fn encrypt_parameter(evaluation_key: &[u8], value: i64) -> Result<Vec<u8>, BackendError> {
-        let key = EvaluationKey::from_frame(evaluation_key)?;
+        let public = |params: &Params| Ok(Needs { public: params.chain(), powers: Vec::new() });
+        let key = EvaluationKey::for_needs(evaluation_key, public)?;
         Ok(encrypt::encrypt_parameter(&key, value, &mut sample::secret_rng()?)?)
     }
 }

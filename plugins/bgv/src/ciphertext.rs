@@ -2,11 +2,11 @@
 
 use crate::poly::{Limb, Poly, Pool};
 
-/// Two parts, or three after a product, all transformed and with equally many primes. Decrypts as
-/// `c0 + c1 s + c2 s^2 = m + t e`.
+/// Two parts, or more after products, all transformed and with equally many primes. Decrypts as
+/// `c0 + c1 s + c2 s^2 + .. = m + t e`.
 #[derive(Debug, Default)]
 pub struct Ciphertext {
-    /// c0, c1 and, after a product, c2.
+    /// c0, c1 and, after products, c2 and more.
     pub parts: Vec<Poly>,
 }
 

@@ -1,26 +1,53 @@
-//! Encoding rows into slots, encrypting them under the secret key, encrypting a parameter under the public
-//! key, and reading such ciphertexts.
+//! Encoding rows into slots, encrypting them under the secret key, and encrypting a parameter under the public
+//! key.
 //!
 //! A slot is a value at an odd power of the plaintext root: rows are placed in the order of the transform,
 //! the same for every column, and nothing depends on which order that is.
 #![deny(clippy::indexing_slicing)]
 
-use hq_plugin_sdk::frame::{self, KeyId, Kind};
-use hq_plugin_sdk::plan::Origin;
+use hq_plugin_sdk::frame::{self, Kind};
 use rand::Rng;
 use rand::rngs::ChaCha20Rng;
 use zeroize::Zeroizing;
 
-use crate::error::{Error, WireError};
-use crate::key::{self, EvaluationKey, SecretKey};
+use crate::error::Error;
+use crate::evaluation_key::EvaluationKey;
+use crate::key::{self, SecretKey};
 use crate::modular;
 use crate::params::Params;
 use crate::poly::zero_limb;
-use crate::sample::{self, Use};
-use crate::wire::{self, Reader, VERSION, pack};
+use crate::sample::{self, ERROR_STDDEV, Use};
+use crate::wire::{VERSION, pack};
 
 /// Largest canonical norm of a fresh value, in units of t sqrt(N (1/12 + stddev^2)).
 pub const FRESH_NORM_FACTOR: f64 = 4.0;
+/// Errors that are drawn for one block at most. A message whose coefficients look random needs a second in
+/// one block of a thousand.
+const MAX_DRAWS: usize = 64;
+
+/// Largest canonical norm of a fresh value.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "N is below 2^17, t below 2^26")]
+pub fn norm_limit(params: &Params) -> f64 {
+    let variance = 1.0 / 12.0 + ERROR_STDDEV * ERROR_STDDEV;
+    FRESH_NORM_FACTOR * params.t() as f64 * (params.degree() as f64 * variance).sqrt()
+}
+
+/// `m + t e` with an error e for which its canonical norm is within [`norm_limit`]: certificates rest on it.
+#[expect(clippy::cast_precision_loss, reason = "coefficients are below 2^32")]
+fn fresh(params: &Params, message: &[i64], rng: &mut ChaCha20Rng) -> Result<Zeroizing<Vec<i64>>, Error> {
+    let t = i64::try_from(params.t()).unwrap_or(i64::MAX);
+    let limit = norm_limit(params);
+    for _ in 0..MAX_DRAWS {
+        let error = sample::gaussian(rng, params.degree());
+        let sums = message.iter().zip(error.iter()).map(|(&m, &e)| m + t * i64::from(e));
+        let value: Zeroizing<Vec<i64>> = Zeroizing::new(sums.collect());
+        if params.canonical().norm(|k| value.get(k).map_or(0.0, |&c| c as f64)) <= limit {
+            return Ok(value);
+        }
+    }
+    Err(Error::FreshNorm)
+}
 
 /// The centred coefficients of the plaintext polynomial whose slots hold `values`, then zeros.
 fn encode(params: &Params, values: &[i64]) -> Result<Zeroizing<Vec<i64>>, Error> {
@@ -50,7 +77,8 @@ fn encode(params: &Params, values: &[i64]) -> Result<Zeroizing<Vec<i64>>, Error>
 /// fresh public seed. Returns a frame.
 ///
 /// # Errors
-/// Too many values, or one that does not fit the plaintext modulus.
+/// Too many values, one that does not fit the plaintext modulus, or values so regular that no error hides their
+/// structure.
 pub fn encrypt(
     key: &SecretKey,
     values: &[i64],
@@ -58,12 +86,7 @@ pub fn encrypt(
     rng: &mut ChaCha20Rng,
 ) -> Result<Vec<u8>, Error> {
     let params = key.params();
-    let mut message = encode(params, values)?;
-    let error = sample::gaussian(rng, params.degree());
-    let t = i64::try_from(params.t()).unwrap_or(i64::MAX);
-    for (m, &e) in message.iter_mut().zip(error.iter()) {
-        *m += t * i64::from(e);
-    }
+    let value = fresh(params, &encode(params, values)?, rng)?;
     let mut seed = [0u8; 32];
     rng.fill_bytes(&mut seed);
     let limbs = limbs.clamp(1, params.chain());
@@ -74,7 +97,7 @@ pub fn encrypt(
     for (index, ring) in params.rings().iter().enumerate().take(limbs) {
         sample::expand(&seed, Use::Ciphertext, ring.q, &mut uniform);
         modular::mul_assign(ring.q, &mut uniform, key.transformed(index));
-        modular::lift(ring.q, &message, &mut body);
+        modular::lift(ring.q, &value, &mut body);
         ring.transform.forward(&mut body);
         modular::sub_assign(ring.q, &mut body, &uniform);
         pack(&body, params.residue_bits(index), &mut payload);
@@ -110,93 +133,4 @@ pub fn encrypt_parameter(key: &EvaluationKey, value: i64, rng: &mut ChaCha20Rng)
         }
     }
     Ok(frame::seal(Kind::Parameter, key.id(), &payload))
-}
-
-/// The second part of a ciphertext.
-#[derive(Debug)]
-enum Mask<'a> {
-    /// Of the secret key's encryption: expanded from here.
-    Seed([u8; 32]),
-    /// Of the public key's.
-    Packed(Vec<&'a [u8]>),
-}
-
-/// A ciphertext frame, checked but not expanded.
-#[derive(Debug)]
-pub struct Sealed<'a> {
-    packed: Vec<&'a [u8]>,
-    mask: Mask<'a>,
-}
-
-impl<'a> Sealed<'a> {
-    /// Checks a frame for the given key: framing, key, lengths, and the residues of the first `limbs`
-    /// primes, which are all that will be read.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub fn open(
-        bytes: &'a [u8],
-        params: &Params,
-        key: KeyId,
-        limbs: usize,
-        origin: Origin,
-    ) -> Result<Self, WireError> {
-        let kind = match origin {
-            Origin::Table => Kind::Ciphertext,
-            Origin::Parameter => Kind::Parameter,
-        };
-        let (found, mut reader) = Reader::open(bytes, kind)?;
-        if found != key {
-            return Err(WireError::Key { found, wanted: key });
-        }
-        let stored = usize::from(reader.u8()?);
-        if stored > params.chain() {
-            return Err(WireError::Count("more primes than the chain has"));
-        }
-        if stored < limbs {
-            return Err(WireError::Count("fewer primes than the plan needs"));
-        }
-        let part = |reader: &mut Reader<'a>| {
-            let limb = |index| reader.packed(params.degree(), params.residue_bits(index));
-            let mut packed = (0..stored).map(limb).collect::<Result<Vec<_>, _>>()?;
-            packed.truncate(limbs);
-            for (index, (bytes, ring)) in packed.iter().zip(params.rings()).enumerate() {
-                wire::check(bytes, params.residue_bits(index), ring.q, params.degree())?;
-            }
-            Ok::<_, WireError>(packed)
-        };
-        let sealed = match origin {
-            Origin::Table => {
-                let mask = Mask::Seed(reader.array()?);
-                Self { packed: part(&mut reader)?, mask }
-            }
-            Origin::Parameter => Self { packed: part(&mut reader)?, mask: Mask::Packed(part(&mut reader)?) },
-        };
-        reader.end()?;
-        Ok(sealed)
-    }
-
-    /// Writes the residues of both parts modulo prime `index` of the chain.
-    ///
-    /// # Errors
-    /// There is no such prime: [`Sealed::open`] was called for fewer.
-    pub fn load(
-        &self,
-        params: &Params,
-        index: usize,
-        c0: &mut [u64],
-        c1: &mut [u64],
-    ) -> Result<(), WireError> {
-        let bytes = self.packed.get(index).ok_or(WireError::Short)?;
-        let ring = params.rings().get(index).ok_or(WireError::Short)?;
-        wire::unpack(bytes, params.residue_bits(index), ring.q, c0)?;
-        match &self.mask {
-            Mask::Seed(seed) => sample::expand(seed, Use::Ciphertext, ring.q, c1),
-            Mask::Packed(packed) => {
-                let bytes = packed.get(index).ok_or(WireError::Short)?;
-                wire::unpack(bytes, params.residue_bits(index), ring.q, c1)?;
-            }
-        }
-        Ok(())
-    }
 }

@@ -170,6 +170,17 @@ pub enum Error {
         /// t.
         modulus: u64,
     },
+    /// Rows so regular that the norm that certificates rest on was not met.
+    #[error(
+        "the values of this block, in this order, are too regular for the noise bound of fresh ciphertexts: shuffle the rows"
+    )]
+    FreshNorm,
+    /// A saved state that does not conform.
+    #[error("the saved state cannot be used: {0}")]
+    State(WireError),
+    /// A saved state of another plan.
+    #[error("the saved state is that of another plan")]
+    StatePlan,
     /// The plan breaks an invariant.
     #[error(transparent)]
     Plan(#[from] Invalid),
@@ -202,7 +213,10 @@ impl From<Error> for BackendError {
             | Error::InputCount { .. }
             | Error::TooManyBlocks { .. }
             | Error::TooManyValues { .. }
-            | Error::ValueTooLarge { .. } => Fault::Input,
+            | Error::ValueTooLarge { .. }
+            | Error::FreshNorm
+            | Error::State(_)
+            | Error::StatePlan => Fault::Input,
             Error::Plan(_) | Error::PlanParams | Error::Flooding { .. } => Fault::Plan,
             Error::Randomness | Error::Internal(_) => Fault::Internal,
         };

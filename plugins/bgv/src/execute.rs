@@ -1,77 +1,40 @@
-//! Runs a schedule over blocks of ciphertexts and keeps the encrypted sums.
-//!
-//! A block's work needs the key and the tables only for reading, and its sums are added at the end of each
-//! step, so that blocks can be spread over threads by giving each its own `Worker`.
+//! Runs a plan over blocks of ciphertexts and keeps the encrypted sums.
 
 use std::sync::Arc;
 
-use hq_plugin_sdk::plan::{Origin, Plan, Release};
+use hq_plugin_sdk::plan::Plan;
 
 use crate::ciphertext::Ciphertext;
-use crate::encrypt::Sealed;
 use crate::error::Error;
-use crate::key::EvaluationKey;
-use crate::modular;
-use crate::multiply;
-use crate::poly::{Limb, Poly, Pool};
+use crate::evaluation_key::EvaluationKey;
+use crate::fused::{Task, Workspace};
+use crate::poly::{Limb, Poly, zero_limb};
+use crate::prepare::Prepared;
+use crate::region::Switch;
 use crate::release::{self, Sample};
+use crate::relinearize::relinearize;
 use crate::sample;
-use crate::schedule::{Action, Mode, Schedule, Step, View};
-use crate::tables::Tables;
+use crate::schedule::{Mode, Schedule};
+use crate::sealed::Sealed;
 
 /// An encrypted sum over slots and blocks.
 #[derive(Debug)]
 pub struct Accumulator {
     /// Slot sums of the transformed first part, modulo each prime: N times its constant coefficient.
     pub constants: Vec<u64>,
-    /// The parts that go with s and, after products, s^2.
+    /// The parts that go with s and, after products, with higher powers.
     pub tail: Vec<Poly>,
 }
 
-/// The values that stand on their own during a block, by node.
-#[derive(Debug)]
-struct Values(Vec<Option<Ciphertext>>);
-
-impl Values {
-    /// Part `index` of a view.
-    fn part(&self, view: View, index: usize) -> Result<&[Limb], Error> {
-        let value = self.0.get(view.root).and_then(Option::as_ref);
-        let part = value.and_then(|value| value.parts.get(index)).and_then(|part| part.get(..view.limbs));
-        part.ok_or(Error::Internal("a step reads a value that is not there"))
-    }
-
-    /// Both parts of a view that has two.
-    fn pair(&self, view: View) -> Result<[&[Limb]; 2], Error> {
-        Ok([self.part(view, 0)?, self.part(view, 1)?])
-    }
-
-    /// Part `index` of those terms that have it.
-    fn with_part(&self, terms: &[(i64, View)], index: usize) -> Result<Vec<(i64, &[Limb])>, Error> {
-        let present = terms.iter().filter(|(_, view)| self.parts(*view) > index);
-        present.map(|&(c, view)| Ok((c, self.part(view, index)?))).collect()
-    }
-
-    /// How many parts a value has.
-    fn parts(&self, view: View) -> usize {
-        self.0.get(view.root).and_then(Option::as_ref).map_or(0, |value| value.parts.len())
-    }
-}
-
-/// One plan over one table.
+/// One plan over one table, or over a part of its blocks. What is only read is shared among the sessions of a
+/// plan, so that blocks can be spread over threads.
 #[derive(Debug)]
 pub struct Session {
-    key: Arc<EvaluationKey>,
-    schedule: Schedule,
-    names: Vec<String>,
-    origins: Vec<Origin>,
-    release: Release,
-    /// Blocks that the plan's rows fill, and those computed.
-    allowed: u64,
-    done: u64,
-    tables: Tables,
-    sums: Vec<Accumulator>,
-    pool: Pool,
-    values: Values,
+    pub(crate) prepared: Arc<Prepared>,
+    /// Blocks computed.
+    pub(crate) done: u64,
+    pub(crate) sums: Vec<Accumulator>,
+    workspace: Workspace,
 }
 
 impl Session {
@@ -81,38 +44,32 @@ impl Session {
     /// The plan breaks an invariant, is for other parameters, or floods beyond its release modulus.
     pub fn open(plan: &Plan, key: Arc<EvaluationKey>, mode: Mode) -> Result<Self, Error> {
         let schedule = Schedule::new(plan, mode)?;
-        let params = Arc::clone(key.params());
-        if !matches!(&plan.parameters, Some(hq_plugin_sdk::parameters::Parameters::Rns(rns)) if rns == params.rns())
-        {
-            return Err(Error::PlanParams);
-        }
-        let release = plan.release.ok_or(Error::Internal("a verified plan has a release"))?;
-        release::check(&params, release)?;
-        let tables = Tables::new(&params, &schedule, release.level.limbs());
-        let mut pool = Pool::new(params.degree());
+        Ok(Self::of(Arc::new(Prepared::new(plan, schedule, key)?)))
+    }
+
+    /// Without any block.
+    pub(crate) fn of(prepared: Arc<Prepared>) -> Self {
+        let params = prepared.key.params();
+        let zero = |limbs: usize| (0..limbs).map(|_| zero_limb(params.degree())).collect::<Poly>();
         let accumulator = |&(limbs, parts): &(usize, usize)| Accumulator {
             constants: vec![0; limbs],
-            tail: (1..parts).map(|_| pool.zero(limbs)).collect(),
+            tail: (1..parts).map(|_| zero(limbs)).collect(),
         };
-        let sums = schedule.sums.iter().map(accumulator).collect();
-        let names = plan.inputs.iter().map(|input| input.name.clone()).collect();
-        let origins = plan.inputs.iter().map(|input| input.origin).collect();
-        let values = Values(std::iter::repeat_with(|| None).take(plan.nodes().len()).collect());
-        let slots = u64::try_from(params.degree()).unwrap_or(u64::MAX);
-        let allowed = plan.rows.div_ceil(slots).max(1);
-        Ok(Self { key, schedule, names, origins, release, allowed, done: 0, tables, sums, pool, values })
+        let sums = prepared.schedule.sums.iter().map(accumulator).collect();
+        let workspace = Workspace::new(params, prepared.nodes);
+        Self { prepared, done: 0, sums, workspace }
     }
 
     /// The key.
     #[must_use]
     pub fn key(&self) -> &Arc<EvaluationKey> {
-        &self.key
+        &self.prepared.key
     }
 
     /// The steps.
     #[must_use]
     pub fn schedule(&self) -> &Schedule {
-        &self.schedule
+        &self.prepared.schedule
     }
 
     /// The sums so far.
@@ -121,7 +78,7 @@ impl Session {
         &self.sums
     }
 
-    /// Computes one block; all inputs are checked before any is used.
+    /// Computes one block.
     ///
     /// # Errors
     /// An input that does not conform, or a block too many; the sums are then as before.
@@ -129,7 +86,7 @@ impl Session {
         self.block_observed(inputs, &mut |_, _| {})
     }
 
-    /// As [`Session::block`], showing each node's value as it is computed.
+    /// As [`Session::block`], showing whole values as they are computed, by node: in [`Mode::EveryNode`] all.
     ///
     /// # Errors
     /// As [`Session::block`].
@@ -138,191 +95,89 @@ impl Session {
         inputs: &[&[u8]],
         observe: &mut dyn FnMut(usize, &Ciphertext),
     ) -> Result<(), Error> {
-        if self.done >= self.allowed {
-            return Err(Error::TooManyBlocks { allowed: self.allowed });
+        let allowed = self.prepared.allowed;
+        if self.done >= allowed {
+            return Err(Error::TooManyBlocks { allowed });
         }
-        let sealed = self.check_inputs(inputs)?;
-        self.done += 1;
-        let schedule = std::mem::take(&mut self.schedule.steps);
-        let outcome = schedule.iter().try_for_each(|step| self.run(step, &sealed, observe));
-        self.schedule.steps = schedule;
-        for value in self.values.0.iter_mut().filter_map(Option::take) {
-            value.recycle(&mut self.pool);
+        let prepared = Arc::clone(&self.prepared);
+        let sealed = open_inputs(&prepared, inputs)?;
+        let outcome = self.run(&prepared, &sealed, 1, observe);
+        if outcome.is_ok() {
+            self.done += 1;
+        } else {
+            // Residues are checked where they are read. What was added before is taken off by the same
+            // computation with the other sign: it ends at the same place.
+            self.workspace.clear();
+            let _same = self.run(&prepared, &sealed, -1, &mut |_, _| {});
         }
-        outcome
-    }
-
-    fn check_inputs<'a>(&self, inputs: &[&'a [u8]]) -> Result<Vec<Option<Sealed<'a>>>, Error> {
-        if inputs.len() != self.names.len() {
-            return Err(Error::InputCount { found: inputs.len(), wanted: self.names.len() });
-        }
-        let open = |(index, (&bytes, &limbs)): (usize, (&&'a [u8], &usize))| {
-            if limbs == 0 {
-                return Ok(None);
-            }
-            let origin = self.origins.get(index).copied().unwrap_or_default();
-            Sealed::open(bytes, self.key.params(), self.key.id(), limbs, origin).map(Some).map_err(|cause| {
-                let name = self.names.get(index).cloned().unwrap_or_default();
-                Error::Input { index, name, cause }
-            })
-        };
-        inputs.iter().zip(&self.schedule.input_limbs).enumerate().map(open).collect()
+        self.workspace.clear();
+        outcome.map_err(|error| named(&prepared, error))
     }
 
     fn run(
         &mut self,
-        step: &Step,
+        prepared: &Prepared,
         inputs: &[Option<Sealed<'_>>],
+        sign: i64,
         observe: &mut dyn FnMut(usize, &Ciphertext),
     ) -> Result<(), Error> {
-        let value = match &step.action {
-            Action::Load { input } => Some(self.load(*input, inputs)?),
-            Action::Linear { constant, terms, parts } => Some(self.linear(*constant, terms, *parts)?),
-            Action::Tensor { factors } => {
-                let [a, b] = [self.values.pair(factors[0])?, self.values.pair(factors[1])?];
-                Some(multiply::tensor(self.key.params(), &mut self.pool, a, b))
+        let task = Task { params: prepared.key.params(), inputs, sign };
+        for region in &prepared.program.regions {
+            self.workspace.run(&prepared.program, region, &task, &mut self.sums)?;
+            for switch in &region.switches {
+                let value = self.switch(prepared, switch)?;
+                self.workspace.values[switch.root] = Some(value);
             }
-            Action::Relinearize { arg, kept } => {
-                let parts =
-                    [self.values.part(*arg, 0)?, self.values.part(*arg, 1)?, self.values.part(*arg, 2)?];
-                let tables = self.tables.key_switch(arg.limbs, *kept)?;
-                Some(multiply::relinearize(&self.key, &mut self.pool, tables, parts, *kept))
-            }
-            Action::ModSwitch { arg } => Some(self.mod_switch(*arg)?),
-            Action::AddProduct { sum, coefficient, factors } => {
-                self.add_product(*sum, *coefficient, *factors)?;
-                None
-            }
-            Action::AddLinear { sum, constant, terms } => {
-                self.add_linear(*sum, *constant, terms)?;
-                None
-            }
-        };
-        if let (Some(value), Some(node)) = (value, step.node) {
-            observe(node, &value);
-            self.values.0[node] = Some(value);
-        }
-        for &root in &step.last_used {
-            if let Some(value) = self.values.0[root].take() {
-                value.recycle(&mut self.pool);
-            }
-        }
-        Ok(())
-    }
-
-    fn load(&mut self, input: usize, inputs: &[Option<Sealed<'_>>]) -> Result<Ciphertext, Error> {
-        let missing = Error::Internal("a step loads an input that was not checked");
-        let sealed = inputs.get(input).and_then(Option::as_ref).ok_or(missing)?;
-        let limbs = self.schedule.input_limbs.get(input).copied().unwrap_or(0);
-        let (mut c0, mut c1) = (self.pool.poly(limbs), self.pool.poly(limbs));
-        for (index, (c0, c1)) in c0.iter_mut().zip(&mut c1).enumerate() {
-            sealed.load(self.key.params(), index, c0, c1).map_err(|cause| {
-                let name = self.names.get(input).cloned().unwrap_or_default();
-                Error::Input { index: input, name, cause }
-            })?;
-        }
-        Ok(Ciphertext { parts: vec![c0, c1] })
-    }
-
-    fn linear(&mut self, constant: i64, terms: &[(i64, View)], parts: usize) -> Result<Ciphertext, Error> {
-        let limbs = terms.first().map_or(0, |(_, view)| view.limbs);
-        let mut out = Ciphertext::default();
-        for index in 0..parts {
-            let mut part = self.pool.poly(limbs);
-            let present = self.values.with_part(terms, index)?;
-            for (at, (limb, ring)) in part.iter_mut().zip(self.key.params().rings()).enumerate() {
-                let list: Vec<(i64, &[u64])> = present.iter().map(|&(c, part)| (c, &*part[at])).collect();
-                // A constant polynomial has its constant in every slot.
-                let start = if index == 0 { constant } else { 0 };
-                modular::linear(ring.q, start, &list, limb);
-            }
-            out.parts.push(part);
-        }
-        Ok(out)
-    }
-
-    fn mod_switch(&mut self, arg: View) -> Result<Ciphertext, Error> {
-        let kept = arg.limbs - 1;
-        let division = self.tables.mod_switch(arg.limbs, kept)?;
-        let mut out = Ciphertext::default();
-        for index in 0..self.values.parts(arg) {
-            let part = self.values.part(arg, index)?;
-            let mut last = self.pool.limb();
-            last.copy_from_slice(&part[kept]);
-            out.parts.push(division.apply(self.key.params(), &mut self.pool, vec![last], &part[..kept]));
-        }
-        Ok(out)
-    }
-
-    fn add_product(&mut self, sum: usize, coefficient: i64, factors: [View; 2]) -> Result<(), Error> {
-        let [a, b] = [self.values.pair(factors[0])?, self.values.pair(factors[1])?];
-        let params = self.key.params();
-        let accumulator = &mut self.sums[sum];
-        let [acc1, acc2] = accumulator.tail.as_mut_slice() else {
-            return Err(Error::Internal("a product goes into a sum of two parts"));
-        };
-        let constants = if coefficient == 1 {
-            multiply::tensor_accumulate(params, a, b, (acc1, acc2))
-        } else {
-            let limbs = a[0].len();
-            let mut product = [self.pool.zero(limbs), self.pool.zero(limbs)];
-            let [d1, d2] = &mut product;
-            let constants = multiply::tensor_accumulate(params, a, b, (d1, d2));
-            for (accumulator, product) in accumulator.tail.iter_mut().zip(&product) {
-                for ((limb, product), ring) in accumulator.iter_mut().zip(product).zip(params.rings()) {
-                    let factor = ring.q.factor(ring.q.residue(i128::from(coefficient)));
-                    modular::scale_add_assign(ring.q, limb, product, factor);
+            let made = region.whole.iter().map(|view| view.root);
+            for root in made.chain(region.switches.iter().map(|switch| switch.root)) {
+                if let Some(value) = &self.workspace.values[root] {
+                    observe(root, value);
                 }
             }
-            product.into_iter().for_each(|poly| self.pool.recycle(poly));
-            constants
-        };
-        for ((total, constant), ring) in accumulator.constants.iter_mut().zip(constants).zip(params.rings()) {
-            *total = ring.q.add(*total, ring.q.mul(constant, ring.q.residue(i128::from(coefficient))));
+            for &root in &region.free {
+                if let Some(value) = self.workspace.values[root].take() {
+                    value.recycle(&mut self.workspace.pool);
+                }
+            }
         }
         Ok(())
     }
 
-    fn add_linear(&mut self, sum: usize, constant: i64, terms: &[(i64, View)]) -> Result<(), Error> {
-        let params = self.key.params();
-        let slots = i128::try_from(params.degree()).unwrap_or(0);
-        let bodies = terms.iter().map(|&(c, view)| Ok((c, self.values.part(view, 0)?)));
-        let bodies = bodies.collect::<Result<Vec<_>, Error>>()?;
-        let mut tails = Vec::new();
-        for index in 0..self.sums[sum].tail.len() {
-            tails.push(self.values.with_part(terms, index + 1)?);
+    fn switch(&mut self, prepared: &Prepared, switch: &Switch) -> Result<Ciphertext, Error> {
+        let Workspace { values, pool, .. } = &mut self.workspace;
+        let (limbs, kept) = (switch.arg.limbs, switch.kept);
+        let arg =
+            values[switch.arg.root].as_ref().ok_or(Error::Internal("a switch reads what is not there"))?;
+        let parts: Vec<&[Limb]> = (0..arg.parts.len()).map(|index| arg.part(index, limbs)).collect();
+        if switch.relinearize {
+            let tables = prepared.tables.key_switch(limbs, kept)?;
+            return relinearize(&prepared.key, pool, tables, &parts, kept);
         }
-        let accumulator = &mut self.sums[sum];
-        for (at, (total, ring)) in accumulator.constants.iter_mut().zip(params.rings()).enumerate() {
-            let q = ring.q;
-            let mut add = |value: u64, factor: i64| {
-                *total = q.add(*total, q.mul(value, q.residue(i128::from(factor))));
-            };
-            add(q.residue(slots), constant);
-            bodies.iter().for_each(|&(c, part)| add(modular::sum(q, &part[at]), c));
-        }
-        for (tail, terms) in accumulator.tail.iter_mut().zip(&tails) {
-            for (at, (limb, ring)) in tail.iter_mut().zip(params.rings()).enumerate() {
-                let list: Vec<(i64, &[u64])> = terms.iter().map(|&(c, part)| (c, &*part[at])).collect();
-                modular::linear_accumulate(ring.q, &list, limb);
-            }
-        }
-        Ok(())
+        let division = prepared.tables.mod_switch(limbs, kept)?;
+        let divide = |part: &&[Limb]| {
+            let dropped = pool.copy(&part[kept..]);
+            division.apply(prepared.key.params(), pool, dropped, &part[..kept])
+        };
+        Ok(Ciphertext { parts: parts.iter().map(divide).collect() })
     }
 
     /// The released samples of all sums so far, as one frame.
     ///
     /// # Errors
-    /// The operating system gives no randomness.
+    /// More blocks were absorbed than the plan allows, or the operating system gives no randomness.
     pub fn finish(&mut self) -> Result<Vec<u8>, Error> {
-        let mut rng = sample::secret_rng()?;
-        let mut samples = Vec::with_capacity(self.sums.len());
-        for index in 0..self.sums.len() {
-            let mut lowered = self.lower(index)?;
-            lowered.flood(&self.key, &mut self.pool, self.release, &mut rng);
-            samples.push(lowered.extract(self.key.params(), &mut self.pool));
+        let allowed = self.prepared.allowed;
+        if self.done > allowed {
+            return Err(Error::TooManyBlocks { allowed });
         }
-        Ok(release::seal(&self.key, self.release, &samples))
+        let prepared = Arc::clone(&self.prepared);
+        let mut rng = sample::secret_rng()?;
+        let mut sealer = release::Sealer::new(&prepared.key, prepared.release, self.sums.len());
+        for index in 0..self.sums.len() {
+            let lowered = self.lower(index)?;
+            sealer.flood_and_add(lowered, &mut self.workspace.pool, &mut rng);
+        }
+        Ok(sealer.seal())
     }
 
     /// A sum brought to the release level, without flooding: only to be measured.
@@ -331,11 +186,36 @@ impl Session {
     /// None that the schedule does not exclude.
     pub fn unflooded(&mut self, index: usize) -> Result<Sample, Error> {
         let lowered = self.lower(index)?;
-        Ok(lowered.extract(self.key.params(), &mut self.pool))
+        Ok(lowered.extract(self.prepared.key.params()))
     }
 
     fn lower(&mut self, index: usize) -> Result<release::Lowered, Error> {
+        let Prepared { key, tables, release, .. } = &*self.prepared;
         let sum = self.sums.get(index).ok_or(Error::Internal("there is no such sum"))?;
-        release::lower(&self.key, &mut self.pool, &self.tables, sum, self.release.level.limbs())
+        release::lower(key, &mut self.workspace.pool, tables, sum, release.level.limbs())
     }
+}
+
+/// Opens the frames of a block's inputs; those that nothing reads are not looked at.
+fn open_inputs<'a>(prepared: &Prepared, inputs: &[&'a [u8]]) -> Result<Vec<Option<Sealed<'a>>>, Error> {
+    if inputs.len() != prepared.inputs() {
+        return Err(Error::InputCount { found: inputs.len(), wanted: prepared.inputs() });
+    }
+    let open = |(index, (&bytes, &limbs)): (usize, (&&'a [u8], &usize))| {
+        if limbs == 0 {
+            return Ok(None);
+        }
+        let (name, origin) = prepared.input(index);
+        let opened = Sealed::open(bytes, prepared.key.params(), prepared.key.id(), limbs, origin);
+        opened.map(Some).map_err(|cause| Error::Input { index, name: name.to_owned(), cause })
+    };
+    inputs.iter().zip(&prepared.schedule.input_limbs).enumerate().map(open).collect()
+}
+
+/// An input's error with its name.
+fn named(prepared: &Prepared, error: Error) -> Error {
+    if let Error::Input { index, cause, .. } = error {
+        return Error::Input { index, name: prepared.input(index).0.to_owned(), cause };
+    }
+    error
 }

@@ -10,9 +10,11 @@ use rand::SeedableRng;
 use rand::rngs::ChaCha20Rng;
 
 use crate::decrypt::decrypt;
-use crate::encrypt::{Sealed, encrypt, encrypt_parameter};
-use crate::key::{EvaluationKey, SecretKey, generate};
+use crate::encrypt::{encrypt, encrypt_parameter};
+use crate::evaluation_key::EvaluationKey;
+use crate::key::{SecretKey, generate};
 use crate::params::{Params, resolve};
+use crate::sealed::Sealed;
 
 struct Files {
     params: Arc<Params>,
@@ -104,7 +106,10 @@ fn damaged_sums_are_refused() {
     let key = EvaluationKey::from_frame(&files.evaluation).unwrap();
     let release = hq_plugin_sdk::plan::Release { level: hq_plugin_sdk::plan::Level(0), flood_bits: 4 };
     let sample = crate::release::Sample { body: vec![5], mask: vec![(0..64).collect()] };
-    let sums = crate::release::seal(&key, release, &[sample.clone(), sample]);
+    let mut sealer = crate::release::Sealer::new(&key, release, 2);
+    sealer.add(&sample);
+    sealer.add(&sample);
+    let sums = sealer.seal();
     assert_eq!(decrypt(&files.secret, &sums).unwrap().len(), 2);
     damage(&sums, Kind::Sums, |bytes| decrypt(&files.secret, bytes).is_ok());
 }

@@ -1,4 +1,5 @@
-//! The secret key, and the evaluation key: a public key and a relinearization key.
+//! The secret key, and the making of key pairs: with it a public key, and for each power of the secret a
+//! relinearization key.
 //!
 //! Conventions: a ciphertext (c0, c1) decrypts as c0 + c1 s = m + t e; all parts are kept transformed.
 
@@ -7,14 +8,12 @@ use std::sync::Arc;
 use hq_plugin_sdk::frame::{self, KeyId, Kind};
 use rand::Rng;
 use rand::rngs::ChaCha20Rng;
-use rustfft::FftPlanner;
-use rustfft::num_complex::Complex;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
-use crate::error::{Error, WireError};
+use crate::error::Error;
 use crate::modular;
 use crate::params::{Params, Ring};
-use crate::poly::{Poly, zero_limb};
+use crate::poly::zero_limb;
 use crate::sample::{self, Use};
 use crate::wire::{Reader, VERSION, pack, put_parameters, unpack};
 
@@ -27,18 +26,6 @@ pub struct SecretKey {
     id: KeyId,
     coefficients: Zeroizing<Vec<i8>>,
     transformed: Vec<Zeroizing<Vec<u64>>>,
-}
-
-/// What the service computes with, expanded.
-#[derive(Debug)]
-pub struct EvaluationKey {
-    params: Arc<Params>,
-    id: KeyId,
-    /// Encryption of zero modulo the chain.
-    public: (Poly, Poly),
-    /// Per digit j an encryption of `g_j s^2` modulo QP, where g_j is P modulo the primes of digit j and 0
-    /// modulo all others.
-    relinearization: Vec<(Poly, Poly)>,
 }
 
 impl SecretKey {
@@ -99,7 +86,7 @@ impl SecretKey {
         unpack(packed, 2, modular::Modulus::new(3), &mut digits).map_err(Error::Key)?;
         let coefficients: Zeroizing<Vec<i8>> =
             Zeroizing::new(digits.iter().map(|&digit| i8::try_from(digit).unwrap_or(1) - 1).collect());
-        if canonical_norm(&coefficients) > norm_limit(params.degree()) {
+        if canonical_norm(&params, &coefficients) > norm_limit(params.degree()) {
             return Err(Error::KeyNorm);
         }
         Ok(Self::new(params, id, coefficients))
@@ -112,23 +99,9 @@ fn norm_limit(degree: usize) -> f64 {
     SECRET_NORM_FACTOR * (2.0 * degree as f64 / 3.0).sqrt()
 }
 
-/// `max |s(zeta)|` over the odd powers zeta of a primitive 2N-th root of unity: a transform of length N of
-/// the coefficients twisted by powers of the root.
-#[expect(clippy::cast_precision_loss, reason = "positions below 2^16")]
-pub(crate) fn canonical_norm(coefficients: &[i8]) -> f64 {
-    let degree = coefficients.len();
-    let mut values: Vec<Complex<f64>> = coefficients
-        .iter()
-        .enumerate()
-        .map(|(k, &c)| Complex::from_polar(f64::from(c), std::f64::consts::PI * k as f64 / degree as f64))
-        .collect();
-    FftPlanner::new().plan_fft_forward(degree).process(&mut values);
-    let norm = values.iter().map(|value| value.norm()).fold(0.0, f64::max);
-    values.iter_mut().for_each(|value| {
-        value.re.zeroize();
-        value.im.zeroize();
-    });
-    norm
+/// The canonical norm of a secret.
+pub(crate) fn canonical_norm(params: &Params, coefficients: &[i8]) -> f64 {
+    params.canonical().norm(|k| coefficients.get(k).copied().map_or(0.0, f64::from))
 }
 
 /// The transform of `factor * small` modulo one prime; products stay below 2^51.
@@ -147,7 +120,7 @@ pub fn generate(params: &Arc<Params>, rng: &mut ChaCha20Rng) -> (SecretKey, Vec<
     let degree = params.degree();
     let coefficients = loop {
         let candidate = sample::ternary(rng, degree);
-        if canonical_norm(&candidate) <= norm_limit(degree) {
+        if canonical_norm(params, &candidate) <= norm_limit(degree) {
             break candidate;
         }
     };
@@ -159,19 +132,23 @@ pub fn generate(params: &Arc<Params>, rng: &mut ChaCha20Rng) -> (SecretKey, Vec<
     payload.extend_from_slice(&seed);
     let chain = params.chain();
     encrypt_zero(&secret, &seed, Use::PublicKey, chain, rng, |_, _| {}, &mut payload);
-    for digit in 0..digits(params, chain) {
-        let inside = digit_range(params, digit, chain);
-        let purpose = Use::Relinearization { digit: u16::try_from(digit).unwrap_or(u16::MAX) };
-        let add_gadget = |index: usize, limb: &mut [u64]| {
-            if inside.contains(&index) {
-                let q = params.rings()[index].q;
-                let s = secret.transformed(index);
-                let mut square = Zeroizing::new(s.to_vec());
-                modular::mul_assign(q, &mut square, s);
-                modular::scale_add_assign(q, limb, &square, q.factor(special_product(params, q)));
-            }
-        };
-        encrypt_zero(&secret, &seed, purpose, params.rings().len(), rng, add_gadget, &mut payload);
+    let mut power: Vec<Zeroizing<Vec<u64>>> =
+        (0..params.rings().len()).map(|index| Zeroizing::new(secret.transformed(index).to_vec())).collect();
+    for exponent in powers(params) {
+        for (index, (limb, ring)) in power.iter_mut().zip(params.rings()).enumerate() {
+            modular::mul_assign(ring.q, limb, secret.transformed(index));
+        }
+        for digit in 0..digits(params, chain) {
+            let inside = digit_range(params, digit, chain);
+            let add_gadget = |index: usize, limb: &mut [u64]| {
+                if inside.contains(&index) {
+                    let q = params.rings()[index].q;
+                    modular::scale_add_assign(q, limb, &power[index], q.factor(special_product(params, q)));
+                }
+            };
+            let purpose = relinearization_use(exponent, digit);
+            encrypt_zero(&secret, &seed, purpose, params.rings().len(), rng, add_gadget, &mut payload);
+        }
     }
     secret.id = key_id(&payload);
     let frame = frame::seal(Kind::EvaluationKey, secret.id, &payload);
@@ -179,8 +156,23 @@ pub fn generate(params: &Arc<Params>, rng: &mut ChaCha20Rng) -> (SecretKey, Vec<
 }
 
 /// The id of a key pair: a digest of its public part.
-fn key_id(payload: &[u8]) -> KeyId {
+pub(crate) fn key_id(payload: &[u8]) -> KeyId {
     KeyId(blake3::hash(payload).as_bytes().first_chunk().copied().unwrap_or_default())
+}
+
+/// The powers of the secret that have a relinearization key.
+#[must_use]
+pub fn powers(params: &Params) -> std::ops::RangeInclusive<usize> {
+    2..=params.rns().relinearization_degree as usize
+}
+
+/// What the second part of a relinearization key is expanded for.
+#[must_use]
+pub fn relinearization_use(power: usize, digit: usize) -> Use {
+    Use::Relinearization {
+        power: u8::try_from(power).unwrap_or(u8::MAX),
+        digit: u16::try_from(digit).unwrap_or(u16::MAX),
+    }
 }
 
 /// Key-switching digits of a ciphertext with `limbs` primes.
@@ -223,73 +215,4 @@ fn encrypt_zero(
         adjust(index, &mut limb);
         pack(&limb, params.residue_bits(index), out);
     }
-}
-
-impl EvaluationKey {
-    /// The parameters.
-    #[must_use]
-    pub fn params(&self) -> &Arc<Params> {
-        &self.params
-    }
-
-    /// The id of its key pair.
-    #[must_use]
-    pub fn id(&self) -> KeyId {
-        self.id
-    }
-
-    /// The public key, transformed, modulo the chain.
-    #[must_use]
-    pub fn public(&self) -> (&Poly, &Poly) {
-        (&self.public.0, &self.public.1)
-    }
-
-    /// The relinearization key of each digit, transformed, modulo all primes.
-    #[must_use]
-    pub fn relinearization(&self) -> &[(Poly, Poly)] {
-        &self.relinearization
-    }
-
-    /// Reads and expands an evaluation-key frame.
-    ///
-    /// # Errors
-    /// The bytes or the parameters do not conform.
-    pub fn from_frame(bytes: &[u8]) -> Result<Self, Error> {
-        let (id, mut reader) = Reader::open(bytes, Kind::EvaluationKey).map_err(Error::Key)?;
-        let found = key_id(reader.payload());
-        if found != id {
-            return Err(Error::Key(WireError::Digest { found, named: id }));
-        }
-        let params = Params::new(&reader.parameters().map_err(Error::Key)?).map_err(Error::KeyParams)?;
-        let seed = reader.array().map_err(Error::Key)?;
-        let (chain, all) = (params.chain(), params.rings().len());
-        let mut part =
-            |purpose, limbs| read_part(&mut reader, &params, &seed, purpose, limbs).map_err(Error::Key);
-        let public = part(Use::PublicKey, chain)?;
-        let relinearization = (0..digits(&params, chain))
-            .map(|digit| part(Use::Relinearization { digit: u16::try_from(digit).unwrap_or(u16::MAX) }, all))
-            .collect::<Result<_, _>>()?;
-        reader.end().map_err(Error::Key)?;
-        Ok(Self { params, id, public, relinearization })
-    }
-}
-
-fn read_part(
-    reader: &mut Reader<'_>,
-    params: &Params,
-    seed: &[u8; 32],
-    purpose: Use,
-    limbs: usize,
-) -> Result<(Poly, Poly), WireError> {
-    let mut parts = (Poly::new(), Poly::new());
-    for (index, ring) in params.rings().iter().enumerate().take(limbs) {
-        let bits = params.residue_bits(index);
-        let mut body = zero_limb(params.degree());
-        unpack(reader.packed(params.degree(), bits)?, bits, ring.q, &mut body)?;
-        let mut uniform = zero_limb(params.degree());
-        sample::expand(seed, purpose, ring.q, &mut uniform);
-        parts.0.push(body);
-        parts.1.push(uniform);
-    }
-    Ok(parts)
 }

@@ -1,11 +1,13 @@
-//! Hybrid key switching: from the part that goes with s^2 to two parts that go with 1 and s, modulo QP.
+//! Hybrid key switching: from the parts that go with s^2, s^3, .. to two parts that go with 1 and s, modulo QP.
 //!
 //! Source: Han, Ki, "Better bootstrapping for approximate homomorphic encryption", 2020, section 3, with
 //! the digits of Bajard, Eynard, Hasan, Zucca 2016: digit j of d is its residues modulo the primes of group
 //! j, lifted exactly to the centred integer. The sum of digit j times g_j (P modulo group j, 0 elsewhere) is
 //! P d modulo the ciphertext modulus, at whatever level, and 0 modulo P.
 
-use crate::key::{EvaluationKey, digit_range, digits, special_product};
+use crate::error::Error;
+use crate::evaluation_key::EvaluationKey;
+use crate::key::{digit_range, digits, special_product};
 use crate::modular::{self, Factor, Scaled, Source};
 use crate::params::Params;
 use crate::poly::{Limb, Poly, Pool, Reals};
@@ -28,6 +30,16 @@ struct Digit {
     weights: Vec<Factor>,
     /// For each ring of the result outside the digit: Q_j/q for each q, and Q_j.
     lifts: Vec<Option<(Vec<Factor>, Factor)>>,
+}
+
+/// A part to be switched, by digits.
+struct Decomposed<'a> {
+    /// Transformed.
+    part: &'a [Limb],
+    /// Its coefficients modulo each prime, weighted for the lift of their digit.
+    coefficients: Poly,
+    /// How often each digit's modulus goes into what its weighted residues lift to.
+    quotients: Vec<Reals>,
 }
 
 impl Digit {
@@ -80,51 +92,62 @@ impl KeySwitch {
         Self { limbs, rings, digits, special }
     }
 
-    /// Key switches `d2` and adds P times `first` and `second`: two parts modulo the ciphertext primes, then
-    /// the special primes. `first` may be absent (then it counts as zero).
+    /// Key switches `tail`, the parts that go with s^2 and higher powers, and adds P times `first` and `second`:
+    /// two parts modulo the ciphertext primes, then the special primes. `first` may be absent (then it counts
+    /// as zero).
+    ///
+    /// # Errors
+    /// The key lacks a power of the secret, or was not read for so many primes.
     pub fn apply(
         &self,
         key: &EvaluationKey,
         pool: &mut Pool,
-        d2: &[Limb],
+        tail: &[&[Limb]],
         (first, second): (Option<&[Limb]>, &[Limb]),
-    ) -> (Poly, Poly) {
+    ) -> Result<(Poly, Poly), Error> {
         let params = key.params();
-        let coefficients = self.decompose(params, pool, d2);
-        let quotients: Vec<Reals> =
-            self.digits.iter().map(|digit| digit.quotients(params, pool, &coefficients)).collect();
-        let mut lifted = pool.poly(self.digits.len());
+        let sources: Vec<Decomposed<'_>> =
+            tail.iter().map(|part| self.decompose(params, pool, part)).collect();
+        let mut lifted = pool.poly(tail.len() * self.digits.len());
         let (mut out0, mut out1) = (Poly::new(), Poly::new());
         for (position, &index) in self.rings.iter().enumerate() {
             let ring = &params.rings()[index];
-            for ((digit, quotients), out) in self.digits.iter().zip(&quotients).zip(&mut lifted) {
+            let pairs = sources
+                .iter()
+                .flat_map(|source| self.digits.iter().zip(&source.quotients).map(move |pair| (source, pair)));
+            for ((source, (digit, quotients)), out) in pairs.zip(&mut lifted) {
                 if let Some((factors, whole)) = &digit.lifts[position] {
-                    let source = |(prime, &factor): (usize, &Factor)| Source {
-                        residues: &coefficients[prime],
-                        factor,
-                    };
-                    let sources: Vec<Source<'_>> = digit.primes.clone().zip(factors).map(source).collect();
-                    modular::convert(ring.q, &sources, quotients, *whole, out);
+                    let residues = source.coefficients[digit.primes.clone()].iter();
+                    let list: Vec<Source<'_>> = residues
+                        .zip(factors)
+                        .map(|(residues, &factor)| Source { residues, factor })
+                        .collect();
+                    modular::convert(ring.q, &list, quotients, *whole, out);
                     ring.transform.forward(out);
                 }
             }
-            let mut values: Vec<&[u64]> = Vec::with_capacity(lifted.len());
-            for (digit, lifted) in self.digits.iter().zip(&lifted) {
-                // A prime's own digit is transformed already.
-                values.push(if digit.lifts[position].is_some() { lifted } else { &d2[position] });
+            let (mut values, mut keys) = (Vec::with_capacity(lifted.len()), Vec::with_capacity(lifted.len()));
+            let mut lifted = lifted.iter();
+            for (power, source) in (2..).zip(&sources) {
+                for (number, (digit, lifted)) in self.digits.iter().zip(&mut lifted).enumerate() {
+                    // A prime's own digit is transformed already.
+                    let own = digit.lifts[position].is_none();
+                    values.push(if own { &*source.part[position] } else { &**lifted });
+                    keys.push(key.relinearization(power, number, index)?);
+                }
             }
-            let keys = key.relinearization().iter().take(values.len());
-            let keys: Vec<(&[u64], &[u64])> = keys.map(|(k0, k1)| (&*k0[index], &*k1[index])).collect();
             let starts = [self.start(position, first), self.start(position, Some(second))];
             let (mut acc0, mut acc1) = (pool.limb(), pool.limb());
             modular::inner_products(ring.q, &values, &keys, starts, (&mut acc0, &mut acc1));
             out0.push(acc0);
             out1.push(acc1);
         }
-        pool.recycle(coefficients);
         pool.recycle(lifted);
-        pool.recycle_reals(quotients);
-        (out0, out1)
+        for source in sources {
+            pool.recycle(source.coefficients);
+            pool.recycle_reals(source.quotients);
+        }
+        Ok((out0, out1))
     }
 
     /// P times a part: zero modulo the special primes.
@@ -133,19 +156,20 @@ impl KeySwitch {
         limb.zip(self.special.get(position)).map(|(limb, &factor)| (&**limb, factor))
     }
 
-    /// The coefficients of d2 modulo each prime, weighted for the lift of their digit.
-    fn decompose(&self, params: &Params, pool: &mut Pool, d2: &[Limb]) -> Poly {
-        let mut out = Poly::with_capacity(self.limbs);
+    fn decompose<'a>(&self, params: &Params, pool: &mut Pool, part: &'a [Limb]) -> Decomposed<'a> {
+        let mut coefficients = Poly::with_capacity(self.limbs);
         for digit in &self.digits {
             for (prime, &weight) in digit.primes.clone().zip(&digit.weights) {
                 let ring = &params.rings()[prime];
                 let mut limb = pool.limb();
-                limb.copy_from_slice(&d2[prime]);
+                limb.copy_from_slice(&part[prime]);
                 ring.transform.inverse(&mut limb);
                 modular::scale_assign(ring.q, &mut limb, weight);
-                out.push(limb);
+                coefficients.push(limb);
             }
         }
-        out
+        let quotients =
+            self.digits.iter().map(|digit| digit.quotients(params, pool, &coefficients)).collect();
+        Decomposed { part, coefficients, quotients }
     }
 }

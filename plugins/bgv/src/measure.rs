@@ -1,5 +1,5 @@
 //! Noise measured with the secret key, for tests and explanations. What is measured is
-//! `v = c0 + c1 s (+ c2 s^2) mod Q`, centred: message and noise together, right while below Q/2.
+//! `v = c0 + c1 s + c2 s^2 + .. mod Q`, centred: message and noise together, right while below Q/2.
 
 use std::sync::Arc;
 
@@ -9,8 +9,9 @@ use hq_plugin_sdk::plan::Plan;
 use crate::ciphertext::Ciphertext;
 use crate::decrypt::{self, phase};
 use crate::error::Error;
+use crate::evaluation_key::EvaluationKey;
 use crate::execute::Session;
-use crate::key::{EvaluationKey, SecretKey};
+use crate::key::SecretKey;
 use crate::modular;
 use crate::residues::Basis;
 use crate::schedule::Mode;

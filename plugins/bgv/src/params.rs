@@ -3,11 +3,12 @@
 //! Primes q_1.. are 1 mod t, so dividing a ciphertext by one keeps its plaintext as it is: no correction
 //! factor exists anywhere in this crate. Special primes need not be: key switching multiplies by P first.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use hq_plugin_sdk::capabilities::SecurityLimit;
 use hq_plugin_sdk::parameters::{Parameters, RnsParameters, RnsRequest};
 
+use crate::canonical::Canonical;
 use crate::error::ParamsError;
 use crate::modular::{MAX_BITS, Modulus};
 use crate::primes::{is_exact, is_prime, next_exact_prime, next_prime};
@@ -18,7 +19,7 @@ pub const MAX_PLAINTEXT_BITS: u32 = 26;
 /// Primes of the chain at most.
 const MAX_CHAIN: usize = 48;
 /// Largest power of the secret with a relinearization key.
-pub const MAX_RELINEARIZATION_DEGREE: u32 = 2;
+pub const MAX_RELINEARIZATION_DEGREE: u32 = 7;
 /// Special primes, and primes per digit, at most.
 const MAX_DIGIT: usize = 8;
 
@@ -55,17 +56,42 @@ pub struct Ring {
     /// The prime.
     pub q: Modulus,
     /// Its transform.
-    pub transform: Box<dyn Transform>,
+    pub transform: LazyTransform,
     /// N^-1 mod q.
     pub degree_inverse: u64,
 }
 
 impl Ring {
-    fn new(degree: usize, prime: u64) -> Result<Self, ParamsError> {
-        let transform = transform::select(degree, prime)
-            .ok_or(ParamsError::Prime { prime, reason: "it has no transform of this degree" })?;
+    fn new(degree: usize, prime: u64) -> Self {
         let q = Modulus::new(prime);
-        Ok(Self { q, transform, degree_inverse: q.invert(degree as u64 % prime) })
+        let transform = LazyTransform { degree, prime, made: OnceLock::new() };
+        Self { q, transform, degree_inverse: q.invert(degree as u64 % prime) }
+    }
+}
+
+/// A transform whose tables are made at its first use: many plans use few primes.
+#[derive(Debug)]
+pub struct LazyTransform {
+    degree: usize,
+    prime: u64,
+    made: OnceLock<Box<dyn Transform>>,
+}
+
+impl LazyTransform {
+    #[expect(clippy::expect_used, reason = "checked parameters have a transform for each prime")]
+    fn get(&self) -> &dyn Transform {
+        let make = || transform::select(self.degree, self.prime).expect("a prime that is 1 mod 2N");
+        &**self.made.get_or_init(make)
+    }
+
+    /// As [`Transform::forward`].
+    pub fn forward(&self, values: &mut [u64]) {
+        self.get().forward(values);
+    }
+
+    /// As [`Transform::inverse`].
+    pub fn inverse(&self, values: &mut [u64]) {
+        self.get().inverse(values);
     }
 }
 
@@ -76,10 +102,11 @@ pub struct Params {
     degree: usize,
     plaintext: Ring,
     rings: Vec<Ring>,
+    canonical: OnceLock<Canonical>,
 }
 
 impl Params {
-    /// Checks consistency and security, and prepares the transforms.
+    /// Checks consistency and security.
     ///
     /// # Errors
     /// What does not hold.
@@ -89,9 +116,10 @@ impl Params {
         let rings = rns.moduli.iter().chain(&rns.special_moduli).map(|&prime| Ring::new(degree, prime));
         Ok(Arc::new(Self {
             degree,
-            plaintext: Ring::new(degree, rns.plaintext_modulus)?,
-            rings: rings.collect::<Result<_, _>>()?,
+            plaintext: Ring::new(degree, rns.plaintext_modulus),
+            rings: rings.collect(),
             rns: rns.clone(),
+            canonical: OnceLock::new(),
         }))
     }
 
@@ -154,6 +182,12 @@ impl Params {
         self.rns.digit_limbs as usize
     }
 
+    /// The canonical embedding of the ring.
+    #[must_use]
+    pub fn canonical(&self) -> &Canonical {
+        self.canonical.get_or_init(|| Canonical::new(self.degree))
+    }
+
     /// Bits that a residue of ring `index` takes on the wire.
     #[must_use]
     pub fn residue_bits(&self, index: usize) -> u32 {
@@ -178,7 +212,7 @@ fn check(rns: &RnsParameters) -> Result<(), ParamsError> {
         return Err(ParamsError::Count("key switching needs 1 to 8 special primes"));
     }
     if !(2..=MAX_RELINEARIZATION_DEGREE).contains(&rns.relinearization_degree) {
-        return Err(ParamsError::Count("relinearization keys are for the powers of the secret from 2 to 2"));
+        return Err(ParamsError::Count("relinearization keys are for the powers of the secret from 2 to 7"));
     }
     if !(1..=MAX_DIGIT).contains(&(rns.digit_limbs as usize)) {
         return Err(ParamsError::Count("a key-switching digit has 1 to 8 primes"));

@@ -49,6 +49,16 @@ impl Pool {
         poly
     }
 
+    /// A copy of some limbs.
+    pub fn copy(&mut self, limbs: &[Limb]) -> Poly {
+        let copy = |limb: &Limb| {
+            let mut out = self.limb();
+            out.copy_from_slice(limb);
+            out
+        };
+        limbs.iter().map(copy).collect()
+    }
+
     /// Takes limbs back.
     pub fn recycle(&mut self, poly: impl IntoIterator<Item = Limb>) {
         self.free.extend(poly);

@@ -9,17 +9,18 @@
 use hq_plugin_sdk::frame::{self, Kind};
 use hq_plugin_sdk::plan::Release;
 use rand::rngs::ChaCha20Rng;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::Error;
+use crate::evaluation_key::EvaluationKey;
 use crate::execute::Accumulator;
-use crate::key::{self, EvaluationKey};
+use crate::key;
 use crate::modular;
-use crate::params::Params;
-use crate::poly::{Poly, Pool};
+use crate::params::{Params, Ring};
+use crate::poly::{Limb, Poly, Pool};
 use crate::sample;
 use crate::tables::Tables;
-use crate::wire::{VERSION, pack, put_length};
+use crate::wire::{VERSION, pack, packed_bytes, put_length};
 
 /// One LWE sample under the coefficients of s: `body + <mask, s> = m + t e` modulo each prime up to the
 /// release level, where N m mod t is the sum.
@@ -36,8 +37,6 @@ pub struct Sample {
 pub struct Lowered {
     constant: Vec<u64>,
     c1: Poly,
-    /// What is still to be added to the coefficients of c1: the error t e1 of the flooding, where it took place.
-    error: Zeroizing<Vec<i64>>,
 }
 
 /// Checks that flooding noise leaves the sum readable.
@@ -72,117 +71,137 @@ pub fn lower(
     let limbs = sum.constants.len();
     let mean = |ring: usize, total: u64| rings[ring].q.mul(total, rings[ring].degree_inverse);
     let mut constant: Vec<u64> = sum.constants.iter().enumerate().map(|(i, &total)| mean(i, total)).collect();
-    match sum.tail.as_slice() {
-        [c1] if limbs == kept => Ok(Lowered::new(constant, copy(pool, c1))),
-        [c1] => {
-            let division = tables.mod_switch(limbs, kept)?;
-            let dropped = copy(pool, &c1[kept..]);
-            let c1 = division.apply(params, pool, dropped, &c1[..kept]);
-            let scalar = constant.split_off(kept);
-            Ok(Lowered::new(division.apply_scalar(params, &scalar, &constant), c1))
+    let [c1, powers @ ..] = sum.tail.as_slice() else {
+        return Err(Error::Internal("a sum has two parts at least"));
+    };
+    if powers.is_empty() {
+        if limbs == kept {
+            return Ok(Lowered { constant, c1: pool.copy(c1) });
         }
-        [c1, c2] => {
-            let (switch, division) = tables.key_switch(limbs, kept)?;
-            let (out0, mut out1) = switch.apply(key, pool, c2, (None, c1));
-            let indices = (0..limbs).chain(params.special());
-            let mut body: Vec<u64> = out0
-                .iter()
-                .zip(indices)
-                .map(|(limb, ring)| mean(ring, modular::sum(rings[ring].q, limb)))
-                .collect();
-            for ((body, &constant), ring) in body.iter_mut().zip(&constant).zip(rings) {
-                *body = ring.q.add(*body, ring.q.mul(constant, key::special_product(params, ring.q)));
-            }
-            pool.recycle(out0);
-            let dropped = out1.split_off(kept);
-            let c1 = division.apply(params, pool, dropped, &out1);
-            pool.recycle(out1);
-            let scalar = body.split_off(kept);
-            Ok(Lowered::new(division.apply_scalar(params, &scalar, &body), c1))
-        }
-        _ => Err(Error::Internal("a sum has neither two nor three parts")),
+        let division = tables.mod_switch(limbs, kept)?;
+        let dropped = pool.copy(&c1[kept..]);
+        let c1 = division.apply(params, pool, dropped, &c1[..kept]);
+        let scalar = constant.split_off(kept);
+        return Ok(Lowered { constant: division.apply_scalar(params, &scalar, &constant), c1 });
     }
-}
-
-fn copy(pool: &mut Pool, limbs: &[crate::poly::Limb]) -> Poly {
-    limbs
-        .iter()
-        .map(|limb| {
-            let mut out = pool.limb();
-            out.copy_from_slice(limb);
-            out
-        })
-        .collect()
+    let (switch, division) = tables.key_switch(limbs, kept)?;
+    let powers: Vec<&[Limb]> = powers.iter().map(Vec::as_slice).collect();
+    let (out0, mut out1) = switch.apply(key, pool, &powers, (None, c1))?;
+    let indices = (0..limbs).chain(params.special());
+    let mut body: Vec<u64> =
+        out0.iter().zip(indices).map(|(limb, ring)| mean(ring, modular::sum(rings[ring].q, limb))).collect();
+    for ((body, &constant), ring) in body.iter_mut().zip(&constant).zip(rings) {
+        *body = ring.q.add(*body, ring.q.mul(constant, key::special_product(params, ring.q)));
+    }
+    pool.recycle(out0);
+    let dropped = out1.split_off(kept);
+    let c1 = division.apply(params, pool, dropped, &out1);
+    pool.recycle(out1);
+    let scalar = body.split_off(kept);
+    Ok(Lowered { constant: division.apply_scalar(params, &scalar, &body), c1 })
 }
 
 impl Lowered {
-    fn new(constant: Vec<u64>, c1: Poly) -> Self {
-        Self { constant, c1, error: Zeroizing::default() }
-    }
-
-    /// Adds a fresh public-key encryption of zero, `(b u + t e0, a u + t e1)`, and to the constant
-    /// coefficient t times a number uniform in [-2^flood_bits, 2^flood_bits]: what the custodian opens
-    /// then depends on the sum alone (statistical distance at most noise / (t 2^flood_bits)).
-    pub fn flood(&mut self, key: &EvaluationKey, pool: &mut Pool, release: Release, rng: &mut ChaCha20Rng) {
-        let params = key.params();
-        let degree = params.degree();
-        let ephemeral = sample::ternary(rng, degree);
-        let mut errors = sample::gaussian(rng, degree + 1);
-        let body_error = errors.pop().map_or(0, i128::from);
-        let t = i64::try_from(params.t()).unwrap_or(i64::MAX);
-        // The sample is of coefficients: added to them, the error costs no transform.
-        self.error = Zeroizing::new(errors.iter().map(|&e| t * i64::from(e)).collect());
-        let noise = i128::from(params.t()) * (body_error + sample::flooding(rng, release.flood_bits));
-        let (b, a) = key.public();
-        let mut product = pool.limb();
-        for (index, (constant, c1)) in self.constant.iter_mut().zip(&mut self.c1).enumerate() {
-            let ring = &params.rings()[index];
-            let u = key::lift(ring, &ephemeral, 1);
-            product.copy_from_slice(&b[index]);
-            modular::mul_assign(ring.q, &mut product, &u);
-            let mean = ring.q.mul(modular::sum(ring.q, &product), ring.degree_inverse);
-            *constant = ring.q.add(ring.q.add(*constant, mean), ring.q.residue(noise));
-            modular::mul_accumulate(ring.q, c1, &a[index], &u);
-        }
-        pool.recycle([product]);
-    }
-
     /// The sample of the constant coefficient: that of c1 s is `c1_0 s_0 - sum of c1_(N-j) s_j`.
     #[must_use]
-    pub fn extract(self, params: &Params, pool: &mut Pool) -> Sample {
+    pub fn extract(self, params: &Params) -> Sample {
         let mut mask = Vec::with_capacity(self.c1.len());
-        let mut error = pool.limb();
-        for (limb, ring) in self.c1.into_iter().zip(params.rings()) {
-            let mut limb = limb;
+        for (mut limb, ring) in self.c1.into_iter().zip(params.rings()) {
             ring.transform.inverse(&mut limb);
-            modular::scale_assign(ring.q, &mut limb, ring.q.factor(ring.degree_inverse));
-            if !self.error.is_empty() {
-                modular::lift(ring.q, &self.error, &mut error);
-                modular::add_assign(ring.q, &mut limb, &error);
-            }
-            if let [_, rest @ ..] = &mut *limb {
-                rest.reverse();
-                rest.iter_mut().for_each(|c| *c = ring.q.sub(0, *c));
-            }
-            mask.push(limb.to_vec());
-            pool.recycle([limb]);
+            let mut out = vec![0; limb.len()];
+            mask_of(ring, &limb, &mut out);
+            mask.push(out);
         }
-        pool.recycle([error]);
         Sample { body: self.constant, mask }
     }
 }
 
-/// The frame of released samples: level, count, and packed residues.
-#[must_use]
-pub fn seal(key: &EvaluationKey, release: Release, samples: &[Sample]) -> Vec<u8> {
-    let params = key.params();
-    let mut payload = vec![VERSION, release.level.0];
-    put_length(&mut payload, samples.len());
-    for sample in samples {
+/// Adds what the inverse transform leaves of c1, negated, to `out`, and puts it in the order of the mask: to
+/// `-e` on entry, this gives the mask of c1 + e.
+fn mask_of(ring: &Ring, limb: &[u64], out: &mut [u64]) {
+    let q = ring.q;
+    modular::scale_add_assign(q, out, limb, q.factor(q.sub(0, ring.degree_inverse)));
+    if let [first, rest @ ..] = out {
+        *first = q.sub(0, *first);
+        rest.reverse();
+    }
+}
+
+/// Floods sums and writes their samples.
+pub struct Sealer<'a> {
+    key: &'a EvaluationKey,
+    release: Release,
+    payload: Vec<u8>,
+    /// Coefficients of the polynomial at hand, wiped at the end.
+    wide: Zeroizing<Vec<i64>>,
+}
+
+impl<'a> Sealer<'a> {
+    /// For `count` sums.
+    #[must_use]
+    pub fn new(key: &'a EvaluationKey, release: Release, count: usize) -> Self {
+        let params = key.params();
+        let limb = |index| 8 + packed_bytes(params.degree(), params.residue_bits(index));
+        let sample: usize = (0..release.level.limbs()).map(limb).sum();
+        let mut payload = Vec::with_capacity(6 + count * sample);
+        payload.extend_from_slice(&[VERSION, release.level.0]);
+        put_length(&mut payload, count);
+        Self { key, release, payload, wide: Zeroizing::new(vec![0; params.degree()]) }
+    }
+
+    /// Adds a fresh public-key encryption of zero, `(b u + t e0, a u + t e1)`, and to the constant
+    /// coefficient t times a number uniform in [-2^flood_bits, 2^flood_bits]: what the custodian opens
+    /// then depends on the sum alone (statistical distance at most noise / (t 2^flood_bits)). Then writes the
+    /// sample. Of b u and e0 only the constant coefficient is wanted; the sample is of coefficients, so that
+    /// e1 costs no transform.
+    pub fn flood_and_add(&mut self, mut sum: Lowered, pool: &mut Pool, rng: &mut ChaCha20Rng) {
+        let params = self.key.params();
+        let t = i64::try_from(params.t()).unwrap_or(i64::MAX);
+        let (b, a) = self.key.public();
+        let ephemeral = sample::ternary(rng, params.degree());
+        self.wide.iter_mut().zip(&*ephemeral).for_each(|(wide, &u)| *wide = i64::from(u));
+        let mut u = pool.limb();
+        for (index, (constant, c1)) in sum.constant.iter_mut().zip(&mut sum.c1).enumerate() {
+            let ring = &params.rings()[index];
+            modular::lift(ring.q, &self.wide, &mut u);
+            ring.transform.forward(&mut u);
+            let slots =
+                modular::convolve_accumulate(ring.q, 1, &[&b[index], &a[index]], &[&u], &mut [&mut *c1]);
+            *constant = ring.q.add(*constant, ring.q.mul(slots, ring.degree_inverse));
+            ring.transform.inverse(c1);
+        }
+        let mut errors = sample::gaussian(rng, params.degree() + 1);
+        let body_error = errors.pop().map_or(0, i128::from);
+        let noise = i128::from(params.t()) * (body_error + sample::flooding(rng, self.release.flood_bits));
+        self.wide.iter_mut().zip(&*errors).for_each(|(wide, &e)| *wide = t * i64::from(e));
+        for (index, (&constant, c1)) in sum.constant.iter().zip(&sum.c1).enumerate() {
+            let ring = &params.rings()[index];
+            // The sign of an error does not matter.
+            modular::lift(ring.q, &self.wide, &mut u);
+            mask_of(ring, c1, &mut u);
+            let body = ring.q.add(constant, ring.q.residue(noise));
+            self.add_limb(index, body, &u);
+        }
+        u.zeroize();
+        pool.recycle([u]);
+        pool.recycle(sum.c1);
+    }
+
+    /// Writes a sample as it is.
+    pub fn add(&mut self, sample: &Sample) {
         for (index, (&body, mask)) in sample.body.iter().zip(&sample.mask).enumerate() {
-            payload.extend_from_slice(&body.to_le_bytes());
-            pack(mask, params.residue_bits(index), &mut payload);
+            self.add_limb(index, body, mask);
         }
     }
-    frame::seal(Kind::Sums, key.id(), &payload)
+
+    fn add_limb(&mut self, index: usize, body: u64, mask: &[u64]) {
+        self.payload.extend_from_slice(&body.to_le_bytes());
+        pack(mask, self.key.params().residue_bits(index), &mut self.payload);
+    }
+
+    /// The frame: level, count, and packed residues.
+    #[must_use]
+    pub fn seal(self) -> Vec<u8> {
+        frame::seal(Kind::Sums, self.key.id(), &self.payload)
+    }
 }

@@ -30,44 +30,66 @@ pub enum Use {
     Ciphertext,
     /// Second part of the public key.
     PublicKey,
-    /// Second part of the relinearization key of a digit.
+    /// Second part of the relinearization key of a power of the secret and a digit.
     Relinearization {
+        /// The power, 2 at least.
+        power: u8,
         /// The digit.
         digit: u16,
     },
 }
 
-/// Fills a limb with uniform residues: BLAKE3 keyed with the seed over use and prime as extendable
-/// output; each 64-bit word gives its top 52 bits, accepted below the largest multiple of q. In the
-/// transformed domain as well as in coefficients, uniform is uniform.
-pub fn expand(seed: &[u8; 32], purpose: Use, q: Modulus, out: &mut [u64]) {
-    let (label, digit) = match purpose {
-        Use::Ciphertext => (1u8, 0),
-        Use::PublicKey => (2, 0),
-        Use::Relinearization { digit } => (3, digit),
-    };
-    let mut hasher = blake3::Hasher::new_keyed(seed);
-    hasher.update(&[label]).update(&digit.to_le_bytes()).update(&q.value().to_le_bytes());
-    let mut stream = hasher.finalize_xof();
-    let limit = (1u64 << 52) / q.value() * q.value();
-    let mut bytes = [0u8; 8192];
-    let mut words = [0u64; 1024];
-    let mut rest = out;
-    while !rest.is_empty() {
-        stream.fill(&mut bytes);
-        let raw = bytes.as_chunks::<8>().0;
-        let mut kept = words.len();
-        if reduce_words(q, raw, &mut words) >= limit {
-            kept = 0;
-            for (index, raw) in raw.iter().enumerate() {
-                words[kept] = words[index];
-                kept += usize::from(u64::from_le_bytes(*raw) >> 12 < limit);
-            }
-        }
-        let (head, tail) = rest.split_at_mut(kept.min(rest.len()));
-        head.copy_from_slice(&words[..head.len()]);
-        rest = tail;
+/// Uniform residues from a public seed, as many at a time as are wanted: BLAKE3 keyed with the seed over
+/// use and prime as extendable output; each 64-bit word gives its top 52 bits, accepted below the largest
+/// multiple of q. In the transformed domain as well as in coefficients, uniform is uniform.
+#[derive(Clone, Debug)]
+pub struct Expansion {
+    stream: blake3::OutputReader,
+    q: Modulus,
+}
+
+impl Expansion {
+    /// From the first residue on.
+    #[must_use]
+    pub fn new(seed: &[u8; 32], purpose: Use, q: Modulus) -> Self {
+        let (label, digit) = match purpose {
+            Use::Ciphertext => (1u8, 0),
+            Use::PublicKey => (2, 0),
+            // Powers begin at 2, so labels are distinct.
+            Use::Relinearization { power, digit } => (power.saturating_add(1), digit),
+        };
+        let mut hasher = blake3::Hasher::new_keyed(seed);
+        hasher.update(&[label]).update(&digit.to_le_bytes()).update(&q.value().to_le_bytes());
+        Self { stream: hasher.finalize_xof(), q }
     }
+
+    /// The next residues.
+    pub fn fill(&mut self, out: &mut [u64]) {
+        let limit = (1u64 << 52) / self.q.value() * self.q.value();
+        let mut bytes = [0u8; 8192];
+        let mut rest = out;
+        while !rest.is_empty() {
+            let count = rest.len().min(bytes.len() / 8);
+            let bytes = &mut bytes[..8 * count];
+            self.stream.fill(bytes);
+            let raw = bytes.as_chunks::<8>().0;
+            let words = &mut rest[..count];
+            let mut kept = count;
+            if reduce_words(self.q, raw, words) >= limit {
+                kept = 0;
+                for (index, raw) in raw.iter().enumerate() {
+                    words[kept] = words[index];
+                    kept += usize::from(u64::from_le_bytes(*raw) >> 12 < limit);
+                }
+            }
+            rest = &mut rest[kept..];
+        }
+    }
+}
+
+/// Fills a limb with uniform residues; see [`Expansion`].
+pub fn expand(seed: &[u8; 32], purpose: Use, q: Modulus, out: &mut [u64]) {
+    Expansion::new(seed, purpose, q).fill(out);
 }
 
 /// N coefficients uniform in {-1, 0, 1}: two bits each, rejecting the fourth pattern.
@@ -162,11 +184,19 @@ mod tests {
             let mean = a.iter().map(|&x| x as f64).sum::<f64>() / a.len() as f64 / value as f64;
             assert!((mean - 0.5).abs() < 0.01, "{mean}");
             let mut b = vec![0; 1 << 16];
-            expand(&[1; 32], Use::Relinearization { digit: 0 }, q, &mut b);
+            expand(&[1; 32], Use::Relinearization { power: 2, digit: 0 }, q, &mut b);
             assert!(a.iter().zip(&b).filter(|(x, y)| x == y).count() < 30);
-            let mut prefix = vec![0; 100];
-            expand(&[1; 32], Use::Ciphertext, q, &mut prefix);
-            assert_eq!(prefix, a[..100]);
+            expand(&[1; 32], Use::Relinearization { power: 3, digit: 0 }, q, &mut a);
+            assert!(a.iter().zip(&b).filter(|(x, y)| x == y).count() < 30);
+            let mut expansion = Expansion::new(&[1; 32], Use::Relinearization { power: 3, digit: 0 }, q);
+            let mut pieces = vec![0; 1 << 16];
+            let mut rest = pieces.as_mut_slice();
+            for size in [64, 8, 1, 512, 4096, 1 << 16] {
+                let (head, tail) = rest.split_at_mut(size.min(rest.len()));
+                expansion.fill(head);
+                rest = tail;
+            }
+            assert_eq!(pieces, a);
         }
     }
 

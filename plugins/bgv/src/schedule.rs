@@ -1,8 +1,9 @@
-//! From a verified plan to steps: what to compute, in which order, and when memory is free again.
+//! From a verified plan to steps: what to compute.
 //!
-//! Three things are decided here. A modulus switch that follows its own relinearization is fused with it. A
-//! product or combination whose only use is a sum is added to that sum's accumulator and never stands on
-//! its own. A drop, or an input read at several levels, is a view of fewer primes of the same ciphertext.
+//! Three things are decided here. A run of modulus switches, with the relinearization before it, is one
+//! division where nothing else reads what lies between. A product or combination whose only use is a sum is
+//! added to that sum's accumulator and never stands on its own. A drop, or an input read at several levels, is
+//! a view of fewer primes of the same ciphertext.
 
 use hq_plugin_sdk::plan::{NodeId, Op, Plan, Sum};
 use hq_plugin_sdk::verify::{self, Invalid, Shape};
@@ -17,6 +18,8 @@ pub struct View {
     pub root: usize,
     /// Primes.
     pub limbs: usize,
+    /// Ciphertext parts.
+    pub parts: usize,
 }
 
 /// What a step computes.
@@ -33,25 +36,20 @@ pub enum Action {
         constant: i64,
         /// Coefficients and values.
         terms: Vec<(i64, View)>,
-        /// Parts of the result.
-        parts: usize,
     },
-    /// A product of three parts.
-    Tensor {
+    /// A product.
+    Product {
         /// Factors.
         factors: [View; 2],
     },
-    /// Back to two parts, and with `kept` below the primes of `arg` a modulus switch in the same go.
-    Relinearize {
-        /// Three parts.
-        arg: View,
-        /// Primes of the result.
-        kept: usize,
-    },
-    /// Down one prime.
-    ModSwitch {
+    /// Division by some of the last primes, by P after key switching, or by both at once.
+    Switch {
         /// The value.
         arg: View,
+        /// Whether it is brought back to two parts.
+        relinearize: bool,
+        /// Primes of the result.
+        kept: usize,
     },
     /// `sum += coefficient * left * right`.
     AddProduct {
@@ -78,10 +76,8 @@ pub enum Action {
 pub struct Step {
     /// What it computes.
     pub action: Action,
-    /// The node whose value it is; `None` where it goes into a sum.
-    pub node: Option<usize>,
-    /// Values that no later step reads.
-    pub last_used: Vec<usize>,
+    /// Where its value stands; `None` where it goes into a sum.
+    pub out: Option<View>,
 }
 
 /// A plan as steps.
@@ -95,12 +91,14 @@ pub struct Schedule {
     pub sums: Vec<(usize, usize)>,
     /// Where each node's value stands.
     pub views: Vec<View>,
+    /// Whether every node stands on its own.
+    pub mode: Mode,
 }
 
 /// Whether nodes may be fused into sums.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Least work: dead nodes are skipped, what is only summed is accumulated directly.
+    /// Least work: dead nodes are skipped, runs of switches are one, what is only summed is accumulated directly.
     Fast,
     /// Every node is computed on its own, to be measured.
     EveryNode,
@@ -129,7 +127,7 @@ struct Builder<'a> {
     uses: Vec<usize>,
     /// The sum and coefficient a node goes into, where that is its only use.
     targets: Vec<Option<(usize, i64)>>,
-    /// Relinearizations that their modulus switch computes.
+    /// Relinearizations and modulus switches that the next modulus switch computes.
     fused: Vec<bool>,
     done: Vec<bool>,
     steps: Vec<Step>,
@@ -175,7 +173,8 @@ impl<'a> Builder<'a> {
     fn find_views(&mut self) {
         let mut first: Vec<Option<usize>> = vec![None; self.plan.inputs.len()];
         for (node, op) in self.plan.iter() {
-            let limbs = self.shapes[node.index()].level.limbs();
+            let shape = self.shapes[node.index()];
+            let limbs = shape.level.limbs();
             let root = match op {
                 Op::Drop { arg, .. } => self.views[arg.index()].root,
                 Op::Input { input, .. } if self.is_live(node) => {
@@ -192,7 +191,7 @@ impl<'a> Builder<'a> {
                 | Op::Relinearize { .. }
                 | Op::ModSwitch { .. } => node.index(),
             };
-            self.views.push(View { root, limbs });
+            self.views.push(View { root, limbs, parts: usize::from(shape.parts) });
         }
     }
 
@@ -200,7 +199,7 @@ impl<'a> Builder<'a> {
         for (node, op) in self.plan.iter() {
             if let Op::ModSwitch { arg } = op
                 && self.is_live(node)
-                && matches!(self.plan.op(*arg), Some(Op::Relinearize { .. }))
+                && matches!(self.plan.op(*arg), Some(Op::Relinearize { .. } | Op::ModSwitch { .. }))
             {
                 self.fused[arg.index()] = self.uses[arg.index()] == 1;
             }
@@ -249,14 +248,6 @@ impl<'a> Builder<'a> {
                 self.emit(node, op);
             }
         }
-        let mut seen = vec![false; self.plan.nodes().len()];
-        for step in self.steps.iter_mut().rev() {
-            for root in step.action.reads().into_iter().chain(step.node) {
-                if !std::mem::replace(&mut seen[root], true) {
-                    step.last_used.push(root);
-                }
-            }
-        }
         let shape = |sum: &Sum| {
             let shape = self.shapes[sum.node.index()];
             (shape.level.limbs(), usize::from(shape.parts))
@@ -266,6 +257,7 @@ impl<'a> Builder<'a> {
             steps: self.steps,
             input_limbs: self.input_limbs,
             views: self.views,
+            mode: self.mode,
         }
     }
 
@@ -296,33 +288,43 @@ impl<'a> Builder<'a> {
                 None => Action::Linear {
                     constant: linear.constant(),
                     terms: linear.terms().iter().map(|&(c, term)| (c, self.view(term))).collect(),
-                    parts: usize::from(self.shapes[index].parts),
                 },
             },
             Op::Mul { left, right } => {
                 let factors = [self.view(*left), self.view(*right)];
                 match self.targets[index] {
                     Some((sum, coefficient)) => Action::AddProduct { sum, coefficient, factors },
-                    None => Action::Tensor { factors },
+                    None => Action::Product { factors },
                 }
             }
-            Op::Relinearize { .. } if self.fused[index] && self.mode == Mode::Fast => return,
-            Op::Relinearize { arg } => {
-                let arg = self.view(*arg);
-                Action::Relinearize { arg, kept: arg.limbs }
+            Op::Relinearize { .. } | Op::ModSwitch { .. } if self.fused[index] && self.mode == Mode::Fast => {
+                return;
             }
-            Op::ModSwitch { arg } => match self.plan.op(*arg) {
-                Some(Op::Relinearize { arg: product }) if self.fused[arg.index()] => {
-                    let arg = self.view(*product);
-                    Action::Relinearize { arg, kept: arg.limbs - 1 }
-                }
-                _ => Action::ModSwitch { arg: self.view(*arg) },
-            },
+            Op::Relinearize { .. } | Op::ModSwitch { .. } => self.switch(node),
         };
         let into_sum = self.targets[index].is_some();
-        self.steps.push(Step { action, node: (!into_sum).then_some(index), last_used: Vec::new() });
+        self.steps.push(Step { action, out: (!into_sum).then_some(self.views[index]) });
         if !into_sum {
             self.emit_sums(node);
+        }
+    }
+
+    /// The division that leads to a node from where its run of switches begins.
+    fn switch(&mut self, node: NodeId) -> Action {
+        let kept = self.views[node.index()].limbs;
+        let mut at = node;
+        loop {
+            match self.plan.op(at) {
+                Some(Op::ModSwitch { arg }) if self.fused[arg.index()] => at = *arg,
+                Some(Op::ModSwitch { arg }) => {
+                    return Action::Switch { arg: self.view(*arg), relinearize: false, kept };
+                }
+                Some(Op::Relinearize { arg }) => {
+                    return Action::Switch { arg: self.view(*arg), relinearize: true, kept };
+                }
+                // Only switches are fused.
+                _ => return Action::Switch { arg: self.view(at), relinearize: false, kept },
+            }
         }
     }
 
@@ -332,7 +334,7 @@ impl<'a> Builder<'a> {
             if self.plan.sums[sum].node == node {
                 let terms = vec![(1, self.view(node))];
                 let action = Action::AddLinear { sum, constant: 0, terms };
-                self.steps.push(Step { action, node: None, last_used: Vec::new() });
+                self.steps.push(Step { action, out: None });
             }
         }
     }
@@ -344,25 +346,24 @@ impl<'a> Builder<'a> {
             && !std::mem::replace(&mut self.done[view.root], true)
         {
             let action = Action::Load { input: input.index() };
-            self.steps.push(Step { action, node: Some(view.root), last_used: Vec::new() });
+            let out = View { limbs: self.input_limbs[input.index()], ..view };
+            self.steps.push(Step { action, out: Some(out) });
         }
         view
     }
 }
 
 impl Action {
-    /// Roots of the values it reads.
+    /// The values it reads.
     #[must_use]
-    pub fn reads(&self) -> Vec<usize> {
+    pub fn reads(&self) -> Vec<View> {
         match self {
             Self::Load { .. } => Vec::new(),
             Self::Linear { terms, .. } | Self::AddLinear { terms, .. } => {
-                terms.iter().map(|(_, view)| view.root).collect()
+                terms.iter().map(|&(_, view)| view).collect()
             }
-            Self::Tensor { factors } | Self::AddProduct { factors, .. } => {
-                factors.iter().map(|view| view.root).collect()
-            }
-            Self::Relinearize { arg, .. } | Self::ModSwitch { arg } => vec![arg.root],
+            Self::Product { factors } | Self::AddProduct { factors, .. } => factors.to_vec(),
+            Self::Switch { arg, .. } => vec![*arg],
         }
     }
 }

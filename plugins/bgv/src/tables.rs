@@ -25,17 +25,21 @@ impl Tables {
         let mut tables = Self::default();
         for step in &schedule.steps {
             match &step.action {
-                Action::Relinearize { arg, kept } => tables.add_key_switch(params, arg.limbs, *kept),
-                Action::ModSwitch { arg } => tables.add_mod_switch(params, arg.limbs, arg.limbs - 1),
+                Action::Switch { arg, relinearize: true, kept } => {
+                    tables.add_key_switch(params, arg.limbs, *kept);
+                }
+                Action::Switch { arg, relinearize: false, kept } => {
+                    tables.add_mod_switch(params, arg.limbs, *kept);
+                }
                 Action::Load { .. }
                 | Action::Linear { .. }
-                | Action::Tensor { .. }
+                | Action::Product { .. }
                 | Action::AddProduct { .. }
                 | Action::AddLinear { .. } => {}
             }
         }
         for &(limbs, parts) in &schedule.sums {
-            if parts == 3 {
+            if parts > 2 {
                 tables.add_key_switch(params, limbs, release_limbs);
             } else if limbs > release_limbs {
                 tables.add_mod_switch(params, limbs, release_limbs);

@@ -11,8 +11,9 @@ use rand::rngs::ChaCha20Rng;
 
 use crate::decrypt::decrypt;
 use crate::encrypt::encrypt;
+use crate::evaluation_key::EvaluationKey;
 use crate::execute::Session;
-use crate::key::{EvaluationKey, SecretKey, canonical_norm, generate};
+use crate::key::{SecretKey, canonical_norm, generate};
 use crate::measure::measure;
 use crate::params::{Params, resolve};
 use crate::sample::ERROR_STDDEV;
@@ -197,7 +198,7 @@ fn measured_noise_is_within_the_canonical_bounds() {
         let inputs = encrypt_rows(&mut keys, &table);
         let block: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
         let measured = measure(&keys.secret, Arc::clone(&keys.evaluation), &plan, &[block]).unwrap();
-        let norm = canonical_norm(keys.secret.coefficients());
+        let norm = canonical_norm(keys.secret.params(), keys.secret.coefficients());
         let bounds = bounds(&plan, keys.secret.params(), norm);
         for (index, (&bits, bound)) in measured.node_max_bits.iter().zip(&bounds).enumerate() {
             assert!(bits <= bound.log2(), "N = {}, node {index}: {bits} > {}", rns.ring_degree, bound.log2());
@@ -249,7 +250,7 @@ fn squarings_in_narrow_limbs_are_right_where_the_bound_says_so() {
         let column: Vec<i64> = (0..256).map(|row| row % 3 - 1).collect();
         let frame = encrypt(&keys.secret, &column, 6, &mut keys.rng).unwrap();
         let params = Arc::clone(keys.secret.params());
-        let bounds = bounds(&plan, &params, canonical_norm(keys.secret.coefficients()));
+        let bounds = bounds(&plan, &params, canonical_norm(keys.secret.params(), keys.secret.coefficients()));
         let shapes = hq_plugin_sdk::verify::shapes(&plan).unwrap();
         let half = |node: usize| rns.log2_q(usize::from(shapes[node].level.0)) - 1.0;
         let certified = bounds.iter().enumerate().all(|(node, bound)| bound.log2() < half(node));

@@ -27,9 +27,17 @@ impl<'a> Reader<'a> {
     /// What is wrong with either.
     pub fn open(bytes: &'a [u8], kind: Kind) -> Result<(KeyId, Self), WireError> {
         let Frame { key, payload, .. } = frame::open(bytes, kind)?;
+        Ok((key, Self::payload_of(payload)?))
+    }
+
+    /// Checks the layout version of a payload without its frame.
+    ///
+    /// # Errors
+    /// It is another one.
+    pub fn payload_of(payload: &'a [u8]) -> Result<Self, WireError> {
         let mut reader = Self { payload, rest: payload };
         match reader.u8()? {
-            VERSION => Ok((key, reader)),
+            VERSION => Ok(reader),
             other => Err(WireError::Version(other)),
         }
     }
@@ -118,7 +126,7 @@ pub fn put_length(out: &mut Vec<u8>, length: usize) {
 }
 
 /// Rows of the packed layout; N is a multiple of it.
-const ROWS: usize = 64;
+pub const ROWS: usize = 64;
 
 /// Bytes that `count` values of `bits` bits take, for a multiple of 64 values.
 #[must_use]
@@ -173,25 +181,25 @@ fn unpack_row(words: &[[u8; 8]], row: usize, bits: u32, out: &mut [u64]) -> Resu
 /// # Errors
 /// A value is not below `q`, or there are too few bytes.
 pub fn unpack(bytes: &[u8], bits: u32, q: Modulus, out: &mut [u64]) -> Result<(), WireError> {
-    let words = bytes.as_chunks().0;
-    let columns = out.len() / ROWS;
-    let mut largest = 0;
-    for (row, out) in out.chunks_exact_mut(columns.max(1)).enumerate() {
-        largest = unpack_row(words, row, bits, out)?.max(largest);
-    }
-    if largest < q.value() { Ok(()) } else { Err(WireError::Residue) }
+    unpack_rows(bytes, bits, q, (out.len(), 0), out)
 }
 
-/// Checks `count` packed residues without keeping them.
+/// Unpacks the residues from `start` on of `count` packed ones: whole rows of `count / 64` values.
 ///
 /// # Errors
 /// A value is not below `q`, or there are too few bytes.
-pub fn check(bytes: &[u8], bits: u32, q: Modulus, count: usize) -> Result<(), WireError> {
+pub fn unpack_rows(
+    bytes: &[u8],
+    bits: u32,
+    q: Modulus,
+    (count, start): (usize, usize),
+    out: &mut [u64],
+) -> Result<(), WireError> {
     let words = bytes.as_chunks().0;
-    let mut row_values = vec![0; count / ROWS];
+    let columns = (count / ROWS).max(1);
     let mut largest = 0;
-    for row in 0..ROWS {
-        largest = unpack_row(words, row, bits, &mut row_values)?.max(largest);
+    for (row, out) in (start / columns..).zip(out.chunks_exact_mut(columns)) {
+        largest = unpack_row(words, row, bits, out)?.max(largest);
     }
     if largest < q.value() { Ok(()) } else { Err(WireError::Residue) }
 }
@@ -212,10 +220,12 @@ mod tests {
             let mut back = vec![0; 128];
             assert_eq!(unpack(&bytes, bits, q, &mut back), Ok(()));
             assert_eq!(back, values);
-            assert_eq!(check(&bytes, bits, q, 128), Ok(()));
+            let mut rows = vec![0; 8];
+            assert_eq!(unpack_rows(&bytes, bits, q, (128, 40), &mut rows), Ok(()));
+            assert_eq!(rows, values.get(40..48).unwrap_or_default());
+            assert_eq!(unpack_rows(&bytes, bits, q, (128, 128), &mut rows), Err(WireError::Short));
             bytes.fill(0xff);
             assert_eq!(unpack(&bytes, bits, q, &mut back), Err(WireError::Residue));
-            assert_eq!(check(&bytes, bits, q, 128), Err(WireError::Residue));
             assert_eq!(unpack(bytes.get(1..).unwrap_or_default(), bits, q, &mut back), Err(WireError::Short));
         }
     }

@@ -65,6 +65,11 @@ impl<S: Simd> Lanes<S> {
         self.simd.sub_f64s(a, b)
     }
 
+    #[inline(always)]
+    pub(super) fn mul(self, a: S::f64s, b: S::f64s) -> S::f64s {
+        self.simd.mul_f64s(a, b)
+    }
+
     /// `a * b + c`, rounded once.
     #[inline(always)]
     pub(super) fn mul_add(self, a: S::f64s, b: S::f64s, c: S::f64s) -> S::f64s {
@@ -89,10 +94,22 @@ impl<S: Simd> Lanes<S> {
         self.simd.sub_f64s(self.simd.transmute_f64s_u64s(shifted), self.shift)
     }
 
-    /// As [`super::round`].
+    /// Nearest integers of doubles below 2^51 in size.
     #[inline(always)]
     pub(super) fn round(self, x: S::f64s) -> S::f64s {
         self.simd.sub_f64s(self.simd.add_f64s(x, self.round), self.round)
+    }
+
+    /// As [`super::round_product`].
+    #[inline(always)]
+    fn round_product(self, a: S::f64s, b: S::f64s) -> S::f64s {
+        self.simd.sub_f64s(self.simd.mul_add_f64s(a, b, self.round), self.round)
+    }
+
+    /// Integers below 2^51 in size and of either sign as words, each plus [`super::ROUND`] as bits.
+    #[inline(always)]
+    pub(super) fn signed_words(self, x: S::f64s) -> S::u64s {
+        self.simd.transmute_u64s_f64s(self.simd.add_f64s(x, self.round))
     }
 
     /// As [`Modulus::product`].
@@ -100,7 +117,7 @@ impl<S: Simd> Lanes<S> {
     pub(super) fn product(self, a: S::f64s, b: S::f64s) -> S::f64s {
         let high = self.simd.mul_f64s(a, b);
         let low = self.simd.mul_add_f64s(a, b, self.simd.neg_f64s(high));
-        let quotient = self.round(self.simd.mul_f64s(high, self.inverse));
+        let quotient = self.round_product(high, self.inverse);
         self.simd.add_f64s(self.negate_mul_add(quotient, self.modulus, high), low)
     }
 
@@ -109,14 +126,14 @@ impl<S: Simd> Lanes<S> {
     pub(super) fn scaled(self, x: S::f64s, factor: Factors<S>) -> S::f64s {
         let high = self.simd.mul_f64s(x, factor.value);
         let low = self.simd.mul_add_f64s(x, factor.value, self.simd.neg_f64s(high));
-        let quotient = self.round(self.simd.mul_f64s(x, factor.quotient));
+        let quotient = self.round_product(x, factor.quotient);
         self.simd.add_f64s(self.negate_mul_add(quotient, self.modulus, high), low)
     }
 
     /// As [`Modulus::centred`].
     #[inline(always)]
     pub(super) fn centred(self, x: S::f64s) -> S::f64s {
-        let quotient = self.round(self.simd.mul_f64s(x, self.inverse));
+        let quotient = self.round_product(x, self.inverse);
         self.negate_mul_add(quotient, self.modulus, x)
     }
 

@@ -7,10 +7,12 @@
 //! compiled once per instruction set and chosen at run time.
 
 mod combine;
+mod convolve;
 mod lanes;
 mod pointwise;
 
 pub use combine::{Scaled, Source, convert, inner_products, linear, linear_accumulate, quotients};
+pub use convolve::{MAX_PARTS, convolve, convolve_accumulate};
 pub use pointwise::{
     Pair, add_assign, count_bounds, lift, mul_accumulate, mul_assign, reduce_words, scale_add_assign,
     scale_assign, scale_sub_into, sub_assign, sum, tensor, tensor_accumulate, unpack_row,
@@ -18,7 +20,7 @@ pub use pointwise::{
 
 /// 2^52: adding it moves an integer into the low bits of a double.
 const SHIFT: f64 = 4_503_599_627_370_496.0;
-/// 1.5 * 2^52: adding and subtracting it rounds to the nearest integer.
+/// 1.5 * 2^52: adding it rounds to the nearest integer, of either sign, in the low bits of a double.
 const ROUND: f64 = 6_755_399_441_055_744.0;
 const MANTISSA: u64 = (1 << 52) - 1;
 
@@ -50,10 +52,10 @@ fn to_word(float: f64) -> u64 {
     (float + SHIFT).to_bits() & MANTISSA
 }
 
-/// Nearest integer of a double below 2^51 in size.
+/// Nearest integer of a product below 2^51 in size: the fused addition rounds it, once.
 #[inline(always)]
-fn round(float: f64) -> f64 {
-    (float + ROUND) - ROUND
+fn round_product(a: f64, b: f64) -> f64 {
+    a.mul_add(b, ROUND) - ROUND
 }
 
 /// A prime modulus with what reduction needs.
@@ -147,12 +149,12 @@ impl Modulus {
         self.pow(residue, self.value - 2)
     }
 
-    /// `a * b` up to a multiple of q, in (-q, q), for |a|, |b| < 2^50.
+    /// `a * b` up to a multiple of q, below 7q/8 in size, for |a| < q, |b| < 2^50.
     #[inline(always)]
     fn product(self, a: f64, b: f64) -> f64 {
         let high = a * b;
         let low = a.mul_add(b, -high);
-        let quotient = round(high * self.inverse);
+        let quotient = round_product(high, self.inverse);
         (-quotient).mul_add(self.float, high) + low
     }
 
@@ -161,14 +163,14 @@ impl Modulus {
     fn scaled(self, x: f64, factor: Factor) -> f64 {
         let high = x * factor.value;
         let low = x.mul_add(factor.value, -high);
-        let quotient = round(x * factor.quotient);
+        let quotient = round_product(x, factor.quotient);
         (-quotient).mul_add(self.float, high) + low
     }
 
     /// A representative of least size, for |x| < 2^53.
     #[inline(always)]
     fn centred(self, x: f64) -> f64 {
-        (-round(x * self.inverse)).mul_add(self.float, x)
+        (-round_product(x, self.inverse)).mul_add(self.float, x)
     }
 
     /// The residue of an integer in (-q, q).
@@ -189,7 +191,7 @@ mod tests {
     use super::*;
 
     /// Numbers that reach the corners: a few near 0 and q, the rest spread by a multiplicative generator.
-    fn samples(q: u64, seed: u64, count: usize) -> Vec<u64> {
+    pub(super) fn samples(q: u64, seed: u64, count: usize) -> Vec<u64> {
         let mut state = seed;
         (0..count)
             .map(|i| {
@@ -203,7 +205,8 @@ mod tests {
             .collect()
     }
 
-    const PRIMES: [u64; 4] = [65537, 1_099_510_054_913, 1_125_899_904_679_937, 1_125_899_903_827_969];
+    pub(super) const PRIMES: [u64; 4] =
+        [65537, 1_099_510_054_913, 1_125_899_904_679_937, 1_125_899_903_827_969];
 
     #[test]
     fn kernels_agree_with_wide_integers() {
