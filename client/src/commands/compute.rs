@@ -6,7 +6,8 @@ use hq_dsl::Query;
 use hq_engine::checkpoint::Identity;
 use hq_engine::dataset::DatasetFolder;
 use hq_engine::planner::Target;
-use hq_engine::run::{Job, SealedParameters, run};
+use hq_engine::run::{Job, Outcome, SealedParameters, run};
+use hq_plugin_sdk::frame::KeyId;
 use hq_plugin_sdk::parameters::Parameters;
 
 use crate::backend::load_evaluator;
@@ -75,10 +76,6 @@ pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
         None if query.secrets.is_empty() => SealedParameters::new(),
         None => return Err(ClientError::NotSealed { query: query.name.clone() }),
     };
-    let mut source = folder.blocks(plan)?;
-    let identity = Identity::new(key, plan, folder.digest(), &parameters);
-    let path = args.checkpoint.clone().unwrap_or_else(|| CheckpointFile::beside(&args.output));
-    let mut checkpoint = CheckpointFile::new(path, identity, args.every);
     let job = Job {
         plan,
         backend: &evaluator,
@@ -86,14 +83,7 @@ pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
         parameters: &parameters,
         threads: threads(args.threads),
     };
-    let interrupt = Interrupt::listen();
-    let mut bar = Bar::new(&query.name);
-    let outcome = run(job, &mut source, Some(&mut checkpoint), &mut |progress| {
-        bar.set(progress);
-        if interrupt.is_asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    });
-    drop(bar);
-    let outcome = outcome.map_err(|error| checkpoint.explain(error))?;
+    let (outcome, checkpoint) = run_kept(args, job, key, &folder, &query.name)?;
     let capabilities = evaluator.capabilities();
     let certificate = compiled.planned.certificate.as_ref().map(|certificate| CertificateRecord {
         failure_log2: certificate.failure_log2,
@@ -134,6 +124,31 @@ pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
         outcome.spent.server_cpu_s
     ));
     Ok(())
+}
+
+/// Runs a plan and keeps it in a file until there is a result.
+fn run_kept(
+    args: &ComputeArgs,
+    job: Job<'_>,
+    key: KeyId,
+    folder: &DatasetFolder,
+    name: &str,
+) -> Result<(Outcome, CheckpointFile)> {
+    let mut source = folder.blocks(job.plan)?;
+    let identity = Identity::new(key, job.plan, folder.digest(), job.parameters);
+    let path = args.checkpoint.clone().unwrap_or_else(|| CheckpointFile::beside(&args.output));
+    let mut checkpoint = CheckpointFile::new(path, identity, args.every);
+    let interrupt = Interrupt::listen();
+    let mut bar = Bar::new(name);
+    let outcome = run(job, &mut source, Some(&mut checkpoint), &mut |progress| {
+        bar.set(progress);
+        if interrupt.is_asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    drop(bar);
+    match outcome {
+        Ok(outcome) => Ok((outcome, checkpoint)),
+        Err(error) => Err(checkpoint.explain(error)),
+    }
 }
 
 /// The plan's target for keys that exist.

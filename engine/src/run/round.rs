@@ -271,12 +271,13 @@ impl Round<'_> {
 /// The backend says that a block cannot be used, the source which part of it.
 fn blamed(failure: Failure, source: &dyn BlockSource) -> RunError {
     let Failure { block, error } = failure;
-    match &error {
-        RunError::Backend { source: refusal, .. } if refusal.fault == Fault::Input => {
-            source.blame(block.index, &block.frames).map_or(error, RunError::Source)
-        }
-        _ => error,
+    if let RunError::Backend { source: refusal, .. } = &error
+        && refusal.fault == Fault::Input
+        && let Some(damage) = source.blame(block.index, &block.frames)
+    {
+        return RunError::Source(damage);
     }
+    error
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -107,7 +107,7 @@ pub trait Session: Send + Sized {
     ///
     /// # Errors
     /// `Fault::Input` for anything but an intact state of this very plan, and where blocks were done before;
-    /// `Fault::Key` for one of another key. The session is then as before.
+    /// that or `Fault::Key` for one of another key. The session is then as before.
     fn restore(&mut self, state: &[u8]) -> Result<(), BackendError>;
 }
 
