@@ -44,6 +44,11 @@ fn tree(builder: &mut Builder, leaves: &[NodeId]) -> NodeId {
     layer[0]
 }
 
+/// Every input is summed, at the release level.
+fn sums(_: &mut Builder, x: &[NodeId]) -> Vec<NodeId> {
+    x.to_vec()
+}
+
 /// Sums of inputs and of products of two.
 fn shallow(builder: &mut Builder, x: &[NodeId]) -> Vec<NodeId> {
     let flag = x[0];
@@ -145,6 +150,7 @@ fn main() {
         build,
     };
     let cases = [
+        case("sums", 14, &[44, 40], &[45], 2, 100, sums),
         case("shallow", 13, &[44, 40, 36], &[45], 2, 33, shallow),
         case("shallow", 14, &[44, 40, 36, 36], &[45], 2, 33, shallow),
         case("lazy", 14, &[44, 36, 36, 36, 36, 36], &[45, 45], 3, 24, lazy),

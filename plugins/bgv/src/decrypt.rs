@@ -5,7 +5,7 @@ use hq_plugin_sdk::frame::Kind;
 
 use crate::error::{Error, WireError};
 use crate::key::SecretKey;
-use crate::params::Params;
+use crate::modular;
 use crate::release::Sample;
 use crate::residues::Basis;
 use crate::wire::{Reader, unpack};
@@ -18,69 +18,65 @@ use crate::wire::{Reader, unpack};
 pub fn decrypt(key: &SecretKey, bytes: &[u8]) -> Result<Vec<i64>, Error> {
     let params = key.params();
     let t = params.t();
-    let samples = read(key, bytes)?;
-    let open = |sample: &Sample| {
-        let basis = Basis::new(params, sample.body.len());
-        let constant = basis.modulo(&phase(key, sample), t);
-        let sum = u128::from(constant) * (params.degree() as u128) % u128::from(t);
+    let phases = phases(key, bytes)?;
+    let basis = Basis::new(params, phases.first().map_or(0, Vec::len));
+    let open = |phase: &Vec<u64>| {
+        let sum = u128::from(basis.modulo(phase, t)) * (params.degree() as u128) % u128::from(t);
         i64::try_from(sum).unwrap_or(0)
     };
-    Ok(samples.iter().map(open).collect())
+    Ok(phases.iter().map(open).collect())
 }
 
-/// Reads a frame of released samples.
+/// Reads a frame of released samples: of each the phase modulo each prime of the release level.
 ///
 /// # Errors
 /// The frame does not conform or belongs to another key.
-pub fn read(key: &SecretKey, bytes: &[u8]) -> Result<Vec<Sample>, Error> {
+pub fn phases(key: &SecretKey, bytes: &[u8]) -> Result<Vec<Vec<u64>>, Error> {
     let (found, mut reader) = Reader::open(bytes, Kind::Sums).map_err(Error::Sums)?;
     if found != key.id() {
         return Err(Error::SumsKey { found, wanted: key.id() });
     }
-    let params = key.params();
-    let parse = |reader: &mut Reader<'_>| {
+    let mut parse = || {
         let limbs = usize::from(reader.u8()?) + 1;
-        if limbs > params.chain() {
+        if limbs > key.params().chain() {
             return Err(WireError::Count("more primes than the chain has"));
         }
         let count = reader.length()?;
-        let mut samples = Vec::new();
+        let mut mask = vec![0; key.params().degree()];
+        let mut phases = Vec::new();
         for _ in 0..count {
-            samples.push(read_sample(reader, params, limbs)?);
+            phases.push(read_phase(key, &mut reader, limbs, &mut mask)?);
         }
         reader.end()?;
-        Ok(samples)
+        Ok(phases)
     };
-    parse(&mut reader).map_err(Error::Sums)
+    parse().map_err(Error::Sums)
 }
 
-fn read_sample(reader: &mut Reader<'_>, params: &Params, limbs: usize) -> Result<Sample, WireError> {
-    let mut sample = Sample { body: Vec::with_capacity(limbs), mask: Vec::with_capacity(limbs) };
+fn read_phase(
+    key: &SecretKey,
+    reader: &mut Reader<'_>,
+    limbs: usize,
+    mask: &mut [u64],
+) -> Result<Vec<u64>, WireError> {
+    let params = key.params();
+    let mut phase = Vec::with_capacity(limbs);
     for (index, ring) in params.rings().iter().enumerate().take(limbs) {
         let body = u64::from_le_bytes(reader.array()?);
         if body >= ring.q.value() {
             return Err(WireError::Residue);
         }
         let bits = params.residue_bits(index);
-        let mut mask = vec![0; params.degree()];
-        unpack(reader.packed(params.degree(), bits)?, bits, ring.q, &mut mask)?;
-        sample.body.push(body);
-        sample.mask.push(mask);
+        unpack(reader.packed(params.degree(), bits)?, bits, ring.q, mask)?;
+        phase.push(ring.q.add(body, modular::signed_sum(ring.q, mask, key.coefficients())));
     }
-    Ok(sample)
+    Ok(phase)
 }
 
 /// `body + <mask, s>` modulo each prime.
 #[must_use]
 pub fn phase(key: &SecretKey, sample: &Sample) -> Vec<u64> {
-    let inner = |((&body, mask), ring): ((&u64, &Vec<u64>), &crate::params::Ring)| {
-        let modulus = u128::from(ring.q.value());
-        // Fewer than 2^17 terms below 2^51. No branch depends on s.
-        let sum = mask.iter().zip(key.coefficients()).fold(0u128, |sum, (&a, &s)| {
-            let positive = u64::from((s + 1).unsigned_abs());
-            sum + u128::from(a) * u128::from(positive) + u128::from(ring.q.value() - a)
-        });
-        u64::try_from((sum + u128::from(body)) % modulus).unwrap_or(0)
-    };
-    sample.body.iter().zip(&sample.mask).zip(key.params().rings()).map(inner).collect()
+    let sums = sample.body.iter().zip(&sample.mask).zip(key.params().rings());
+    sums.map(|((&body, mask), ring)| ring.q.add(body, modular::signed_sum(ring.q, mask, key.coefficients())))
+        .collect()
 }

@@ -13,8 +13,9 @@ use crate::region::{Instruction, Operand, Place, Program, Region, Work};
 use crate::sealed::{Reading, Sealed};
 use crate::wire::ROWS;
 
-/// Slots of one limb that are computed at a time: measured between 256 and 4096.
-const CHUNK: usize = 512;
+/// Slots of one limb that are computed at a time. Measured between 256 and 4096: below 512 calls cost, above 1024
+/// a plan with many values at once leaves the second cache.
+const CHUNK: usize = 1024;
 /// Parts of a ciphertext at most.
 const MAX_PARTS: usize = MAX_RELINEARIZATION_DEGREE as usize + 1;
 /// Terms that one call adds up.
@@ -100,7 +101,9 @@ impl Workspace {
             let outcome = self.run_limb(region, task, limb, &mut readings, sums);
             let q = task.params.rings()[limb].q;
             for (sum, pending) in sums.iter_mut().zip(&mut self.pending) {
-                if let Some(constant) = sum.constants.get_mut(limb) {
+                if *pending != 0
+                    && let Some(constant) = sum.constants.get_mut(limb)
+                {
                     *constant = q.add(*constant, q.residue(std::mem::take(pending)));
                 }
             }

@@ -11,7 +11,7 @@ use rand::rngs::ChaCha20Rng;
 
 use crate::decrypt::decrypt;
 use crate::encrypt::{encrypt, encrypt_parameter};
-use crate::evaluation_key::EvaluationKey;
+use crate::evaluation_key::{EvaluationKey, Needs};
 use crate::key::{SecretKey, generate};
 use crate::params::{Params, resolve};
 use crate::sealed::Sealed;
@@ -24,13 +24,17 @@ struct Files {
 }
 
 fn files() -> Files {
+    files_with(2)
+}
+
+fn files_with(relinearization_degree: u32) -> Files {
     let rns = resolve(&RnsRequest {
         ring_degree: 64,
         min_plaintext_modulus: 1 << 16,
         modulus_bits: vec![40, 30],
         special_bits: vec![40],
         digit_limbs: 1,
-        relinearization_degree: 2,
+        relinearization_degree,
         security_bits: 0,
     })
     .unwrap();
@@ -73,6 +77,37 @@ fn damaged_keys_are_refused() {
     damage(&secret, Kind::SecretKey, |bytes| SecretKey::from_frame(bytes).is_ok());
     assert!(EvaluationKey::from_frame(&secret).is_err());
     assert!(SecretKey::from_frame(&files.evaluation).is_err());
+}
+
+#[test]
+fn damaged_keys_of_several_powers_are_refused() {
+    let files = files_with(4);
+    let bytes = &files.evaluation;
+    // Public key and, for three powers and two digits, relinearization keys.
+    let bits: Vec<usize> = (0..3).map(|ring| files.params.residue_bits(ring) as usize).collect();
+    let key = |rings: usize| 8 * bits.iter().take(rings).sum::<usize>();
+    let head = 1 + 4 + serde_json::to_vec(files.params.rns()).unwrap().len() + 32;
+    let payload = frame::open(bytes, Kind::EvaluationKey).unwrap().payload;
+    assert_eq!(payload.len(), head + key(2) + 3 * 2 * key(3));
+    let none = |bytes: &[u8]| EvaluationKey::for_needs(bytes, |_| Ok(Needs::default()));
+    assert!(EvaluationKey::from_frame(bytes).is_ok() && none(bytes).is_ok());
+    // What is not expanded is checked as a whole.
+    damage(bytes, Kind::EvaluationKey, |bytes| {
+        let read = EvaluationKey::from_frame(bytes).is_ok();
+        assert!(none(bytes).is_ok() || !read);
+        none(bytes).is_ok()
+    });
+    // What was not announced is not there.
+    let key = EvaluationKey::for_needs(bytes, |_| {
+        let mut needs = Needs::default();
+        needs.add_relinearization(4, 1);
+        Ok(needs)
+    });
+    let key = key.unwrap();
+    assert!(key.relinearization(3, 0, 0).is_ok() && key.relinearization(2, 0, 2).is_ok());
+    for (power, digit, ring) in [(4, 0, 0), (3, 0, 1), (3, 1, 0), (1, 0, 0), (9, 0, 0)] {
+        assert!(key.relinearization(power, digit, ring).is_err());
+    }
 }
 
 #[test]

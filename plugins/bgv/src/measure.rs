@@ -55,10 +55,8 @@ pub fn measure(
             Ok(Basis::new(secret.params(), sample.body.len()).magnitude(&phase(secret, &sample)).log2())
         })
         .collect::<Result<_, Error>>()?;
-    let released = decrypt::read(secret, &session.finish()?)?;
-    let after = |sample: &crate::release::Sample| {
-        Basis::new(secret.params(), sample.body.len()).magnitude(&phase(secret, sample)).log2()
-    };
+    let released = decrypt::phases(secret, &session.finish()?)?;
+    let after = |phase: &Vec<u64>| Basis::new(secret.params(), phase.len()).magnitude(phase).log2();
     Ok(Measurement {
         node_max_bits: sizes.iter().map(|size| size.max.log2()).collect(),
         node_stddev_bits: sizes.iter().map(|size| (size.sum_of_squares / size.count).log2() / 2.0).collect(),

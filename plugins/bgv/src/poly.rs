@@ -1,6 +1,6 @@
 //! Polynomials as residues by prime, aligned for wide loads, with a pool that reuses their memory.
 
-use aligned_vec::{ABox, AVec};
+use aligned_vec::{ABox, CACHELINE_ALIGN, avec};
 
 /// N residues modulo one prime.
 pub type Limb = ABox<[u64]>;
@@ -14,7 +14,7 @@ pub type Reals = ABox<[f64]>;
 /// A limb of zeros.
 #[must_use]
 pub fn zero_limb(degree: usize) -> Limb {
-    AVec::<u64>::from_iter(aligned_vec::CACHELINE_ALIGN, std::iter::repeat_n(0, degree)).into_boxed_slice()
+    avec!([CACHELINE_ALIGN]| 0; degree).into_boxed_slice()
 }
 
 /// Reuses limbs of one degree, so that a session allocates only while it warms up.
@@ -66,8 +66,8 @@ impl Pool {
 
     /// N doubles of any content.
     pub fn reals(&mut self) -> Reals {
-        let make = || AVec::from_iter(aligned_vec::CACHELINE_ALIGN, std::iter::repeat_n(0.0, self.degree));
-        self.free_reals.pop().unwrap_or_else(|| make().into_boxed_slice())
+        let make = || avec!([CACHELINE_ALIGN]| 0.0; self.degree).into_boxed_slice();
+        self.free_reals.pop().unwrap_or_else(make)
     }
 
     /// Takes doubles back.

@@ -66,7 +66,7 @@ impl Expansion {
     /// The next residues.
     pub fn fill(&mut self, out: &mut [u64]) {
         let limit = (1u64 << 52) / self.q.value() * self.q.value();
-        let mut bytes = [0u8; 8192];
+        let mut bytes = [0u8; 4096];
         let mut rest = out;
         while !rest.is_empty() {
             let count = rest.len().min(bytes.len() / 8);
@@ -92,15 +92,23 @@ pub fn expand(seed: &[u8; 32], purpose: Use, q: Modulus, out: &mut [u64]) {
     Expansion::new(seed, purpose, q).fill(out);
 }
 
-/// N coefficients uniform in {-1, 0, 1}: two bits each, rejecting the fourth pattern.
+/// N coefficients uniform in {-1, 0, 1}: a byte below 3^5 gives five independent digits in base 3, others are
+/// rejected.
 pub fn ternary(rng: &mut ChaCha20Rng, degree: usize) -> Zeroizing<Vec<i8>> {
-    let mut out = Zeroizing::new(Vec::with_capacity(degree));
+    let count = degree.div_ceil(5);
     let mut bytes = Zeroizing::new([0u8; 256]);
-    while out.len() < degree {
+    let mut accepted = Zeroizing::new(Vec::with_capacity(count + bytes.len()));
+    while accepted.len() < count {
         rng.fill_bytes(bytes.as_mut_slice());
-        let pairs = bytes.iter().flat_map(|&byte| [byte & 3, byte >> 2 & 3, byte >> 4 & 3, byte >> 6]);
-        let room = degree - out.len();
-        out.extend(pairs.filter(|&pair| pair < 3).map(|pair| [-1i8, 0, 1][usize::from(pair)]).take(room));
+        accepted.extend(bytes.iter().copied().filter(|&byte| byte < 243));
+    }
+    let mut out = Zeroizing::new(vec![0i8; degree]);
+    // Coefficients are independent: one digit of all bytes, then the next.
+    for digits in out.chunks_mut(count) {
+        for (digit, byte) in digits.iter_mut().zip(accepted.iter_mut()) {
+            *digit = (*byte % 3).cast_signed() - 1;
+            *byte /= 3;
+        }
     }
     out
 }
@@ -111,12 +119,12 @@ pub fn ternary(rng: &mut ChaCha20Rng, degree: usize) -> Zeroizing<Vec<i8>> {
 /// 2010, section 4.1. The table is rounded to doubles: statistical distance below 2^-52 per coefficient.
 pub fn gaussian(rng: &mut ChaCha20Rng, degree: usize) -> Zeroizing<Vec<i8>> {
     let table = cumulative();
-    let mut out = Zeroizing::new(Vec::with_capacity(degree));
+    let mut out = Zeroizing::new(vec![0i8; degree]);
     let mut bytes = Zeroizing::new([0u8; 8 * GAUSSIAN_CHUNK]);
     let mut words = Zeroizing::new([0u64; GAUSSIAN_CHUNK]);
     let mut magnitudes = Zeroizing::new([0i64; GAUSSIAN_CHUNK]);
-    while out.len() < degree {
-        let count = GAUSSIAN_CHUNK.min(degree - out.len());
+    for out in out.chunks_mut(GAUSSIAN_CHUNK) {
+        let count = out.len();
         let bytes = &mut bytes[..8 * count];
         rng.fill_bytes(bytes);
         let (words, magnitudes) = (&mut words[..count], &mut magnitudes[..count]);
@@ -124,11 +132,12 @@ pub fn gaussian(rng: &mut ChaCha20Rng, degree: usize) -> Zeroizing<Vec<i8>> {
             *word = u64::from_le_bytes(*bytes);
         }
         count_bounds(words, &table, magnitudes);
-        out.extend(words.iter().zip(&*magnitudes).map(|(&word, &magnitude)| {
-            let sign = i64::from(word & 1 == 1);
-            // Magnitudes are at most 30.
-            i8::try_from((magnitude ^ -sign) + sign).unwrap_or(0)
-        }));
+        for (out, (&word, &magnitude)) in out.iter_mut().zip(words.iter().zip(&*magnitudes)) {
+            let sign = (word & 1).cast_signed();
+            #[expect(clippy::cast_possible_truncation, reason = "magnitudes are at most 30")]
+            let value = ((magnitude ^ -sign) + sign) as i8;
+            *out = value;
+        }
     }
     out
 }

@@ -130,6 +130,8 @@ struct Builder<'a> {
     /// Relinearizations and modulus switches that the next modulus switch computes.
     fused: Vec<bool>,
     done: Vec<bool>,
+    /// The sums of each node.
+    sums: Vec<Vec<usize>>,
     steps: Vec<Step>,
 }
 
@@ -146,6 +148,7 @@ impl<'a> Builder<'a> {
             targets: vec![None; count],
             fused: vec![false; count],
             done: vec![false; count],
+            sums: vec![Vec::new(); count],
             steps: Vec::new(),
         };
         builder.count_uses();
@@ -155,8 +158,9 @@ impl<'a> Builder<'a> {
     }
 
     fn count_uses(&mut self) {
-        for sum in &self.plan.sums {
+        for (index, sum) in self.plan.sums.iter().enumerate() {
             self.uses[sum.node.index()] += 1;
+            self.sums[sum.node.index()].push(index);
         }
         for (node, op) in self.plan.iter().rev() {
             if self.uses[node.index()] > 0 || self.mode == Mode::EveryNode {
@@ -330,12 +334,10 @@ impl<'a> Builder<'a> {
 
     /// Adds a value that stands on its own to the sums that want it.
     fn emit_sums(&mut self, node: NodeId) {
-        for sum in 0..self.plan.sums.len() {
-            if self.plan.sums[sum].node == node {
-                let terms = vec![(1, self.view(node))];
-                let action = Action::AddLinear { sum, constant: 0, terms };
-                self.steps.push(Step { action, out: None });
-            }
+        for sum in std::mem::take(&mut self.sums[node.index()]) {
+            let terms = vec![(1, self.view(node))];
+            let action = Action::AddLinear { sum, constant: 0, terms };
+            self.steps.push(Step { action, out: None });
         }
     }
 

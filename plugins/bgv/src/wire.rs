@@ -142,16 +142,17 @@ pub fn pack(values: &[u64], bits: u32, out: &mut Vec<u8>) {
     let mut words = Zeroizing::new(vec![0u64; columns * bits as usize]);
     for (row, values) in values.chunks_exact(columns.max(1)).enumerate() {
         let (at, shift) = place(row, bits);
-        let mut add = |at: usize, shifted: &dyn Fn(u64) -> u64| {
-            let target = words.get_mut(at * columns..).unwrap_or_default();
-            target.iter_mut().zip(values).for_each(|(word, &value)| *word |= shifted(value));
-        };
-        add(at, &|value| value << shift);
+        let line = words.get_mut(at * columns..).unwrap_or_default();
+        line.iter_mut().zip(values).for_each(|(word, &value)| *word |= value << shift);
         if shift + bits > 64 {
-            add(at + 1, &|value| value >> (64 - shift));
+            let line = words.get_mut((at + 1) * columns..).unwrap_or_default();
+            line.iter_mut().zip(values).for_each(|(word, &value)| *word |= value >> (64 - shift));
         }
     }
-    words.iter().for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
+    let start = out.len();
+    out.resize(start + 8 * words.len(), 0);
+    let bytes = out.get_mut(start..).unwrap_or_default().as_chunks_mut().0;
+    bytes.iter_mut().zip(&*words).for_each(|(bytes, word)| *bytes = word.to_le_bytes());
 }
 
 /// Word and bit at which a row begins.

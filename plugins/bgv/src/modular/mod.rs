@@ -15,7 +15,7 @@ pub use combine::{Scaled, Source, convert, inner_products, linear, linear_accumu
 pub use convolve::{MAX_PARTS, convolve, convolve_accumulate};
 pub use pointwise::{
     Pair, add_assign, count_bounds, lift, mul_accumulate, mul_assign, reduce_words, scale_add_assign,
-    scale_assign, scale_sub_into, sub_assign, sum, tensor, tensor_accumulate, unpack_row,
+    scale_assign, scale_sub_into, signed_sum, sub_assign, sum, tensor, tensor_accumulate, unpack_row,
 };
 
 /// 2^52: adding it moves an integer into the low bits of a double.

@@ -159,6 +159,24 @@ pub fn sum(q: Modulus, x: &[u64]) -> u64 {
     })
 }
 
+/// The sum of residues with signs -1, 0 or 1, mod q; no branch or address depends on the signs.
+#[must_use]
+pub fn signed_sum(q: Modulus, x: &[u64], signs: &[i8]) -> u64 {
+    x.chunks(SUM_CHUNK).zip(signs.chunks(SUM_CHUNK)).fold(0, |total, (x, signs)| {
+        let sum = vectorized(
+            #[inline(always)]
+            || {
+                x.iter().zip(signs).fold(0i64, |sum, (&x, &sign)| {
+                    let sign = i64::from(sign);
+                    let (negative, present) = (sign >> 1, -(sign & 1));
+                    sum + ((x.cast_signed() & present) ^ negative) - negative
+                })
+            },
+        );
+        q.add(total, q.residue(i128::from(sum)))
+    })
+}
+
 /// `w = x * factor - w`: the end of a division of the modulus.
 pub fn scale_sub_into(q: Modulus, x: &[u64], factor: Factor, w: &mut [u64]) {
     dispatch(ScaleSub { q, x, factor, w });
@@ -252,10 +270,21 @@ pub fn count_bounds(words: &[u64], bounds: &[u64], counts: &mut [i64]) {
     vectorized(
         #[inline(always)]
         || {
-            for (count, &word) in counts.iter_mut().zip(words) {
-                let word = word >> 1;
-                *count = bounds.iter().fold(0, |sum, &bound| sum + i64::from(word >= bound));
+            // Words in registers, one bound after the other.
+            for (counts, words) in counts.chunks_mut(LANES).zip(words.chunks(LANES)) {
+                let mut halves = [0u64; LANES];
+                halves.iter_mut().zip(words).for_each(|(half, &word)| *half = word >> 1);
+                let mut sums = [0i64; LANES];
+                for &bound in bounds {
+                    for (sum, &half) in sums.iter_mut().zip(&halves) {
+                        *sum += i64::from(half >= bound);
+                    }
+                }
+                counts.iter_mut().zip(sums).for_each(|(count, sum)| *count = sum);
             }
         },
     );
 }
+
+/// Words that are compared at a time.
+const LANES: usize = 32;

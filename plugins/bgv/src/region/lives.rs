@@ -19,6 +19,9 @@ pub(super) struct Life {
     pub switched: bool,
 }
 
+/// What goes into a sum in one region: its number, a constant, and terms.
+pub(super) type Piece = (usize, i64, Vec<(i64, View)>);
+
 /// Where and when values and steps stand.
 pub(super) struct Lives {
     mode: Mode,
@@ -114,12 +117,7 @@ impl Lives {
     }
 
     /// What goes into a sum, by region.
-    pub(super) fn split(
-        &self,
-        region: usize,
-        constant: i64,
-        terms: &[(i64, View)],
-    ) -> Vec<(usize, i64, Vec<(i64, View)>)> {
+    pub(super) fn split(&self, region: usize, constant: i64, terms: &[(i64, View)]) -> Vec<Piece> {
         let mut split: BTreeMap<usize, Vec<(i64, View)>> = BTreeMap::new();
         for &(coefficient, view) in terms {
             split.entry(self.term_region(region, view)).or_default().push((coefficient, view));

@@ -147,7 +147,10 @@ impl Program {
                     let switch = Switch { root, arg: *arg, relinearize: *relinearize, kept: *kept };
                     builders[region].switches.push(switch);
                 }
-                action => {
+                action @ (Action::Load { .. }
+                | Action::Linear { .. }
+                | Action::Product { .. }
+                | Action::AddProduct { .. }) => {
                     if step.out.is_none_or(|out| lives.values[out.root].is_some_and(|life| life.whole)) {
                         builders[region].emit(Cow::Borrowed(action), step.out);
                     }

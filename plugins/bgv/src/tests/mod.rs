@@ -1,6 +1,9 @@
 //! Whole plans on small and real parameters: right sums, and noise within the canonical-norm bounds.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests stop at the first surprise")]
 
+mod parts;
+mod state;
+
 use std::sync::Arc;
 
 use hq_plugin_sdk::parameters::{Parameters, RnsParameters, RnsRequest};
@@ -20,13 +23,26 @@ use crate::sample::ERROR_STDDEV;
 use crate::schedule::Mode;
 
 fn request(degree: u32, t: u64, bits: &[u32], special: &[u32], digit: u32, security: u32) -> RnsParameters {
+    with_powers(2, degree, t, bits, special, digit, security)
+}
+
+/// With keys for the powers of the secret up to `powers`.
+fn with_powers(
+    powers: u32,
+    degree: u32,
+    t: u64,
+    bits: &[u32],
+    special: &[u32],
+    digit: u32,
+    security: u32,
+) -> RnsParameters {
     resolve(&RnsRequest {
         ring_degree: degree,
         min_plaintext_modulus: t,
         modulus_bits: bits.to_vec(),
         special_bits: special.to_vec(),
         digit_limbs: digit,
-        relinearization_degree: 2,
+        relinearization_degree: powers,
         security_bits: security,
     })
     .unwrap()
@@ -170,11 +186,13 @@ fn bounds(plan: &Plan, params: &Params, secret_norm: f64) -> Vec<f64> {
             Op::Mul { left, right } => of(left) * of(right),
             Op::Relinearize { arg } => {
                 let digits = crate::key::digits(params, limbs);
+                let powers = f64::from(shapes[arg.index()].parts - 2);
                 let largest: f64 = (0..digits)
                     .map(|digit| crate::key::digit_range(params, digit, limbs).map(prime).product())
                     .fold(0.0, f64::max);
                 of(arg)
-                    + digits as f64 * t * D * D * n * ERROR_STDDEV * largest / (12f64.sqrt() * special)
+                    + powers * digits as f64 * t * D * D * n * ERROR_STDDEV * largest
+                        / (12f64.sqrt() * special)
                     + rounding * (1.0 + secret_norm)
             }
             Op::ModSwitch { arg } => {
