@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::num::NonZero;
+use std::panic::resume_unwind;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
 
@@ -9,13 +12,12 @@ use hq_engine::encoding::Part;
 use hq_engine::lower::{PRESENT, known_input};
 use hq_engine::passes::Encodings;
 use hq_engine::run::{BlockSource, SourceError};
-use hq_plugin_sdk::backend::BackendError;
 use hq_plugin_sdk::capabilities::InputForm;
 use hq_plugin_sdk::host::PluginKey;
 use hq_plugin_sdk::plan::Input;
 use hq_plugin_sdk::range::Range;
 
-use crate::error::{ClientError, Result};
+use crate::error::{Result, refused};
 use crate::table::{Cells, Table, TableReader};
 
 /// What an input holds for a row.
@@ -63,20 +65,25 @@ impl Encoder {
         Ok(Self { contents })
     }
 
-    /// Per input, one value per row.
-    fn values(&self, rows: usize, cells: &Cells) -> Vec<Vec<i64>> {
+    /// Number of inputs.
+    fn len(&self) -> usize {
+        self.contents.len()
+    }
+
+    /// Of one input, one value per row.
+    fn values(&self, input: usize, rows: usize, cells: &Cells) -> Vec<i64> {
         let column = |index: usize| cells.get(index).map_or(&[][..], Vec::as_slice).iter();
-        self.contents
-            .iter()
-            .map(|content| match content {
-                Content::Present => vec![1; rows],
-                Content::Number { column: at, absent } => {
-                    column(*at).map(|cell| cell.unwrap_or(*absent)).collect()
-                }
-                Content::Known { column: at } => column(*at).map(|cell| i64::from(cell.is_some())).collect(),
-                Content::Part { column: at, part } => column(*at).map(|cell| part.value(*cell)).collect(),
-            })
-            .collect()
+        match self.contents.get(input) {
+            None => Vec::new(),
+            Some(Content::Present) => vec![1; rows],
+            Some(Content::Number { column: at, absent }) => {
+                column(*at).map(|cell| cell.unwrap_or(*absent)).collect()
+            }
+            Some(Content::Known { column: at }) => {
+                column(*at).map(|cell| i64::from(cell.is_some())).collect()
+            }
+            Some(Content::Part { column: at, part }) => column(*at).map(|cell| part.value(*cell)).collect(),
+        }
     }
 }
 
@@ -103,11 +110,12 @@ fn nearest_to_zero(range: Range) -> i64 {
     0_i64.clamp(range.lo(), range.hi())
 }
 
-/// Encrypts a table's blocks one after another.
+/// Encrypts a table's blocks one after another, the inputs of a block on several threads.
 pub(crate) struct Encryption<'a> {
     key: &'a PluginKey,
     reader: TableReader,
     encoder: Encoder,
+    threads: NonZero<usize>,
     rows_per_block: u32,
     blocks: u64,
     /// Blocks made.
@@ -125,24 +133,52 @@ impl<'a> Encryption<'a> {
         table: &Table,
         encoder: Encoder,
         rows_per_block: u32,
+        threads: NonZero<usize>,
     ) -> Result<Self> {
         let (reader, blocks) = (table.reader()?, table.blocks(rows_per_block));
-        Ok(Self { key, reader, encoder, rows_per_block, blocks, made: 0, seconds: 0.0, bytes: 0 })
+        Ok(Self { key, reader, encoder, threads, rows_per_block, blocks, made: 0, seconds: 0.0, bytes: 0 })
     }
 
-    /// The next block: a frame per input.
-    pub(crate) fn next_block(&mut self) -> Result<Vec<Vec<u8>>> {
+    /// Makes the next block and gives the frame of each input away as soon as it is made, in no order and on
+    /// whatever thread: besides the rows, only one frame per thread is in memory.
+    pub(crate) fn next_block(&mut self, take: &(dyn Fn(usize, Vec<u8>) -> Result<()> + Sync)) -> Result<()> {
         let start = Instant::now();
         let (rows, cells) = self.reader.next_rows(self.rows_per_block)?;
-        let values = self.encoder.values(rows, &cells);
-        let index = self.made;
-        let frames = encrypt(self.key, &values)
-            .map_err(|source| ClientError::Backend { place: format!("encrypting block {index}"), source })?;
+        let (inputs, next, bytes) = (self.encoder.len(), AtomicUsize::new(0), AtomicU64::new(0));
+        let place = || format!("encrypting block {}", self.made);
+        let work = || {
+            loop {
+                let input = next.fetch_add(1, Ordering::Relaxed);
+                if input >= inputs {
+                    return Ok(());
+                }
+                let values = self.encoder.values(input, rows, &cells);
+                let frame = self.key.encrypt(&values).map_err(refused(place()))?;
+                bytes.fetch_add(frame.len() as u64, Ordering::Relaxed);
+                take(input, frame)?;
+            }
+        };
+        let threads = self.threads.get().min(inputs);
+        if threads > 1 {
+            on_threads(threads, &work)?;
+        } else {
+            work()?;
+        }
         self.made += 1;
         self.seconds += start.elapsed().as_secs_f64();
-        self.bytes += frames.iter().map(|frame| frame.len() as u64).sum::<u64>();
-        Ok(frames)
+        self.bytes += bytes.into_inner();
+        Ok(())
     }
+}
+
+/// The same work on several threads, which share it out themselves.
+fn on_threads(threads: usize, work: &(dyn Fn() -> Result<()> + Sync)) -> Result<()> {
+    let ends = thread::scope(|scope| {
+        let handles: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        handles.into_iter().map(thread::ScopedJoinHandle::join).collect::<Vec<_>>()
+    });
+    // A thread of ours ends without a result only by a panic, which then goes on here.
+    ends.into_iter().try_for_each(|end| end.unwrap_or_else(|panic| resume_unwind(panic)))
 }
 
 impl BlockSource for Encryption<'_> {
@@ -150,33 +186,20 @@ impl BlockSource for Encryption<'_> {
         self.blocks
     }
 
-    fn block(&mut self, index: u64) -> std::result::Result<Vec<Vec<u8>>, SourceError> {
+    fn block(&mut self, index: u64, frames: &mut Vec<Vec<u8>>) -> std::result::Result<(), SourceError> {
         let wrong = |reason: String| SourceError { place: format!("block {index}"), reason };
         if index != self.made {
             return Err(wrong(format!("was asked for where block {} is next", self.made)));
         }
-        self.next_block().map_err(|error| wrong(error.to_string()))
+        let made: Vec<OnceLock<Vec<u8>>> = vec![OnceLock::new(); self.encoder.len()];
+        let take = |input: usize, frame| {
+            // No input is made twice.
+            let _ = made.get(input).map(|place| place.set(frame));
+            Ok(())
+        };
+        self.next_block(&take).map_err(|error| wrong(error.to_string()))?;
+        frames.clear();
+        frames.extend(made.into_iter().filter_map(OnceLock::into_inner));
+        Ok(())
     }
-}
-
-/// Encrypts inputs on all processors.
-fn encrypt(key: &PluginKey, values: &[Vec<i64>]) -> std::result::Result<Vec<Vec<u8>>, BackendError> {
-    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(values.len()).max(1);
-    let share = values.len().div_ceil(threads).max(1);
-    let work = |values: &[Vec<i64>]| {
-        values.iter().map(|values| key.encrypt(values)).collect::<std::result::Result<Vec<_>, _>>()
-    };
-    if threads == 1 {
-        return work(values);
-    }
-    let shares = thread::scope(|scope| {
-        let handles: Vec<_> = values.chunks(share).map(|chunk| scope.spawn(move || work(chunk))).collect();
-        handles.into_iter().map(thread::ScopedJoinHandle::join).collect::<Vec<_>>()
-    });
-    let mut frames = Vec::with_capacity(values.len());
-    for share in shares {
-        // A thread of ours ends without a result only by a panic, which then goes on here.
-        frames.extend(share.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
-    }
-    Ok(frames)
 }

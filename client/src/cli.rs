@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -22,6 +23,12 @@ Nothing leaves this process, so `run` is for trying a query out and for measurin
 dataset in the program. Columns are found by the table's header, which may have more of them.
 
   hq run query.hq --table clinic=clinic.csv --query control --param age_min=40 --format json";
+
+const AFTER_COMPUTE: &str = "\
+An interrupted computation leaves a checkpoint beside the result, and the same command continues from it. So does
+one that was stopped by Ctrl-C, after the blocks at work.
+
+  hq compute query.hq --data data --eval-keys evaluation.keys -o query.result --threads 8";
 
 const AFTER_FMT: &str = "\
 There is one layout, without options: lines of at most 100 characters, two spaces a step, `=` and types
@@ -254,6 +261,9 @@ pub(crate) struct RunArgs {
     /// Security of the keys in bits: 128, 192 or 256
     #[arg(long, value_name = "BITS", default_value_t = 128, value_parser = security)]
     pub(crate) security: u32,
+    /// Blocks that are computed at once [default: one for each processor]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<NonZero<usize>>,
 }
 
 /// How the secret key is protected at rest.
@@ -330,6 +340,7 @@ pub(crate) struct SealArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = AFTER_COMPUTE)]
 pub(crate) struct ComputeArgs {
     /// The program
     pub(crate) file: PathBuf,
@@ -347,6 +358,15 @@ pub(crate) struct ComputeArgs {
     pub(crate) output: PathBuf,
     #[command(flatten)]
     pub(crate) program: ProgramArgs,
+    /// Blocks that are computed at once [default: one for each processor]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<NonZero<usize>>,
+    /// Where an interrupted computation is kept until it is continued [default: RESULT.part]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) checkpoint: Option<PathBuf>,
+    /// Least time from one checkpoint to the next
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub(crate) every: u64,
 }
 
 #[derive(Debug, Args)]

@@ -93,6 +93,15 @@ pub(crate) enum ClientError {
     /// The run ended without a result.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// A computation was stopped, and kept.
+    #[error(
+        "stopped after {done} of {blocks} blocks; {} holds what was done. The same command continues it",
+        path.display()
+    )]
+    Stopped { path: PathBuf, done: u64, blocks: u64 },
+    /// Something else than an interrupted run of this computation.
+    #[error("{}: {reason}. Delete it to start anew, or give another name with `--checkpoint`", path.display())]
+    Checkpoint { path: PathBuf, reason: String },
     /// The encrypted dataset cannot be read.
     #[error(transparent)]
     Dataset(#[from] SourceError),

@@ -1,14 +1,16 @@
 //! One query from keys to exact aggregates, in one process.
 
+use std::num::NonZero;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::thread;
 use std::time::Instant;
 
 use hq_dsl::Query;
 use hq_engine::compile::CompiledQuery;
 use hq_engine::forms::Forms;
 use hq_engine::open;
-use hq_engine::run::run;
+use hq_engine::run::{Job, run};
 use hq_engine::sizes::aggregates_per_group;
 use hq_plugin_sdk::frame;
 use hq_plugin_sdk::plan::Plan;
@@ -83,6 +85,7 @@ pub(crate) fn execute(
     security_bits: u32,
     csv: &Path,
     outside: Outside,
+    threads: NonZero<usize>,
 ) -> Result<Execution> {
     let forms = Forms::of(&query.dataset);
     let compiled =
@@ -91,7 +94,12 @@ pub(crate) fn execute(
     let columns = columns_of(compiled.planned.plan.table_inputs());
     let table = Table::open(csv, &query.dataset, &columns, outside)?;
     table.note();
-    execute_plan(program, query, backend, compiled, &table)
+    execute_plan(program, query, backend, compiled, &table, threads)
+}
+
+/// As many threads as asked for, else one for each processor.
+pub(crate) fn threads(asked: Option<NonZero<usize>>) -> NonZero<usize> {
+    asked.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZero::<usize>::MIN)
 }
 
 /// Runs a plan of a query, made with the default encodings, on a table.
@@ -101,6 +109,7 @@ pub(crate) fn execute_plan(
     backend: &Backend,
     compiled: CompiledQuery,
     table: &Table,
+    threads: NonZero<usize>,
 ) -> Result<Execution> {
     let encodings = Forms::of(&query.dataset).encodings();
     let plan = &compiled.planned.plan;
@@ -115,13 +124,19 @@ pub(crate) fn execute_plan(
     let form = backend.evaluator.capabilities().inputs;
     let parameters = sealed::seal(program, query, &backend.evaluator, &keys.evaluation)?;
     let encoder = Encoder::new(plan.table_inputs(), form, table, &encodings)?;
-    let mut source = Encryption::new(&key, table, encoder, rows_per_block(plan))?;
-    let bar = Bar::new(&query.name);
-    let outcome =
-        run(plan, &backend.evaluator, &keys.evaluation, &parameters, &mut source, &mut |progress| {
-            bar.set(progress);
-            ControlFlow::Continue(())
-        })?;
+    let mut source = Encryption::new(&key, table, encoder, rows_per_block(plan), threads)?;
+    let job = Job {
+        plan,
+        backend: &backend.evaluator,
+        evaluation_key: &keys.evaluation,
+        parameters: &parameters,
+        threads,
+    };
+    let mut bar = Bar::new(&query.name);
+    let outcome = run(job, &mut source, None, &mut |progress| {
+        bar.set(progress);
+        ControlFlow::Continue(())
+    })?;
     drop(bar);
     let encrypt_s = source.seconds;
 
@@ -133,7 +148,7 @@ pub(crate) fn execute_plan(
 
     let sizes = Sizes {
         evaluation_keys_bytes: keys.evaluation.len() as u64,
-        upload_bytes: outcome.bytes_read,
+        upload_bytes: outcome.spent.bytes_read,
         result_bytes: outcome.sums.len() as u64,
         rows: Some(table.rows()),
         blocks: table.blocks(rows_per_block(plan)),
@@ -142,9 +157,9 @@ pub(crate) fn execute_plan(
     let timing = Timing {
         keygen_s: Some(keygen_s),
         encrypt_s: Some(encrypt_s),
-        server_s: Some(outcome.server_s),
+        server_s: Some(outcome.spent.server_s),
         open_s: Some(open_s),
-        server_cpu_s: Some(outcome.server_cpu_s),
+        server_cpu_s: Some(outcome.spent.server_cpu_s),
     };
     Ok(Execution { compiled, aggregates, timing, sizes })
 }

@@ -8,6 +8,7 @@
 //! | plugins | `backend` |
 //! | tables, blocks of encrypted inputs | `table`, `header`, `blocks` |
 //! | keys at rest | `keys`, `passphrase` |
+//! | computations that may be interrupted | `execution`, `checkpoint`, `interrupt` |
 //! | secret parameters on their way | `sealed` |
 //! | results on their way back | `result_file` |
 //! | what may be shown | `release` |
@@ -16,11 +17,13 @@
 
 mod backend;
 mod blocks;
+mod checkpoint;
 mod cli;
 mod commands;
 mod error;
 mod execution;
 mod header;
+mod interrupt;
 mod keys;
 mod loader;
 mod lsp;

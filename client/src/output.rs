@@ -46,7 +46,10 @@ fn paint(text: &str, style: &str, word: &str) -> String {
 }
 
 /// A progress bar over blocks, drawn only on a terminal.
-pub(crate) struct Bar(ProgressBar);
+pub(crate) struct Bar {
+    bar: ProgressBar,
+    begun: bool,
+}
 
 impl Bar {
     /// A bar with a few words before it.
@@ -62,18 +65,22 @@ impl Bar {
         }
         bar.set_message(words.to_owned());
         bar.enable_steady_tick(Duration::from_millis(200));
-        Self(bar)
+        Self { bar, begun: false }
     }
 
-    /// How far it is.
-    pub(crate) fn set(&self, progress: Progress) {
-        self.0.set_length(progress.blocks);
-        self.0.set_position(progress.done);
+    /// How far it is. What was done at first says nothing of how fast it goes on.
+    pub(crate) fn set(&mut self, progress: Progress) {
+        self.bar.set_length(progress.blocks);
+        self.bar.set_position(progress.done);
+        if !self.begun {
+            self.begun = true;
+            self.bar.reset_eta();
+        }
     }
 }
 
 impl Drop for Bar {
     fn drop(&mut self) {
-        self.0.finish_and_clear();
+        self.bar.finish_and_clear();
     }
 }

@@ -2,24 +2,27 @@
 //! and one file of ciphertext frames per part, one frame per block. Parts stand alone, so a column can gain
 //! a form later.
 //!
-//! The digest of the manifest holds that of every other file. A run reads each file once and knows of any
-//! damage before it has a result: of a frame by its checksum, of frames that moved by the file's digest.
+//! The digest of the manifest holds that of every other file; the digest of a part is that of the checksums of
+//! its frames, one after the other. So no byte of a ciphertext is hashed but once, by the backend that opens it:
+//! frames that moved are noticed when the parts are opened for a plan, damage in a frame when it is computed.
 //! Digests are no signatures: whoever may write to the folder can make another dataset of it.
 
+mod blocks;
+
 use std::collections::BTreeMap;
-use std::fmt;
 use std::fs::{self, File};
-use std::io::{BufReader, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use hq_plugin_sdk::frame::{self, Kind};
+use hq_plugin_sdk::frame;
 use hq_plugin_sdk::parameters::Parameters;
 use hq_plugin_sdk::plan::Plan;
 use serde::{Deserialize, Serialize};
 
 use crate::encoding::Encoding;
 use crate::passes::Encodings;
-use crate::run::{BlockSource, SourceError};
+use crate::run::SourceError;
+pub use blocks::FolderBlocks;
 
 /// Name of the manifest in the folder.
 pub const MANIFEST: &str = "manifest.json";
@@ -31,16 +34,10 @@ pub const MANIFEST_DIGEST: &str = "manifest.b3";
 pub const SCHEMA: &str = "schema.hq";
 
 /// Version of the manifest's format.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Largest manifest or schema that is read, in bytes.
 const MAX_TEXT_BYTES: u64 = 16 << 20;
-
-/// Bytes of a frame that tell its length.
-const HEADER_BYTES: u64 = 32;
-
-/// Largest ciphertext frame that is read, in bytes.
-const MAX_FRAME_BYTES: u64 = 256 << 20;
 
 /// What a dataset folder holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -74,14 +71,32 @@ pub struct PartFile {
     pub file: String,
     /// Length in bytes.
     pub bytes: u64,
-    /// Digest of the file, BLAKE3 in hexadecimal.
+    /// What [`PartDigest`] makes of its frames.
     pub digest: String,
+}
+
+/// The digest of a part: BLAKE3 of the checksums of its frames in order, in hexadecimal.
+#[derive(Clone, Debug, Default)]
+pub struct PartDigest(blake3::Hasher);
+
+impl PartDigest {
+    /// Adds a frame, by the checksum at its end.
+    pub fn add(&mut self, frame: &[u8]) {
+        self.0.update(frame::checksum(frame).map_or(&[], |checksum| checksum));
+    }
+
+    /// As it stands in a manifest.
+    #[must_use]
+    pub fn finish(&self) -> String {
+        self.0.finalize().to_hex().to_string()
+    }
 }
 
 /// A dataset folder opened for computing.
 #[derive(Debug)]
 pub struct DatasetFolder {
     folder: PathBuf,
+    digest: String,
     manifest: Manifest,
     schema: String,
 }
@@ -130,7 +145,7 @@ impl DatasetFolder {
     /// # Errors
     /// What is wrong, with the file's name.
     pub fn open(folder: &Path) -> Result<Self, SourceError> {
-        let manifest = read_manifest(folder)?;
+        let (manifest, digest) = read_manifest(folder)?;
         let manifest_path = folder.join(MANIFEST);
         let schema_path = folder.join(SCHEMA);
         let schema = read_text(&schema_path)?;
@@ -149,13 +164,19 @@ impl DatasetFolder {
                 return Err(wrong(&path, reason));
             }
         }
-        Ok(Self { folder: folder.to_owned(), manifest, schema })
+        Ok(Self { folder: folder.to_owned(), digest, manifest, schema })
     }
 
     /// The manifest.
     #[must_use]
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// Digest of the manifest, and so of all that the folder holds: BLAKE3 in hexadecimal.
+    #[must_use]
+    pub fn digest(&self) -> &str {
+        &self.digest
     }
 
     /// The schema's text.
@@ -170,47 +191,43 @@ impl DatasetFolder {
         self.manifest.columns.iter().map(|(name, encoding)| (name.clone(), encoding.clone())).collect()
     }
 
-    /// The blocks of the parts that a plan reads.
+    /// The blocks of the parts that a plan reads: their frames are there and in their order.
     ///
     /// # Errors
-    /// A part that the dataset does not hold.
+    /// A part that the dataset does not hold, or that is not as the manifest says.
     pub fn blocks(&self, plan: &Plan) -> Result<FolderBlocks, SourceError> {
-        let mut parts = Vec::new();
-        for input in plan.table_inputs() {
-            let part = self.manifest.parts.get(&input.name).ok_or_else(|| {
-                wrong(&self.folder, format!("holds no part `{}` that the plan reads", input.name))
-            })?;
-            let path = self.folder.join(&part.file);
-            let file = File::open(&path).map_err(|error| wrong(&path, error.to_string()))?;
-            parts.push(PartReader {
-                path,
-                file: BufReader::new(file),
-                hasher: blake3::Hasher::new(),
-                digest: part.digest.clone(),
-            });
-        }
-        Ok(FolderBlocks { folder: self.folder.clone(), parts, blocks: self.manifest.blocks, next: 0 })
+        let part = |name: &String| {
+            let missing = || wrong(&self.folder, format!("holds no part `{name}` that the plan reads"));
+            let part = self.manifest.parts.get(name).ok_or_else(missing)?;
+            blocks::Part::open(self.folder.join(&part.file), &part.digest, self.manifest.blocks)
+        };
+        let parts = plan.table_inputs().map(|input| part(&input.name)).collect::<Result<_, _>>()?;
+        Ok(FolderBlocks::new(parts, self.manifest.blocks))
     }
 }
 
-/// Reads the manifest and checks it against its digest.
-fn read_manifest(folder: &Path) -> Result<Manifest, SourceError> {
+/// Reads the manifest and checks it against its digest, which is given back with it.
+fn read_manifest(folder: &Path) -> Result<(Manifest, String), SourceError> {
     let path = folder.join(MANIFEST);
     let text = read_text(&path)?;
     let digest = read_text(&folder.join(MANIFEST_DIGEST))?;
-    if hex_digest(text.as_bytes()) != digest.trim_end() {
+    let digest = digest.trim_end();
+    if hex_digest(text.as_bytes()) != digest {
         return Err(wrong(&path, format!("does not match {MANIFEST_DIGEST}: one of them was altered")));
     }
     let manifest: Manifest =
         serde_json::from_str(&text).map_err(|error| wrong(&path, format!("is no manifest: {error}")))?;
     if manifest.version != VERSION {
-        let reason = format!("has version {}, this program reads {VERSION}", manifest.version);
+        let reason = format!(
+            "has version {}, this program reads {VERSION}: encrypt the table again with the `hq` that computes",
+            manifest.version
+        );
         return Err(wrong(&path, reason));
     }
     if manifest.blocks == 0 {
         return Err(wrong(&path, "says that there are no blocks"));
     }
-    Ok(manifest)
+    Ok((manifest, digest.to_owned()))
 }
 
 fn read_text(path: &Path) -> Result<String, SourceError> {
@@ -223,88 +240,6 @@ fn read_text(path: &Path) -> Result<String, SourceError> {
         return Err(wrong(path, format!("is longer than the {MAX_TEXT_BYTES} bytes that it may have")));
     }
     Ok(text)
-}
-
-/// Reads blocks from a dataset folder, in order and once.
-#[derive(Debug)]
-pub struct FolderBlocks {
-    folder: PathBuf,
-    parts: Vec<PartReader>,
-    blocks: u64,
-    /// The block that comes next.
-    next: u64,
-}
-
-#[derive(Debug)]
-struct PartReader {
-    path: PathBuf,
-    file: BufReader<File>,
-    /// Of what was read so far.
-    hasher: blake3::Hasher,
-    /// Of the whole file, as the manifest has it.
-    digest: String,
-}
-
-impl PartReader {
-    /// The frame of the next block.
-    fn frame(&mut self, block: u64) -> Result<Vec<u8>, SourceError> {
-        let mut bytes = Vec::new();
-        self.read(HEADER_BYTES, &mut bytes, block)?;
-        let length = frame::frame_bytes(&bytes).map_err(|error| self.wrong(block, error.to_string()))?;
-        if length > MAX_FRAME_BYTES {
-            return Err(self.wrong(block, format!("it claims {length} bytes: it was altered")));
-        }
-        self.read(length.saturating_sub(HEADER_BYTES), &mut bytes, block)?;
-        frame::open(&bytes, Kind::Ciphertext).map_err(|error| self.wrong(block, error.to_string()))?;
-        self.hasher.update(&bytes);
-        Ok(bytes)
-    }
-
-    fn read(&mut self, more: u64, bytes: &mut Vec<u8>, block: u64) -> Result<(), SourceError> {
-        let read = (&mut self.file).take(more).read_to_end(bytes);
-        match read.map(|read| read as u64) {
-            Ok(read) if read == more => Ok(()),
-            Ok(_) => Err(self.wrong(block, "it is cut short")),
-            Err(error) => Err(self.wrong(block, error.to_string())),
-        }
-    }
-
-    fn wrong(&self, block: u64, reason: impl fmt::Display) -> SourceError {
-        wrong(&self.path, format!("block {block}: {reason}"))
-    }
-
-    /// After the last block: nothing follows, and all of it is what the manifest says.
-    fn finish(&mut self) -> Result<(), SourceError> {
-        let mut byte = [0];
-        if self.file.read(&mut byte).map_err(|error| wrong(&self.path, error.to_string()))? != 0 {
-            return Err(wrong(&self.path, "goes on after its last block: it was altered"));
-        }
-        if self.hasher.finalize().to_hex().as_str() != self.digest {
-            let reason = "is not the file that the manifest names, though its blocks are sound: files or \
-                          blocks were exchanged";
-            return Err(wrong(&self.path, reason));
-        }
-        Ok(())
-    }
-}
-
-impl BlockSource for FolderBlocks {
-    fn blocks(&self) -> u64 {
-        self.blocks
-    }
-
-    fn block(&mut self, index: u64) -> Result<Vec<Vec<u8>>, SourceError> {
-        if index != self.next || index >= self.blocks {
-            let reason = format!("block {index} was asked for where block {} is next", self.next);
-            return Err(wrong(&self.folder, reason));
-        }
-        self.next += 1;
-        let frames = self.parts.iter_mut().map(|part| part.frame(index)).collect::<Result<_, _>>()?;
-        if self.next == self.blocks {
-            self.parts.iter_mut().try_for_each(PartReader::finish)?;
-        }
-        Ok(frames)
-    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 //! | encode, shape, place | `passes` | circuit -> placed plan |
 //! | choose parameters | `planner`, `choose`, `cost` | placed plan -> plan of one backend |
 //! | certify | `noise`, `certificate` | plan -> certificate |
-//! | run | `run`, `dataset` | plan x blocks -> encrypted sums |
+//! | run | `run`, `checkpoint`, `dataset` | plan x blocks -> encrypted sums |
 //! | open | `open` | opened sums -> exact aggregates |
 //!
 //! Deliberately absent: secret keys, plaintext tables, files other than encrypted datasets.
@@ -14,6 +14,7 @@
 pub mod algebra;
 pub mod certificate;
 pub mod chain;
+pub mod checkpoint;
 mod choose;
 pub mod compile;
 pub mod cost;

@@ -10,10 +10,11 @@ use std::path::Path;
 
 use hq_client::result_file;
 use hq_dsl::{Loader, compile};
-use hq_engine::dataset::{Manifest, PartFile, hex_digest};
+use hq_engine::dataset::{Manifest, PartFile, VERSION, hex_digest};
 use hq_engine::encoding::{Encoding, Form};
 use hq_engine::lower::lower;
 use hq_fuzz::{Files, parameters};
+use hq_plugin_sdk::backend::Session as _;
 use hq_plugin_sdk::frame;
 use hq_plugin_sdk::parameters::Parameters;
 
@@ -92,8 +93,25 @@ fn write_seeds() -> io::Result<()> {
         let request = br#"{"ring_degree":64,"min_plaintext_modulus":65536,"modulus_bits":[40,30],"special_bits":[40],"digit_limbs":1,"relinearization_degree":2,"security_bits":0}"#;
         let json = serde_json::to_vec(parameters).map_err(io::Error::other)?;
         let values: Vec<u8> = [1_i64, -3, 70_000].iter().flat_map(|value| value.to_le_bytes()).collect();
-        let contents: [&[u8]; 8] =
-            [&[], block.payload, plan.as_bytes(), request, &json, &[], sums.payload, &values];
+        let state = files
+            .evaluator
+            .open(&files.plan, &files.evaluation)
+            .and_then(|session| session.save())
+            .map_err(io::Error::other)?;
+        let Ok((state, _)) = frame::split(&state) else { continue };
+        let contents: [&[u8]; 11] = [
+            &[],
+            block.payload,
+            plan.as_bytes(),
+            request,
+            &json,
+            &[],
+            sums.payload,
+            &values,
+            &[],
+            &[],
+            state.payload,
+        ];
         let mut session = Vec::new();
         for (tag, content) in (0_u8..).zip(contents) {
             let mut command = vec![tag];
@@ -117,7 +135,7 @@ fn write_stored(write: &dyn Fn(&str, &str, &[u8]) -> io::Result<()>) -> io::Resu
     );
     let part = PartFile { file: "age.bit0.hqc".to_owned(), bytes: 0, digest: empty.clone() };
     let manifest = Manifest {
-        version: 1,
+        version: VERSION,
         dataset: "d".to_owned(),
         backend: "bgv".to_owned(),
         key_id: "00".repeat(8),

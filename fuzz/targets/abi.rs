@@ -43,7 +43,7 @@ fuzz_target!(|data: &[u8]| {
     while let Some((tag, content, after)) = command(rest) {
         rest = after;
         let text = String::from_utf8_lossy(content);
-        match tag % 8 {
+        match tag % 11 {
             0 if blocks < MAX_BLOCKS => {
                 session.block(&files.inputs()).expect("a fresh block");
                 blocks += 1;
@@ -91,6 +91,25 @@ fuzz_target!(|data: &[u8]| {
                 let values: Vec<i64> =
                     content.as_chunks().0.iter().map(|bytes| i64::from_le_bytes(*bytes)).collect();
                 let _ = refused(files.key.encrypt(&values));
+            }
+            8 if blocks < MAX_BLOCKS => {
+                let mut fork = session.fork().expect("a fork");
+                fork.block(&files.inputs()).expect("a fresh block");
+                session.absorb(fork).expect("its own fork");
+                blocks += 1;
+            }
+            9 => {
+                let state = session.save().expect("a state");
+                session = files.evaluator.open(&files.plan, &files.evaluation).expect("a fresh key");
+                session.restore(&state).expect("its own state");
+            }
+            10 => {
+                let mut other = files.evaluator.open(&files.plan, &files.evaluation).expect("a fresh key");
+                if refused(other.restore(&frame::seal(Kind::State, id, content))).is_some() {
+                    let _ = refused(other.block(&files.inputs()));
+                    let _ = refused(other.finish());
+                }
+                let _ = refused(other.restore(content));
             }
             _ => {}
         }

@@ -1,17 +1,18 @@
-//! Any bytes as what stands around ciphertexts: the header of a result, with its frame right or not, and the
-//! manifest of a dataset's folder, with its digest right. Nothing may panic, and what is read is written again.
+//! Any bytes as what stands around ciphertexts: the header of a result, with its frame right or not, that of a
+//! checkpoint, and the manifest of a dataset's folder, with its digest right. Nothing may panic, and what is read is written again.
 #![no_main]
 
 use std::fs;
 
 use hq_client::result_file;
+use hq_engine::checkpoint::{self, Identity};
 use hq_engine::dataset::{DatasetFolder, hex_digest};
 use hq_plugin_sdk::frame::{self, KeyId, Kind};
 use libfuzzer_sys::{Corpus, fuzz_target};
 
 fuzz_target!(|data: &[u8]| -> Corpus {
     let Some((&tag, content)) = data.split_first() else { return Corpus::Reject };
-    match tag & 3 {
+    match tag % 5 {
         0 => result(content),
         1 => result(&frame::seal(Kind::Result, KeyId::default(), content)),
         2 => {
@@ -21,7 +22,20 @@ fuzz_target!(|data: &[u8]| -> Corpus {
             let parts: [&[u8]; 4] = [&1_u32.to_le_bytes(), &length.to_le_bytes(), content, &sums];
             result(&frame::seal(Kind::Result, KeyId::default(), &parts.concat()));
         }
-        _ => manifest(content),
+        3 => manifest(content),
+        _ => {
+            let identity = Identity {
+                key: KeyId::default(),
+                plan: String::new(),
+                dataset: String::new(),
+                parameters: String::new(),
+            };
+            let sealed = frame::seal(Kind::Checkpoint, KeyId::default(), content);
+            if let Ok(saved) = checkpoint::read(&sealed, &identity) {
+                let written = checkpoint::write(&identity, &saved).expect("what was read can be written");
+                assert!(checkpoint::read(&written, &identity).is_ok());
+            }
+        }
     }
     Corpus::Keep
 });

@@ -1,19 +1,21 @@
 //! `hq compute`: a query on an encrypted dataset. It needs, takes and touches no secret key.
 
-use std::io::Write;
 use std::ops::ControlFlow;
-use std::path::Path;
 
 use hq_dsl::Query;
+use hq_engine::checkpoint::Identity;
 use hq_engine::dataset::DatasetFolder;
 use hq_engine::planner::Target;
-use hq_engine::run::{SealedParameters, run};
+use hq_engine::run::{Job, Outcome, SealedParameters, run};
+use hq_plugin_sdk::frame::KeyId;
 use hq_plugin_sdk::parameters::Parameters;
 
 use crate::backend::load_evaluator;
+use crate::checkpoint::{CheckpointFile, write_whole};
 use crate::cli::ComputeArgs;
-use crate::error::{ClientError, Result, damaged, file_error, mismatch};
-use crate::execution::{plan_digest, rows_per_block};
+use crate::error::{ClientError, Result, damaged, mismatch};
+use crate::execution::{plan_digest, rows_per_block, threads};
+use crate::interrupt::Interrupt;
 use crate::keys::read_evaluation_keys;
 use crate::loader::FileLoader;
 use crate::output::{self, Bar};
@@ -74,13 +76,14 @@ pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
         None if query.secrets.is_empty() => SealedParameters::new(),
         None => return Err(ClientError::NotSealed { query: query.name.clone() }),
     };
-    let mut source = folder.blocks(plan)?;
-    let bar = Bar::new(&query.name);
-    let outcome = run(plan, &evaluator, &evaluation_key, &parameters, &mut source, &mut |progress| {
-        bar.set(progress);
-        ControlFlow::Continue(())
-    })?;
-    drop(bar);
+    let job = Job {
+        plan,
+        backend: &evaluator,
+        evaluation_key: &evaluation_key,
+        parameters: &parameters,
+        threads: threads(args.threads),
+    };
+    let (outcome, checkpoint) = run_kept(args, job, key, &folder, &query.name)?;
     let capabilities = evaluator.capabilities();
     let certificate = compiled.planned.certificate.as_ref().map(|certificate| CertificateRecord {
         failure_log2: certificate.failure_log2,
@@ -100,15 +103,16 @@ pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
         plan_blake3: plan_digest(plan),
         certificate,
         cost: Cost {
-            server_s: outcome.server_s,
-            server_cpu_s: outcome.server_cpu_s,
-            upload_bytes: outcome.bytes_read,
+            server_s: outcome.spent.server_s,
+            server_cpu_s: outcome.spent.server_cpu_s,
+            upload_bytes: outcome.spent.bytes_read,
             blocks: manifest.blocks,
         },
     };
     let result = ResultFile { key, header, sums: outcome.sums };
     let bytes = result_file::write(&result).map_err(|error| damaged(&args.output, error.to_string()))?;
     write_whole(&args.output, &bytes)?;
+    checkpoint.remove()?;
     output::out(&format!(
         "{}: `{}` on {} block{}, {} bytes, {:.2} s ({:.2} s CPU)\n",
         args.output.display(),
@@ -116,10 +120,35 @@ pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
         manifest.blocks,
         if manifest.blocks == 1 { "" } else { "s" },
         hq_dsl::with_commas(u128::try_from(bytes.len()).unwrap_or(u128::MAX)),
-        outcome.server_s,
-        outcome.server_cpu_s
+        outcome.spent.server_s,
+        outcome.spent.server_cpu_s
     ));
     Ok(())
+}
+
+/// Runs a plan and keeps it in a file until there is a result.
+fn run_kept(
+    args: &ComputeArgs,
+    job: Job<'_>,
+    key: KeyId,
+    folder: &DatasetFolder,
+    name: &str,
+) -> Result<(Outcome, CheckpointFile)> {
+    let mut source = folder.blocks(job.plan)?;
+    let identity = Identity::new(key, job.plan, folder.digest(), job.parameters);
+    let path = args.checkpoint.clone().unwrap_or_else(|| CheckpointFile::beside(&args.output));
+    let mut checkpoint = CheckpointFile::new(path, identity, args.every);
+    let interrupt = Interrupt::listen();
+    let mut bar = Bar::new(name);
+    let outcome = run(job, &mut source, Some(&mut checkpoint), &mut |progress| {
+        bar.set(progress);
+        if interrupt.is_asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    drop(bar);
+    match outcome {
+        Ok(outcome) => Ok((outcome, checkpoint)),
+        Err(error) => Err(checkpoint.explain(error)),
+    }
 }
 
 /// The plan's target for keys that exist.
@@ -140,16 +169,4 @@ pub(crate) fn only(program: &Program) -> Result<&Query> {
             known: queries.iter().map(|query| query.name.as_str()).collect::<Vec<_>>().join(", "),
         }),
     }
-}
-
-/// Writes a file that is there as a whole or not at all.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let parent = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    let mut file = tempfile::NamedTempFile::new_in(parent).map_err(file_error(path))?;
-    file.write_all(bytes).map_err(file_error(path))?;
-    file.persist(path).map_err(|error| file_error(path)(error.error))?;
-    Ok(())
 }

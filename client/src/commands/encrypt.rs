@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use hq_dsl::Dataset;
-use hq_engine::dataset::{Manifest, PartFile, VERSION, hex_digest, part_file_name, write_manifest};
+use hq_engine::dataset::{
+    Manifest, PartDigest, PartFile, VERSION, hex_digest, part_file_name, write_manifest,
+};
 use hq_engine::forms::Forms;
 use hq_engine::lower::{known_input, present_input};
 use hq_engine::passes::Encodings;
@@ -19,6 +22,7 @@ use crate::backend::Backend;
 use crate::blocks::{Encoder, Encryption};
 use crate::cli::EncryptArgs;
 use crate::error::{Result, file_error};
+use crate::execution::threads;
 use crate::keys::{KeyFolder, Staged};
 use crate::output::{self, Bar};
 use crate::program::read_schema;
@@ -39,18 +43,20 @@ pub(crate) fn encrypt(args: &EncryptArgs) -> Result<()> {
     let parameters = keys.description.parameters.clone();
     let form = backend.evaluator.capabilities().inputs;
     let encoder = Encoder::new(&inputs, form, &table, &encodings)?;
-    let mut encryption = Encryption::new(&key, &table, encoder, parameters.rows_per_block())?;
+    let mut encryption = Encryption::new(&key, &table, encoder, parameters.rows_per_block(), threads(None))?;
     let blocks = table.blocks(parameters.rows_per_block());
-    let mut parts = inputs
+    let parts = inputs
         .iter()
-        .map(|input| PartWriter::create(staged.path(), &input.name))
+        .map(|input| PartWriter::create(staged.path(), &input.name).map(Mutex::new))
         .collect::<Result<Vec<_>>>()?;
-    let bar = Bar::new("encrypting");
+    // Each input of a block is made once, so no two threads ever wait for a part.
+    let append = |input: usize, frame: Vec<u8>| {
+        let part = parts.get(input).map(|part| part.lock().unwrap_or_else(PoisonError::into_inner));
+        part.map_or(Ok(()), |mut part| part.append(&frame))
+    };
+    let mut bar = Bar::new("encrypting");
     for block in 0..blocks {
-        let frames = encryption.next_block()?;
-        for (part, frame) in parts.iter_mut().zip(&frames) {
-            part.append(frame)?;
-        }
+        encryption.next_block(&append)?;
         bar.set(Progress { done: block + 1, blocks });
     }
     drop(bar);
@@ -63,7 +69,14 @@ pub(crate) fn encrypt(args: &EncryptArgs) -> Result<()> {
         blocks,
         schema_digest: hex_digest(schema.as_bytes()),
         columns: encodings.into_iter().collect(),
-        parts: inputs.iter().zip(parts).map(|(input, part)| (input.name.clone(), part.finish())).collect(),
+        parts: inputs
+            .iter()
+            .zip(parts)
+            .map(|(input, part)| {
+                let part = part.into_inner().unwrap_or_else(PoisonError::into_inner);
+                (input.name.clone(), part.finish())
+            })
+            .collect(),
     };
     write_manifest(staged.path(), &manifest, &schema)?;
     staged.publish()?;
@@ -120,13 +133,13 @@ struct PartWriter {
     path: PathBuf,
     file: String,
     bytes: u64,
-    hasher: blake3::Hasher,
+    digest: PartDigest,
 }
 
 impl PartWriter {
     fn create(folder: &Path, part: &str) -> Result<Self> {
         let file = part_file_name(part)?;
-        Ok(Self { path: folder.join(&file), file, bytes: 0, hasher: blake3::Hasher::new() })
+        Ok(Self { path: folder.join(&file), file, bytes: 0, digest: PartDigest::default() })
     }
 
     /// Adds a block.
@@ -138,11 +151,11 @@ impl PartWriter {
             .and_then(|mut stream| stream.write_all(frame))
             .map_err(file_error(&self.path))?;
         self.bytes += frame.len() as u64;
-        self.hasher.update(frame);
+        self.digest.add(frame);
         Ok(())
     }
 
     fn finish(self) -> PartFile {
-        PartFile { file: self.file, bytes: self.bytes, digest: self.hasher.finalize().to_hex().to_string() }
+        PartFile { file: self.file, bytes: self.bytes, digest: self.digest.finish() }
     }
 }

@@ -5,12 +5,11 @@ use std::path::Path;
 
 use hq_dsl::{Column, Domain};
 
+use crate::checkpoint::write_whole;
 use crate::cli::GenerateArgs;
 use crate::error::{ClientError, Result};
 use crate::output;
 use crate::program::read_schema;
-
-use super::compute::write_whole;
 
 /// Domains of at least so many numbers are drawn around their middle, smaller ones evenly.
 const MIN_BELL_VALUES: u64 = 12;

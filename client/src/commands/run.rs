@@ -7,7 +7,7 @@ use hq_dsl::Query;
 use crate::backend::Backend;
 use crate::cli::RunArgs;
 use crate::error::{ClientError, Result};
-use crate::execution::{Execution, aggregate_name, execute};
+use crate::execution::{Execution, aggregate_name, execute, threads};
 use crate::plot;
 use crate::program::Program;
 use crate::report::{self, Report};
@@ -22,12 +22,13 @@ pub(crate) fn run(args: &RunArgs) -> Result<()> {
     plot::check(&program.queries, args.plot.as_deref())?;
     let backend = Backend::load(&args.backend)?;
     let clear = if args.verify { Some(Backend::load(CLEAR)?) } else { None };
+    let threads = threads(args.threads);
     let mut executions = Vec::with_capacity(program.queries.len());
     for query in &program.queries {
         let csv = Path::new(table_of(query, args)?);
-        let execution = execute(&program, query, &backend, args.security, csv, args.outside)?;
+        let execution = execute(&program, query, &backend, args.security, csv, args.outside, threads)?;
         if let Some(clear) = &clear {
-            let oracle = execute(&program, query, clear, args.security, csv, args.outside)?;
+            let oracle = execute(&program, query, clear, args.security, csv, args.outside, threads)?;
             compare(query, &backend, &execution, &oracle)?;
         }
         executions.push(execution);

@@ -1,8 +1,9 @@
 //! `hq seal`: the secret parameters of a query, encrypted by the researcher. It needs no secret key.
 
 use crate::backend::load_evaluator;
+use crate::checkpoint::write_whole;
 use crate::cli::SealArgs;
-use crate::commands::compute::{only, write_whole};
+use crate::commands::compute::only;
 use crate::error::{ClientError, Result, damaged};
 use crate::keys::read_evaluation_keys;
 use crate::output;

@@ -10,7 +10,7 @@ use crate::backend::Backend;
 use crate::blocks::columns_of;
 use crate::cli::TestArgs;
 use crate::error::{ClientError, Result};
-use crate::execution::execute_plan;
+use crate::execution::{execute_plan, threads};
 use crate::loader::FileLoader;
 use crate::modules::{self, Module};
 use crate::output;
@@ -106,7 +106,7 @@ fn mismatches(
         let name = PathBuf::from(format!("the table of `{}`", example.name));
         let wanted = columns_of(compiled.planned.plan.table_inputs());
         let table = Table::of_text(&name, csv(&name, example)?, &query.dataset, &wanted)?;
-        execute_plan(program, query, backend, compiled, &table)?.aggregates
+        execute_plan(program, query, backend, compiled, &table, threads(None))?.aggregates
     };
     let group = Group { by: Vec::new(), aggregates: aggregates.into_iter().map(Some).collect() };
     Ok(example.mismatches(&hq_dsl::finish(query, &[group])))

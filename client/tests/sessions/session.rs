@@ -71,13 +71,17 @@ impl Session {
     }
 
     pub(crate) fn hq(&self, words: &str) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_hq"))
+        self.command(words).output().unwrap()
+    }
+
+    pub(crate) fn command(&self, words: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hq"));
+        command
             .args(words.split(' '))
             .current_dir(self.folder.path())
             .env("HQ_PLUGIN_DIR", std::env::join_paths(plugin_dirs()).unwrap())
-            .env("HQ_PASSPHRASE", "correct horse")
-            .output()
-            .unwrap()
+            .env("HQ_PASSPHRASE", "correct horse");
+        command
     }
 
     /// Standard output of a command that succeeds.

@@ -1,7 +1,8 @@
 #![expect(clippy::unwrap_used, reason = "a failing test may panic")]
 
 use super::*;
-use hq_plugin_sdk::frame::KeyId;
+use crate::run::BlockSource;
+use hq_plugin_sdk::frame::{KeyId, Kind};
 use hq_plugin_sdk::plan::{Builder, Input, Origin};
 use hq_plugin_sdk::range::Range;
 
@@ -15,11 +16,14 @@ impl Folder {
         let folder = Self(tempfile::tempdir().unwrap());
         let parts = ["a", "b"].map(|part| {
             let file = part_file_name(part).unwrap();
-            let bytes: Vec<u8> = (0..3_u8)
-                .flat_map(|block| frame::seal(Kind::Ciphertext, KeyId([1; 16]), &[part.as_bytes()[0], block]))
-                .collect();
+            let (mut bytes, mut digest) = (Vec::new(), PartDigest::default());
+            for block in 0..3_u8 {
+                let frame = frame::seal(Kind::Ciphertext, KeyId([1; 16]), &[part.as_bytes()[0], block]);
+                digest.add(&frame);
+                bytes.extend(frame);
+            }
             fs::write(folder.path(&file), &bytes).unwrap();
-            let part_file = PartFile { file, bytes: bytes.len() as u64, digest: hex_digest(&bytes) };
+            let part_file = PartFile { file, bytes: bytes.len() as u64, digest: digest.finish() };
             (part.to_owned(), part_file)
         });
         let manifest = Manifest {
@@ -52,8 +56,8 @@ impl Folder {
         write_manifest(self.0.path(), &manifest, SCHEMA_TEXT).unwrap();
     }
 
-    /// All blocks of both parts.
-    fn read(&self) -> Result<Vec<Vec<Vec<u8>>>, SourceError> {
+    /// Both parts, opened.
+    fn source(&self) -> Result<FolderBlocks, SourceError> {
         let mut plan = Builder::new(10);
         for name in ["a", "b"] {
             plan.declare(Input {
@@ -63,8 +67,18 @@ impl Folder {
                 origin: Origin::Table,
             });
         }
-        let mut source = DatasetFolder::open(self.0.path())?.blocks(&plan.finish())?;
-        (0..source.blocks()).map(|block| source.block(block)).collect()
+        DatasetFolder::open(self.0.path())?.blocks(&plan.finish())
+    }
+
+    /// All blocks of both parts, read from the last to the first.
+    fn read(&self) -> Result<Vec<Vec<Vec<u8>>>, SourceError> {
+        let mut source = self.source()?;
+        let mut blocks = (0..source.blocks())
+            .rev()
+            .map(|block| looked_at(&mut source, block))
+            .collect::<Result<Vec<_>, _>>()?;
+        blocks.reverse();
+        Ok(blocks)
     }
 
     /// Why it cannot be read.
@@ -73,8 +87,15 @@ impl Folder {
     }
 }
 
+/// A block whose frames are opened, as a backend would.
+fn looked_at(source: &mut FolderBlocks, block: u64) -> Result<Vec<Vec<u8>>, SourceError> {
+    let mut frames = vec![vec![9; 100]];
+    source.block(block, &mut frames)?;
+    source.blame(block, &frames).map_or(Ok(frames), Err)
+}
+
 #[test]
-fn blocks_come_back_in_order() {
+fn blocks_come_in_any_order() {
     let folder = Folder::new();
     let blocks = folder.read().unwrap();
     assert_eq!(blocks.len(), 3);
@@ -131,6 +152,32 @@ fn bytes_too_few_and_too_many_are_noticed() {
     assert!(folder.refusal().contains("a.hqc: goes on after its last block"));
     folder.alter(|manifest| manifest.blocks = 0);
     assert!(folder.refusal().contains("manifest.json: says that there are no blocks"));
+}
+
+#[test]
+fn what_changes_after_the_opening_is_noticed() {
+    let folder = Folder::new();
+    let good = folder.bytes("a.hqc");
+    let mut source = folder.source().unwrap();
+    looked_at(&mut source, 2).unwrap();
+    let frame = good.len() / 3;
+    // One block instead of another, both intact.
+    fs::write(folder.path("a.hqc"), [&good[frame..2 * frame], &good[frame..]].concat()).unwrap();
+    let refusal = looked_at(&mut source, 0).unwrap_err().to_string();
+    assert!(refusal.contains("a.hqc: block 0: it was altered after the dataset was opened"), "{refusal}");
+    looked_at(&mut source, 1).unwrap();
+    fs::write(folder.path("a.hqc"), &good[..2 * frame]).unwrap();
+    let refusal = looked_at(&mut source, 2).unwrap_err().to_string();
+    assert!(refusal.contains("a.hqc: block 2: it is cut short"), "{refusal}");
+    assert!(looked_at(&mut source, 3).unwrap_err().to_string().contains("block 3: there is no such block"));
+}
+
+#[test]
+fn datasets_of_another_version_are_refused_with_the_way_out() {
+    let folder = Folder::new();
+    folder.alter(|manifest| manifest.version = 1);
+    let refusal = folder.refusal();
+    assert!(refusal.contains("has version 1, this program reads 2: encrypt the table again"), "{refusal}");
 }
 
 #[test]

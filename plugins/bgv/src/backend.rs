@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use hq_plugin_sdk::backend::{BackendError, Custody, Evaluator, KeyPair, Measurement, Session};
+use hq_plugin_sdk::backend::{BackendError, Custody, Evaluator, Fault, KeyPair, Measurement, Session};
 use hq_plugin_sdk::capabilities::Capabilities;
+use hq_plugin_sdk::frame::{self, Kind};
 use hq_plugin_sdk::parameters::{Parameters, RnsParameters, RnsRequest};
 use hq_plugin_sdk::plan::Plan;
 use rand::SeedableRng;
@@ -51,6 +52,26 @@ impl Session for execute::Session {
 
     fn finish(&mut self) -> Result<Vec<u8>, BackendError> {
         Ok(self.finish()?)
+    }
+
+    fn fork(&self) -> Result<Self, BackendError> {
+        Ok(self.fork())
+    }
+
+    fn absorb(&mut self, other: Self) -> Result<(), BackendError> {
+        Ok(self.absorb(other)?)
+    }
+
+    fn save(&self) -> Result<Vec<u8>, BackendError> {
+        Ok(frame::seal(Kind::State, self.key().id(), &self.save()))
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), BackendError> {
+        if self.done > 0 {
+            return Err(BackendError::new(Fault::Input, "a state is for a session that has done no block"));
+        }
+        let state = frame::open(state, Kind::State).map_err(|error| Error::State(error.into()))?;
+        Ok(self.restore(state.payload)?)
     }
 }
 

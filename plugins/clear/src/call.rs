@@ -2,10 +2,12 @@
 //!
 //! Rules: compiled code reads, per row, one number of each column; reads and writes `tile_rows` numbers of
 //! each scratch column; reads and writes one number per sum and claim; reads its own tables. It does nothing else,
-//! because `compile` emits no other address. `Code::run` checks that all of this is there.
+//! because `compile` emits no other address. `Code::run` checks that all of this is there. What it writes to
+//! belongs to the caller alone, so any number of threads may run one `Code` at once.
 #![expect(unsafe_code, reason = "compiled code is called through a pointer")]
 
 use std::mem::ManuallyDrop;
+use std::sync::{Mutex, PoisonError};
 
 use cranelift_jit::JITModule;
 use cranelift_module::FuncId;
@@ -36,7 +38,8 @@ pub(crate) struct Layout {
 
 /// Compiled code with its memory.
 pub(crate) struct Code {
-    module: ManuallyDrop<JITModule>,
+    /// Behind a lock, as it may not be looked at by two threads; running the code needs no look at it.
+    module: ManuallyDrop<Mutex<JITModule>>,
     ids: Vec<FuncId>,
     functions: Vec<Function>,
     tables: Vec<i64>,
@@ -46,7 +49,7 @@ pub(crate) struct Code {
 impl Code {
     /// Takes over a module, whose memory is freed with this.
     pub(crate) fn new(module: JITModule, ids: Vec<FuncId>, tables: Vec<i64>, layout: Layout) -> Self {
-        Self { module: ManuallyDrop::new(module), ids, functions: Vec::new(), tables, layout }
+        Self { module: ManuallyDrop::new(Mutex::new(module)), ids, functions: Vec::new(), tables, layout }
     }
 
     /// Looks up the functions, which are finalized.
@@ -54,8 +57,9 @@ impl Code {
     /// # Errors
     /// `Fault::Internal` where one is not there.
     pub(crate) fn ready(mut self) -> Result<Self, BackendError> {
+        let module = self.module.get_mut().unwrap_or_else(PoisonError::into_inner);
         for id in &self.ids {
-            let address = self.module.get_finalized_function(*id);
+            let address = module.get_finalized_function(*id);
             if address.is_null() {
                 return Err(BackendError::new(Fault::Internal, "a compiled function is missing"));
             }
@@ -119,6 +123,8 @@ impl Drop for Code {
     fn drop(&mut self) {
         // SAFETY: the module is taken once, here; no function of it runs (that would borrow `self`) or is
         // called later, as the pointers never leave `self`.
-        unsafe { ManuallyDrop::take(&mut self.module).free_memory() }
+        let module = unsafe { ManuallyDrop::take(&mut self.module) };
+        // SAFETY: as above.
+        unsafe { module.into_inner().unwrap_or_else(PoisonError::into_inner).free_memory() }
     }
 }

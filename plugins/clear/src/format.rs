@@ -50,7 +50,11 @@ pub(crate) fn open_key(bytes: &[u8], kind: Kind) -> Result<u32, BackendError> {
         .ok_or_else(|| BackendError::new(Fault::Key, "the key is none of the clear backend"))
 }
 
-fn payload(bytes: &[u8], kind: Kind, fault: Fault) -> Result<&[u8], BackendError> {
+/// The content of a frame.
+///
+/// # Errors
+/// The given fault where it is not intact, of another kind, or of another backend.
+pub(crate) fn payload(bytes: &[u8], kind: Kind, fault: Fault) -> Result<&[u8], BackendError> {
     let frame = frame::open(bytes, kind).map_err(|error| BackendError::new(fault, error.to_string()))?;
     if frame.key != KeyId::default() {
         return Err(BackendError::new(

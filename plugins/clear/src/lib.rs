@@ -9,6 +9,7 @@ mod call;
 mod compile;
 mod format;
 mod session;
+mod state;
 mod steps;
 
 pub use backend::{Clear, ClearKey};

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use hq_plugin_sdk::backend::{BackendError, Fault, Session};
 use hq_plugin_sdk::frame::Kind;
@@ -13,6 +14,7 @@ use hq_plugin_sdk::verify::verify;
 use crate::call::Code;
 use crate::compile::{NUMBER_BYTES, compile};
 use crate::format::{open_numbers, seal_numbers};
+use crate::state::{self, Identity};
 use crate::steps::Claim;
 
 /// A value in each row of a block.
@@ -20,19 +22,29 @@ type Column<'a> = Cow<'a, [[u8; NUMBER_BYTES]]>;
 
 /// Compiled code with the sums so far. They are exact over any number of rows.
 pub struct ClearSession {
-    code: Code,
-    inputs: Vec<Input>,
-    /// Inputs of which at most one is not zero in a row.
-    exclusive: Vec<Vec<usize>>,
-    nested: Vec<[usize; 2]>,
-    rows_per_block: usize,
+    work: Arc<Work>,
+    /// Whether a block was computed, or a state taken up.
+    begun: bool,
     scratch: Vec<i64>,
     /// Sums of one tile, which fit by the choice of its length.
     tile_sums: Vec<i64>,
     /// Of the block at work; they count only if no claim is broken in it.
     block_sums: Vec<i128>,
     sums: Vec<i128>,
+}
+
+/// What a session and its forks share.
+struct Work {
+    code: Code,
+    inputs: Vec<Input>,
+    /// Inputs of which at most one is not zero in a row.
+    exclusive: Vec<Vec<usize>>,
+    /// Pairs of which the second is zero where the first is.
+    nested: Vec<[usize; 2]>,
+    rows_per_block: usize,
     claims: Vec<Claim>,
+    sums: usize,
+    identity: Identity,
 }
 
 impl ClearSession {
@@ -50,21 +62,33 @@ impl ClearSession {
             return Err(refuse("a plan without inputs has no rows to sum over".to_owned()));
         }
         let (code, claims) = compile(plan)?;
-        let layout = code.layout();
-        Ok(Self {
+        Ok(Self::over(Arc::new(Work {
             code,
             inputs: plan.inputs.clone(),
             exclusive: exclusive_groups(&plan.inputs),
             nested: nested_pairs(&plan.inputs),
             rows_per_block: usize::try_from(rows_per_block).unwrap_or(usize::MAX),
+            claims,
+            sums: plan.sums.len(),
+            identity: Identity::new(plan, rows_per_block),
+        })))
+    }
+
+    /// With nothing done.
+    fn over(work: Arc<Work>) -> Self {
+        let layout = work.code.layout();
+        Self {
+            begun: false,
             scratch: vec![0; layout.scratch],
             tile_sums: vec![0; layout.sums],
             block_sums: vec![0; layout.sums],
-            sums: vec![0; plan.sums.len()],
-            claims,
-        })
+            sums: vec![0; work.sums],
+            work,
+        }
     }
+}
 
+impl Work {
     /// The block's columns, of one length, with every value in its range: the compiled code relies on that. A
     /// parameter is repeated for every row.
     fn columns<'a>(&self, inputs: &[&'a [u8]]) -> Result<Vec<Column<'a>>, BackendError> {
@@ -179,9 +203,9 @@ fn outside(column: &[[u8; NUMBER_BYTES]], range: Range) -> Option<i64> {
 
 impl Session for ClearSession {
     fn block(&mut self, inputs: &[&[u8]]) -> Result<(), BackendError> {
-        let columns = self.columns(inputs)?;
+        let columns = self.work.columns(inputs)?;
         let rows = columns.first().map_or(0, |column| column.len());
-        let tile_rows = self.code.layout().tile_rows;
+        let tile_rows = self.work.code.layout().tile_rows;
         let mut tile = Vec::with_capacity(columns.len());
         self.block_sums.fill(0);
         for start in (0..rows).step_by(tile_rows) {
@@ -189,13 +213,13 @@ impl Session for ClearSession {
             tile.clear();
             tile.extend(columns.iter().map(|column| column.get(start..end).unwrap_or_default()));
             self.tile_sums.fill(0);
-            self.code.run(&tile, &mut self.scratch, &mut self.tile_sums)?;
+            self.work.code.run(&tile, &mut self.scratch, &mut self.tile_sums)?;
             for (sum, added) in self.block_sums.iter_mut().zip(&self.tile_sums) {
                 *sum += i128::from(*added);
             }
         }
         let (added, broken) = self.block_sums.split_at(self.sums.len());
-        if let Some((claim, rows)) = self.claims.iter().zip(broken).find(|(_, rows)| **rows != 0) {
+        if let Some((claim, rows)) = self.work.claims.iter().zip(broken).find(|(_, rows)| **rows != 0) {
             return Err(BackendError::new(
                 Fault::Plan,
                 format!(
@@ -207,6 +231,7 @@ impl Session for ClearSession {
         for (sum, added) in self.sums.iter_mut().zip(added) {
             *sum += added;
         }
+        self.begun = true;
         Ok(())
     }
 
@@ -218,5 +243,31 @@ impl Session for ClearSession {
             })?);
         }
         Ok(seal_numbers(Kind::Sums, sums.into_iter()))
+    }
+
+    fn fork(&self) -> Result<Self, BackendError> {
+        Ok(Self::over(Arc::clone(&self.work)))
+    }
+
+    fn absorb(&mut self, other: Self) -> Result<(), BackendError> {
+        if !Arc::ptr_eq(&self.work, &other.work) {
+            return Err(BackendError::new(Fault::Plan, "the other session is over another plan"));
+        }
+        self.sums.iter_mut().zip(other.sums).for_each(|(sum, added)| *sum += added);
+        self.begun |= other.begun;
+        Ok(())
+    }
+
+    fn save(&self) -> Result<Vec<u8>, BackendError> {
+        Ok(state::seal(self.work.identity, &self.sums))
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), BackendError> {
+        if self.begun {
+            return Err(BackendError::new(Fault::Input, "a state is for a session that has done no block"));
+        }
+        self.sums = state::open(state, self.work.identity, self.sums.len())?;
+        self.begun = true;
+        Ok(())
     }
 }

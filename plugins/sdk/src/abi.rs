@@ -11,7 +11,8 @@
 //!   `free_buffer` (`free_secret`, which wipes, for a secret key) of the same table exactly once. A handle
 //!   goes back to its `free_*` exactly once, and no call may be under way on it then.
 //! - **Threads.** Every function may be called from any thread. A session takes one call at a time, from
-//!   whichever thread; a key takes any number at once; different handles never disturb each other.
+//!   whichever thread; a key takes any number at once; different handles never disturb each other. Nor do a
+//!   session and its forks: a host computes blocks on several threads by giving each a fork.
 //! - **Failure.** Status 0 is success, else it is a [`Fault`]'s number; then `error`, where not null,
 //!   receives a message in UTF-8, and no other out-parameter is written. No panic crosses: it becomes
 //!   `Fault::Internal`, and a session in which one happened refuses all further work.
@@ -26,13 +27,13 @@ use std::ptr;
 use crate::backend::Fault;
 
 /// Version of everything in this module.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 
 /// Symbol of the [`EvaluatorTable`].
-pub const EVALUATOR_SYMBOL: &str = "hq_evaluator_v1";
+pub const EVALUATOR_SYMBOL: &str = "hq_evaluator_v2";
 
 /// Symbol of the [`CustodyTable`].
-pub const CUSTODY_SYMBOL: &str = "hq_custody_v1";
+pub const CUSTODY_SYMBOL: &str = "hq_custody_v2";
 
 /// Status of success.
 pub const OK: i32 = 0;
@@ -123,6 +124,15 @@ pub struct EvaluatorTable {
         out: *mut Buffer,
         error: *mut Buffer,
     ) -> i32,
+    /// `out`: a session over the same plan and keys, with nothing done.
+    pub fork: unsafe extern "C" fn(session: Handle, out: *mut Handle, error: *mut Buffer) -> i32,
+    /// `other`: a session from the same `open` by forks. It is given back by this call, whatever the status;
+    /// only where both are one handle is nothing done and nothing given back.
+    pub absorb: unsafe extern "C" fn(session: Handle, other: Handle, error: *mut Buffer) -> i32,
+    /// `out`: frame of the state.
+    pub save: unsafe extern "C" fn(session: Handle, out: *mut Buffer, error: *mut Buffer) -> i32,
+    /// `state`: frame that `save` made, for a session that has done no block.
+    pub restore: unsafe extern "C" fn(session: Handle, state: View<u8>, error: *mut Buffer) -> i32,
 }
 
 /// What touches secret keys. The functions mirror [`Custody`](crate::backend::Custody).

@@ -68,8 +68,9 @@ pub trait Evaluator: 'static {
     fn encrypt_parameter(evaluation_key: &[u8], value: i64) -> Result<Vec<u8>, BackendError>;
 }
 
-/// A plan over one table, block by block.
-pub trait Session: Send {
+/// A plan over one table, block by block. The blocks may be shared out among forks, on threads of their own;
+/// the sums are those of all blocks, in whatever order and by whichever fork they were computed.
+pub trait Session: Send + Sized {
     /// Computes one block: `inputs[i]` is the frame of the plan's i-th input for this block's rows; that of a
     /// parameter is the same for every block. The sums go into the session's accumulators.
     ///
@@ -82,6 +83,32 @@ pub trait Session: Send {
     /// # Errors
     /// `Fault::Internal`, or `Fault::Plan` where a sum is more than the frame can hold.
     fn finish(&mut self) -> Result<Vec<u8>, BackendError>;
+
+    /// Another session over the same plan and keys: its sums are zero, and it has done no block.
+    ///
+    /// # Errors
+    /// `Fault::Internal`.
+    fn fork(&self) -> Result<Self, BackendError>;
+
+    /// Adds the sums and the blocks done of `other`, which comes from the same [`Evaluator::open`] by forks.
+    ///
+    /// # Errors
+    /// `Fault::Plan` where `other` is of another plan, `Fault::Internal`; this session is then as before.
+    fn absorb(&mut self, other: Self) -> Result<(), BackendError>;
+
+    /// The state after the blocks done so far, as one frame of kind [`Kind::State`](crate::frame::Kind::State).
+    /// The session goes on as if nothing had been asked.
+    ///
+    /// # Errors
+    /// `Fault::Internal`.
+    fn save(&self) -> Result<Vec<u8>, BackendError>;
+
+    /// Takes up the saved state of a session over the same plan and key. This one was just opened.
+    ///
+    /// # Errors
+    /// `Fault::Input` for anything but an intact state of this very plan, and where blocks were done before;
+    /// that or `Fault::Key` for one of another key. The session is then as before.
+    fn restore(&mut self, state: &[u8]) -> Result<(), BackendError>;
 }
 
 /// A freshly made key pair, as two frames that cannot be confused.

@@ -1,10 +1,13 @@
 //! The plugin's side of the ABI: turns a type that implements [`Evaluator`] and [`Custody`] into the two
-//! tables. All unsafe code of a plugin stands here.
+//! tables. All unsafe code of a plugin stands here and in the two files of their functions.
 //!
 //! Rules that every function below relies on (they are the host's duties, see `abi`): a view's memory is
 //! readable for the length of the call, an out-parameter is null or writable, a handle is null or came from
 //! this table, was not freed, and a session is in no other call.
 #![expect(unsafe_code, reason = "pointers cross the C ABI here and nowhere else in a plugin")]
+
+mod custody;
+mod evaluator;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,7 +17,7 @@ use serde::de::DeserializeOwned;
 use zeroize::Zeroize;
 
 use crate::abi::{ABI_VERSION, Buffer, CustodyTable, EvaluatorTable, Handle, OK, PANICKED, View};
-use crate::backend::{BackendError, Custody, Evaluator, Fault, Measurement, Session};
+use crate::backend::{BackendError, Custody, Evaluator, Fault};
 use crate::plan::Plan;
 use crate::verify::verify;
 
@@ -26,12 +29,12 @@ macro_rules! export_backend {
     ($backend:ty) => {
         /// What a service looks up.
         #[expect(unsafe_code, reason = "the name is part of the plugin ABI")]
-        #[unsafe(export_name = "hq_evaluator_v1")]
+        #[unsafe(export_name = "hq_evaluator_v2")]
         pub static HQ_EVALUATOR: $crate::abi::EvaluatorTable = $crate::export::evaluator_table::<$backend>();
 
         /// What a custodian's client looks up.
         #[expect(unsafe_code, reason = "the name is part of the plugin ABI")]
-        #[unsafe(export_name = "hq_custody_v1")]
+        #[unsafe(export_name = "hq_custody_v2")]
         pub static HQ_CUSTODY: $crate::abi::CustodyTable = $crate::export::custody_table::<$backend>();
     };
 }
@@ -43,13 +46,17 @@ pub const fn evaluator_table<B: Evaluator>() -> EvaluatorTable {
         abi_version: ABI_VERSION,
         table_bytes: table_bytes::<EvaluatorTable>(),
         free_buffer,
-        capabilities: capabilities::<B>,
-        resolve: resolve::<B>,
-        open: open::<B>,
-        block: block::<B>,
-        finish: finish::<B>,
-        free_session: free::<Guarded<B::Session>>,
-        encrypt_parameter: encrypt_parameter::<B>,
+        capabilities: evaluator::capabilities::<B>,
+        resolve: evaluator::resolve::<B>,
+        open: evaluator::open::<B>,
+        block: evaluator::block::<B>,
+        finish: evaluator::finish::<B>,
+        free_session: free::<evaluator::Guarded<B::Session>>,
+        encrypt_parameter: evaluator::encrypt_parameter::<B>,
+        fork: evaluator::fork::<B>,
+        absorb: evaluator::absorb::<B>,
+        save: evaluator::save::<B>,
+        restore: evaluator::restore::<B>,
     }
 }
 
@@ -61,11 +68,11 @@ pub const fn custody_table<B: Custody>() -> CustodyTable {
         table_bytes: table_bytes::<CustodyTable>(),
         free_buffer,
         free_secret,
-        keygen: keygen::<B>,
-        load: load::<B>,
-        encrypt: encrypt::<B>,
-        decrypt: decrypt::<B>,
-        measure: measure::<B>,
+        keygen: custody::keygen::<B>,
+        load: custody::load::<B>,
+        encrypt: custody::encrypt::<B>,
+        decrypt: custody::decrypt::<B>,
+        measure: custody::measure::<B>,
         free_key: free::<B::Key>,
     }
 }
@@ -73,180 +80,6 @@ pub const fn custody_table<B: Custody>() -> CustodyTable {
 #[expect(clippy::cast_possible_truncation, reason = "a table has a few hundred bytes")]
 const fn table_bytes<T>() -> u32 {
     size_of::<T>() as u32
-}
-
-/// A session that refuses work after a panic, which may have left it half changed.
-struct Guarded<S> {
-    session: S,
-    broken: bool,
-}
-
-impl<S> Guarded<S> {
-    fn run<T>(&mut self, work: impl FnOnce(&mut S) -> Result<T, BackendError>) -> Result<T, BackendError> {
-        if self.broken {
-            return Err(BackendError::new(Fault::Internal, "the session panicked before: open another"));
-        }
-        self.broken = true;
-        let outcome = work(&mut self.session);
-        self.broken = false;
-        outcome
-    }
-}
-
-unsafe extern "C" fn capabilities<B: Evaluator>(out: *mut Buffer, error: *mut Buffer) -> i32 {
-    // SAFETY: the out-parameters are as the module's rules say.
-    unsafe { answer(out, error, || json(&B::capabilities())) }
-}
-
-unsafe extern "C" fn resolve<B: Evaluator>(request: View<u8>, out: *mut Buffer, error: *mut Buffer) -> i32 {
-    let work = || {
-        // SAFETY: the view is readable during this call.
-        let request = unsafe { structure(request, "parameter request", Fault::Parameters) }?;
-        json(&B::resolve(&request)?)
-    };
-    // SAFETY: the out-parameters are as the module's rules say.
-    unsafe { answer(out, error, work) }
-}
-
-unsafe extern "C" fn open<B: Evaluator>(
-    plan: View<u8>,
-    evaluation_key: View<u8>,
-    out: *mut Handle,
-    error: *mut Buffer,
-) -> i32 {
-    let work = || {
-        // SAFETY: the views are readable during this call.
-        let (plan, key) = unsafe { (checked_plan(plan)?, slice(evaluation_key, "evaluation key")?) };
-        Ok(Guarded { session: B::open(&plan, key)?, broken: false })
-    };
-    // SAFETY: the out-parameters are as the module's rules say.
-    unsafe { hand_out(out, error, work) }
-}
-
-unsafe extern "C" fn block<B: Evaluator>(session: Handle, inputs: View<View<u8>>, error: *mut Buffer) -> i32 {
-    let work = || {
-        // SAFETY: the handle is null or a live session of this table, in no other call.
-        let session = unsafe { session.cast::<Guarded<B::Session>>().as_mut() }.ok_or_else(null_handle)?;
-        // SAFETY: the views are readable during this call.
-        let inputs = unsafe { slices(inputs) }?;
-        session.run(|session| session.block(&inputs))
-    };
-    // SAFETY: `error` is null or writable.
-    unsafe { guard(error, work) }
-}
-
-unsafe extern "C" fn finish<B: Evaluator>(session: Handle, out: *mut Buffer, error: *mut Buffer) -> i32 {
-    let work = || {
-        // SAFETY: the handle is null or a live session of this table, in no other call.
-        let session = unsafe { session.cast::<Guarded<B::Session>>().as_mut() }.ok_or_else(null_handle)?;
-        session.run(Session::finish)
-    };
-    // SAFETY: the out-parameters are as the module's rules say.
-    unsafe { answer(out, error, work) }
-}
-
-unsafe extern "C" fn encrypt_parameter<B: Evaluator>(
-    evaluation_key: View<u8>,
-    value: i64,
-    out: *mut Buffer,
-    error: *mut Buffer,
-) -> i32 {
-    let work = || {
-        // SAFETY: the view is readable during this call.
-        B::encrypt_parameter(unsafe { slice(evaluation_key, "evaluation key") }?, value)
-    };
-    // SAFETY: the out-parameters are as the module's rules say.
-    unsafe { answer(out, error, work) }
-}
-
-unsafe extern "C" fn keygen<B: Custody>(
-    parameters: View<u8>,
-    seed: View<u8>,
-    secret: *mut Buffer,
-    evaluation: *mut Buffer,
-    error: *mut Buffer,
-) -> i32 {
-    let work = || {
-        if secret.is_null() || evaluation.is_null() {
-            return Err(null_argument("out"));
-        }
-        // SAFETY: the views are readable during this call.
-        let (parameters, seed) =
-            unsafe { (structure(parameters, "parameters", Fault::Parameters)?, slice(seed, "seed")?) };
-        let seed = match seed {
-            [] => None,
-            bytes => Some(<[u8; 32]>::try_from(bytes).map_err(|_| {
-                BackendError::new(Fault::Parameters, format!("a seed has 32 bytes, not {}", bytes.len()))
-            })?),
-        };
-        let mut pair = B::keygen(&parameters, seed)?;
-        // SAFETY: both are not null (checked above) and writable.
-        unsafe {
-            secret.write(buffer(std::mem::take(&mut *pair.secret)));
-            evaluation.write(buffer(pair.evaluation));
-        }
-        Ok(())
-    };
-    // SAFETY: `error` is null or writable.
-    unsafe { guard(error, work) }
-}
-
-unsafe extern "C" fn load<B: Custody>(secret: View<u8>, out: *mut Handle, error: *mut Buffer) -> i32 {
-    // SAFETY: the view is readable during this call, the out-parameters are as the module's rules say.
-    unsafe { hand_out(out, error, || B::load(slice(secret, "secret key")?)) }
-}
-
-unsafe extern "C" fn encrypt<B: Custody>(
-    key: Handle,
-    values: View<i64>,
-    out: *mut Buffer,
-    error: *mut Buffer,
-) -> i32 {
-    let work = || {
-        // SAFETY: the handle is null or a live key of this table; the view is readable during this call.
-        let (key, values) = unsafe { (key_of::<B>(key)?, slice(values, "values")?) };
-        B::encrypt(key, values)
-    };
-    // SAFETY: the out-parameters are as the module's rules say.
-    unsafe { answer(out, error, work) }
-}
-
-unsafe extern "C" fn decrypt<B: Custody>(
-    key: Handle,
-    result: View<u8>,
-    out: *mut Buffer,
-    error: *mut Buffer,
-) -> i32 {
-    let work = || {
-        // SAFETY: the handle is null or a live key of this table; the view is readable during this call.
-        let (key, result) = unsafe { (key_of::<B>(key)?, slice(result, "result")?) };
-        Ok(B::decrypt(key, result)?.into_iter().flat_map(i64::to_le_bytes).collect())
-    };
-    // SAFETY: the out-parameters are as the module's rules say.
-    unsafe { answer(out, error, work) }
-}
-
-unsafe extern "C" fn measure<B: Custody>(
-    key: Handle,
-    evaluation_key: View<u8>,
-    plan: View<u8>,
-    blocks: View<View<View<u8>>>,
-    out: *mut Buffer,
-    error: *mut Buffer,
-) -> i32 {
-    let work = || {
-        // SAFETY: the handle is null or a live key of this table; the views are readable during this call.
-        let (key, evaluation_key, plan, blocks) = unsafe {
-            let blocks = slice(blocks, "blocks")?.iter().map(|block| slices(*block));
-            let blocks = blocks.collect::<Result<Vec<_>, _>>()?;
-            (key_of::<B>(key)?, slice(evaluation_key, "evaluation key")?, checked_plan(plan)?, blocks)
-        };
-        let measurement = B::measure(key, evaluation_key, &plan, &blocks)?;
-        finite(&measurement)?;
-        json(&measurement)
-    };
-    // SAFETY: the out-parameters are as the module's rules say.
-    unsafe { answer(out, error, work) }
 }
 
 unsafe extern "C" fn free_buffer(buffer: Buffer) {
@@ -406,25 +239,8 @@ unsafe fn checked_plan(view: View<u8>) -> Result<Plan, BackendError> {
     Ok(plan)
 }
 
-/// # Safety
-/// The handle is null or a live key of `B`.
-unsafe fn key_of<'a, B: Custody>(key: Handle) -> Result<&'a B::Key, BackendError> {
-    // SAFETY: null, or made by `hand_out` for this type and not freed.
-    unsafe { key.cast::<B::Key>().as_ref() }.ok_or_else(null_handle)
-}
-
 fn json<T: Serialize>(value: &T) -> Result<Vec<u8>, BackendError> {
     serde_json::to_vec(value).map_err(|error| BackendError::new(Fault::Internal, error.to_string()))
-}
-
-/// JSON has one word, `null`, for all that is not finite; it shall mean minus infinity alone.
-fn finite(measurement: &Measurement) -> Result<(), BackendError> {
-    let Measurement { node_max_bits, node_stddev_bits, sum_bits, sum_bits_before_flooding } = measurement;
-    let mut all = [node_max_bits, node_stddev_bits, sum_bits, sum_bits_before_flooding].into_iter().flatten();
-    if all.all(|bits| *bits < f64::INFINITY) {
-        return Ok(());
-    }
-    Err(BackendError::new(Fault::Internal, "a measured noise is not a number"))
 }
 
 fn null_argument(name: &str) -> BackendError {

@@ -8,8 +8,10 @@ use std::fmt;
 
 /// First bytes of a frame; the digit is the format's version.
 pub const MAGIC: [u8; 4] = *b"HQF1";
-const HEADER_BYTES: usize = 32;
-const CHECKSUM_BYTES: usize = 32;
+/// Bytes before the payload; they tell its length.
+pub const HEADER_BYTES: usize = 32;
+/// Bytes behind the payload.
+pub const CHECKSUM_BYTES: usize = 32;
 
 /// What a frame holds. A secret key can never be taken for anything else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +31,10 @@ pub enum Kind {
     Parameter = 6,
     /// A file of secret parameters.
     Parameters = 7,
+    /// Encrypted sums of a session that is not done.
+    State = 8,
+    /// A checkpoint: whose state it is, and the state.
+    Checkpoint = 9,
     /// The custodian's secret key.
     SecretKey = 0xE5,
 }
@@ -43,6 +49,8 @@ impl Kind {
             Self::Plan,
             Self::Parameter,
             Self::Parameters,
+            Self::State,
+            Self::Checkpoint,
             Self::SecretKey,
         ]
         .into_iter()
@@ -60,6 +68,8 @@ impl fmt::Display for Kind {
             Self::Plan => "a plan",
             Self::Parameter => "a secret parameter",
             Self::Parameters => "secret parameters",
+            Self::State => "the state of a session",
+            Self::Checkpoint => "a checkpoint",
             Self::SecretKey => "a SECRET KEY",
         })
     }
@@ -186,6 +196,13 @@ pub fn frame_bytes(bytes: &[u8]) -> Result<u64, FrameError> {
     length
         .checked_add((HEADER_BYTES + CHECKSUM_BYTES) as u64)
         .ok_or(FrameError::Malformed("an impossible length"))
+}
+
+/// The checksum at the end of a frame's bytes, as it stands there; `None` where they are too few. It says
+/// which content is meant, and whoever opens the frame finds out whether it is there.
+#[must_use]
+pub fn checksum(frame: &[u8]) -> Option<&[u8; CHECKSUM_BYTES]> {
+    frame.last_chunk()
 }
 
 #[cfg(test)]

@@ -5,26 +5,26 @@
 //! before (an allow-list of digests), and a service loads it in a worker process.
 #![expect(unsafe_code, reason = "pointers cross the C ABI here and nowhere else in a host")]
 
+mod custody;
+mod evaluator;
+
 use std::env;
 use std::path::Path;
 use std::ptr;
-use std::sync::Arc;
 
 use libloading::Library;
 use serde::de::DeserializeOwned;
-use zeroize::Zeroizing;
+
+pub use custody::{CustodyPlugin, PluginKey};
+pub use evaluator::{EvaluatorPlugin, PluginSession};
 
 use crate::abi::{
     ABI_VERSION, Buffer, CUSTODY_SYMBOL, CustodyTable, EVALUATOR_SYMBOL, EvaluatorTable, Handle,
-    MAX_BUFFER_BYTES, OK, View,
+    MAX_BUFFER_BYTES, OK,
 };
-use crate::backend::{BackendError, Custody, Evaluator, Fault, KeyPair, Measurement, Session};
-use crate::capabilities::Capabilities;
-use crate::export::{custody_table, evaluator_table};
+use crate::backend::{BackendError, Fault};
 pub use crate::find::{default_dirs, find};
 pub use crate::load_error::LoadError;
-use crate::parameters::{Parameters, RnsParameters, RnsRequest};
-use crate::plan::Plan;
 
 /// Longest message of a plugin that is passed on, in bytes.
 const MAX_MESSAGE_BYTES: usize = 64 << 10;
@@ -91,261 +91,6 @@ unsafe fn read_table<T: Table>(pointer: *const u32, path: &Path) -> Result<T, Lo
             return Err(incomplete());
         }
         Ok(pointer.cast::<T>().read())
-    }
-}
-
-/// What computes on data it cannot read, out of a plugin.
-#[derive(Clone, Debug)]
-pub struct EvaluatorPlugin {
-    table: EvaluatorTable,
-    capabilities: Arc<Capabilities>,
-}
-
-impl EvaluatorPlugin {
-    /// Loads a plugin, and of it nothing that touches a secret key. See the module for what to check before.
-    ///
-    /// # Errors
-    /// See [`LoadError`].
-    pub fn load(path: &Path) -> Result<Self, LoadError> {
-        Self::describe(load_table(path)?, &file_stem(path))
-            .map_err(|source| LoadError::Capabilities { path: path.to_owned(), source })
-    }
-
-    /// A backend of this very program, called as a plugin is.
-    ///
-    /// # Errors
-    /// `Fault::Internal` where it does not describe itself.
-    pub fn linked<B: Evaluator>() -> Result<Self, BackendError> {
-        Self::describe(evaluator_table::<B>(), "linked")
-    }
-
-    fn describe(table: EvaluatorTable, name: &str) -> Result<Self, BackendError> {
-        // SAFETY: the table's own functions on buffers of this frame, as `abi` asks.
-        let bytes = unsafe { take(name, table.free_buffer, |out, error| (table.capabilities)(out, error)) }?;
-        Ok(Self { table, capabilities: Arc::new(structure(name, &bytes)?) })
-    }
-
-    /// The backend as data.
-    #[must_use]
-    pub fn capabilities(&self) -> &Capabilities {
-        &self.capabilities
-    }
-
-    /// As [`Evaluator::resolve`](crate::backend::Evaluator::resolve).
-    ///
-    /// # Errors
-    /// Those of the plugin.
-    pub fn resolve(&self, request: &RnsRequest) -> Result<RnsParameters, BackendError> {
-        let name = &self.capabilities.name;
-        let request = json(request)?;
-        // SAFETY: the views and buffers live through the call, as `abi` asks.
-        let bytes = unsafe {
-            take(name, self.table.free_buffer, |out, error| {
-                (self.table.resolve)(View::of(&request), out, error)
-            })
-        }?;
-        structure(name, &bytes)
-    }
-
-    /// As [`Evaluator::open`](crate::backend::Evaluator::open).
-    ///
-    /// # Errors
-    /// Those of the plugin.
-    pub fn open(&self, plan: &Plan, evaluation_key: &[u8]) -> Result<PluginSession, BackendError> {
-        let (name, plan) = (&self.capabilities.name, plan.to_string());
-        // SAFETY: the views and buffers live through the call, as `abi` asks.
-        let handle = unsafe {
-            take_handle(name, self.table.free_buffer, |out, error| {
-                (self.table.open)(View::of(plan.as_bytes()), View::of(evaluation_key), out, error)
-            })
-        }?;
-        Ok(PluginSession { table: self.table, capabilities: Arc::clone(&self.capabilities), handle })
-    }
-
-    /// As [`Evaluator::encrypt_parameter`](crate::backend::Evaluator::encrypt_parameter).
-    ///
-    /// # Errors
-    /// Those of the plugin.
-    pub fn encrypt_parameter(&self, evaluation_key: &[u8], value: i64) -> Result<Vec<u8>, BackendError> {
-        // SAFETY: the view and buffers live through the call, as `abi` asks.
-        unsafe {
-            take(&self.capabilities.name, self.table.free_buffer, |out, error| {
-                (self.table.encrypt_parameter)(View::of(evaluation_key), value, out, error)
-            })
-        }
-    }
-}
-
-/// A plan at work in a plugin.
-#[derive(Debug)]
-pub struct PluginSession {
-    table: EvaluatorTable,
-    capabilities: Arc<Capabilities>,
-    handle: Handle,
-}
-
-// SAFETY: `abi` lets a session be called from any thread, one call at a time; `&mut` sees to the latter.
-unsafe impl Send for PluginSession {}
-
-impl Session for PluginSession {
-    fn block(&mut self, inputs: &[&[u8]]) -> Result<(), BackendError> {
-        let views: Vec<View<u8>> = inputs.iter().map(|input| View::of(input)).collect();
-        // SAFETY: the handle is live and in no other call; views and buffers live through this one.
-        unsafe {
-            call(&self.capabilities.name, self.table.free_buffer, |error| {
-                (self.table.block)(self.handle, View::of(&views), error)
-            })
-        }
-    }
-
-    fn finish(&mut self) -> Result<Vec<u8>, BackendError> {
-        // SAFETY: the handle is live and in no other call; the buffers live through this one.
-        unsafe {
-            take(&self.capabilities.name, self.table.free_buffer, |out, error| {
-                (self.table.finish)(self.handle, out, error)
-            })
-        }
-    }
-}
-
-impl Drop for PluginSession {
-    fn drop(&mut self) {
-        // SAFETY: the handle came from this table and is given back once, here.
-        unsafe { (self.table.free_session)(self.handle) }
-    }
-}
-
-/// What touches secret keys, out of a plugin. For the client alone.
-#[derive(Clone, Debug)]
-pub struct CustodyPlugin {
-    table: CustodyTable,
-    name: Arc<str>,
-}
-
-impl CustodyPlugin {
-    /// Loads a plugin's custody. See the module for what to check before.
-    ///
-    /// # Errors
-    /// See [`LoadError`].
-    pub fn load(path: &Path) -> Result<Self, LoadError> {
-        Ok(Self { table: load_table(path)?, name: file_stem(path).into() })
-    }
-
-    /// A backend of this very program, called as a plugin is.
-    #[must_use]
-    pub fn linked<B: Custody>(name: &str) -> Self {
-        Self { table: custody_table::<B>(), name: name.into() }
-    }
-
-    /// As [`Custody::keygen`](crate::backend::Custody::keygen).
-    ///
-    /// # Errors
-    /// Those of the plugin.
-    pub fn keygen(&self, parameters: &Parameters, seed: Option<[u8; 32]>) -> Result<KeyPair, BackendError> {
-        let parameters = json(parameters)?;
-        let seed = Zeroizing::new(seed.map_or_else(Vec::new, |seed| seed.to_vec()));
-        let (mut secret, mut evaluation) = (Buffer::EMPTY, Buffer::EMPTY);
-        // SAFETY: the views and buffers live through the call; each buffer is given back once.
-        unsafe {
-            call(&self.name, self.table.free_buffer, |error| {
-                let (parameters, seed) = (View::of(&parameters), View::of(&seed));
-                (self.table.keygen)(parameters, seed, &raw mut secret, &raw mut evaluation, error)
-            })?;
-            let secret = copy(&self.name, secret, self.table.free_secret).map(Zeroizing::new);
-            let evaluation = copy(&self.name, evaluation, self.table.free_buffer);
-            Ok(KeyPair { secret: secret?, evaluation: evaluation? })
-        }
-    }
-
-    /// As [`Custody::load`](crate::backend::Custody::load).
-    ///
-    /// # Errors
-    /// Those of the plugin.
-    pub fn load_key(&self, secret: &[u8]) -> Result<PluginKey, BackendError> {
-        // SAFETY: the view and buffers live through the call, as `abi` asks.
-        let handle = unsafe {
-            take_handle(&self.name, self.table.free_buffer, |out, error| {
-                (self.table.load)(View::of(secret), out, error)
-            })
-        }?;
-        Ok(PluginKey { table: self.table, name: Arc::clone(&self.name), handle })
-    }
-}
-
-/// A secret key inside a plugin; it wipes it when this is dropped.
-#[derive(Debug)]
-pub struct PluginKey {
-    table: CustodyTable,
-    name: Arc<str>,
-    handle: Handle,
-}
-
-// SAFETY: `abi` lets a key be used from any thread.
-unsafe impl Send for PluginKey {}
-// SAFETY: `abi` lets a key be in any number of calls at once.
-unsafe impl Sync for PluginKey {}
-
-impl PluginKey {
-    /// As [`Custody::encrypt`](crate::backend::Custody::encrypt).
-    ///
-    /// # Errors
-    /// Those of the plugin.
-    pub fn encrypt(&self, values: &[i64]) -> Result<Vec<u8>, BackendError> {
-        // SAFETY: the handle is live; the view and buffers live through the call.
-        unsafe {
-            take(&self.name, self.table.free_buffer, |out, error| {
-                (self.table.encrypt)(self.handle, View::of(values), out, error)
-            })
-        }
-    }
-
-    /// As [`Custody::decrypt`](crate::backend::Custody::decrypt).
-    ///
-    /// # Errors
-    /// Those of the plugin.
-    pub fn decrypt(&self, result: &[u8]) -> Result<Vec<i64>, BackendError> {
-        // SAFETY: the handle is live; the view and buffers live through the call.
-        let bytes = unsafe {
-            take(&self.name, self.table.free_buffer, |out, error| {
-                (self.table.decrypt)(self.handle, View::of(result), out, error)
-            })
-        }?;
-        let (numbers, rest) = bytes.as_chunks::<8>();
-        if !rest.is_empty() {
-            return Err(ill_behaved(&self.name, "the numbers it returns are cut short"));
-        }
-        Ok(numbers.iter().map(|number| i64::from_le_bytes(*number)).collect())
-    }
-
-    /// As [`Custody::measure`](crate::backend::Custody::measure).
-    ///
-    /// # Errors
-    /// Those of the plugin.
-    pub fn measure(
-        &self,
-        evaluation_key: &[u8],
-        plan: &Plan,
-        blocks: &[Vec<&[u8]>],
-    ) -> Result<Measurement, BackendError> {
-        let plan = plan.to_string();
-        let inputs: Vec<Vec<View<u8>>> =
-            blocks.iter().map(|block| block.iter().map(|input| View::of(input)).collect()).collect();
-        let blocks: Vec<View<View<u8>>> = inputs.iter().map(|block| View::of(block)).collect();
-        // SAFETY: the handle is live; the views and buffers live through the call.
-        let bytes = unsafe {
-            take(&self.name, self.table.free_buffer, |out, error| {
-                let (key, plan) = (View::of(evaluation_key), View::of(plan.as_bytes()));
-                (self.table.measure)(self.handle, key, plan, View::of(&blocks), out, error)
-            })
-        }?;
-        structure(&self.name, &bytes)
-    }
-}
-
-impl Drop for PluginKey {
-    fn drop(&mut self) {
-        // SAFETY: the handle came from this table and is given back once, here.
-        unsafe { (self.table.free_key)(self.handle) }
     }
 }
 
@@ -452,7 +197,7 @@ mod tests {
     fn what_is_no_plugin_is_refused() {
         let path = Path::new("no/such/library");
         assert!(matches!(EvaluatorPlugin::load(path), Err(LoadError::NotALibrary { .. })));
-        for (header, wanted) in [([2, 4096], "version 2"), ([ABI_VERSION, 16], "16 bytes")] {
+        for (header, wanted) in [([1, 4096], "version 1"), ([ABI_VERSION, 16], "16 bytes")] {
             let mut words = [0_u64; 64];
             words[0] = u64::from(header[0]) | u64::from(header[1]) << 32;
             // SAFETY: the array is as large as either header's table is read.

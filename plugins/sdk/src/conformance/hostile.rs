@@ -24,7 +24,7 @@ pub(super) fn check(subject: &Subject, report: &mut Report) {
 }
 
 /// Copies that a checksum must catch: cut, lengthened, or with one bit flipped.
-fn damaged(bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
+pub(super) fn damaged(bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
     let length = bytes.len();
     let cuts = [0, 1, 16, 31, 32, 33, 64, length / 2, length.saturating_sub(1)];
     let mut copies: Vec<(String, Vec<u8>)> = cuts
@@ -45,7 +45,7 @@ fn damaged(bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
 }
 
 /// Frames whose checksum is right and whose content is not.
-fn forged(bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
+pub(super) fn forged(bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
     let Ok((frame, _)) = split(bytes) else {
         return Vec::new();
     };

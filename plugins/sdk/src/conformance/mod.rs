@@ -6,12 +6,14 @@
 //! |---|---|
 //! | `description` | capabilities are consistent; `resolve` answers what was asked, or refuses |
 //! | `exact` | every operation equals the reference interpreter, over several and partial blocks |
+//! | `forks` | shared-out blocks and restored states give the sums of one session; no other state is taken |
 //! | `hostile` | damaged, foreign or wrong input is refused by the right fault, and harms nothing |
 //! | `noise` | measured noise stays below the caller's bounds |
 
 mod cases;
 mod description;
 mod exact;
+mod forks;
 mod hostile;
 mod noise;
 
@@ -90,6 +92,7 @@ fn suite(evaluator: EvaluatorPlugin, custody: CustodyPlugin, options: &Options<'
         && let Some(subject) = Subject::new(evaluator, custody, parameters, &mut report)
     {
         exact::check(&subject, &mut report);
+        forks::check(&subject, &mut report);
         hostile::check(&subject, &mut report);
         if let Some(bounds) = options.noise_bounds {
             noise::check(&subject, bounds, &mut report);
