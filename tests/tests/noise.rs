@@ -240,7 +240,7 @@ fn squarings(rns: &RnsParameters, depth: u8, gain: i64) -> Plan {
     builder.finish()
 }
 
-/// A prototype failed so with primes of 27 bits. Here primes are wider ([decision 0001]); a factor of 36 stands
+/// A prototype failed so with primes of 27 bits. Here primes are wider ([decision 0001]); a factor of 30 stands
 /// for the missing bits.
 ///
 /// [decision 0001]: ../../docs/decisions/0001-primes-one-mod-t.md
@@ -250,25 +250,29 @@ fn squarings_in_narrow_limbs_are_foreseen_and_refused() {
     let rns = Bgv::resolve(&RnsRequest {
         ring_degree: 8192,
         min_plaintext_modulus: 65_537,
-        modulus_bits: vec![34, 31, 31, 31, 31, 31],
+        modulus_bits: vec![26, 31, 31, 31, 31, 31],
         special_bits: vec![50],
         digit_limbs: 1,
         relinearization_degree: 2,
         security_bits: 0,
     })
     .unwrap();
-    let plan = squarings(&rns, 5, 36);
+    let plan = squarings(&rns, 5, 30);
     let (usual, predicted) = (usual(&plan, &rns), deviations(&plan, &leveled).unwrap());
-    let (measured, right) = measure_and_open(&plan, 1);
     let [fourth, fifth] = [16, 20];
     let half = rns.log2_q(0) - 1.0;
-    // The usual formula promises ten standard deviations of room.
-    assert!(usual[fifth] + 10_f64.log2() < half, "{usual:?}");
-    assert!(!right, "the answer is right by chance");
-    assert!(measured.node_stddev_bits[fourth] > usual[fourth] + 3.0, "{measured:?}");
-    // The simulation foresees it. Beyond this a value is a 16th power and more: its mean square is a matter of a few
-    // embeddings of one secret.
-    let error = measured.node_stddev_bits[fourth] - predicted.node_bits[fourth];
-    assert!(error.abs() < 1.5 && predicted.node_bits[fifth] > half, "{error} {predicted:?}");
+    // The usual formula promises six standard deviations of room.
+    assert!(usual[fifth] + 6_f64.log2() < half, "{usual:?}");
+    // The simulation foresees that a value is larger than what can be read.
+    assert!(predicted.node_bits[fourth] > usual[fourth] + 1.5, "{predicted:?}");
+    assert!(predicted.node_bits[fifth] > usual[fifth] + 8.0, "{predicted:?}");
     assert!(matches!(certify(&plan, &leveled), Err(Uncertified::Noise { .. })));
+    // At the fourth level a value is a 16th power, whose mean square is a matter of few embeddings of one secret:
+    // it differs by half a bit from key to key, so the median of some is taken.
+    let runs: Vec<_> = (0..5).map(|_| measure_and_open(&plan, 1)).collect();
+    let mut errors: Vec<f64> =
+        runs.iter().map(|(m, _)| m.node_stddev_bits[fourth] - predicted.node_bits[fourth]).collect();
+    errors.sort_by(f64::total_cmp);
+    assert!(errors[2].abs() < 1.0, "{errors:?}");
+    assert!(runs.iter().any(|&(_, right)| !right), "answers are right by chance");
 }
