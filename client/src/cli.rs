@@ -16,7 +16,8 @@ Between a custodian, who holds the keys, and a service, which computes:
   hq open result.hqr --keys keys
 
 Results go to standard output, all else to standard error. Exit status: 0 success, 1 error, 2 wrong usage.
-Environment: HQ_PLUGIN_DIR, folders with plugins of backends; HQ_PASSPHRASE, of the secret key; NO_COLOR.";
+Environment: HQ_PLUGIN_DIR, folders with plugins of backends; HQ_PASSPHRASE, of the secret key;
+HQ_CALIBRATION, the file of `hq calibrate`; NO_COLOR.";
 
 const AFTER_RUN: &str = "\
 Nothing leaves this process, so `run` is for trying a query out and for measuring it. NAME is that of the
@@ -29,6 +30,19 @@ An interrupted computation leaves a checkpoint beside the result, and the same c
 one that was stopped by Ctrl-C, after the blocks at work.
 
   hq compute query.hq --data data --eval-keys evaluation.keys -o query.result --threads 8";
+
+const AFTER_EXPLAIN: &str = "\
+Of noise three numbers are told, in bits: its standard deviation as predicted by simulation, what a trial run
+with --measure shows, and the bound that the plan is certified by. A trial run takes seconds and memory as
+`hq run` does on one block; secret parameters need --param NAME=VALUE. Where a program has several queries,
+each has files of its own: FILE-QUERY.svg.
+
+  hq explain query.hq --measure --graph plan.svg --noise noise.svg";
+
+const AFTER_CALIBRATE: &str = "\
+It takes some ten seconds on a quiet machine. The costs go to calibration-NAME.json in the folder hq of
+$XDG_CONFIG_HOME, or of ~/.config, or to the file that HQ_CALIBRATION names, and `hq explain` tells CPU seconds
+by them. Plans do not depend on them: they are the same on every machine.";
 
 const AFTER_FMT: &str = "\
 There is one layout, without options: lines of at most 100 characters, two spaces a step, `=` and types
@@ -93,6 +107,8 @@ pub(crate) enum Command {
     Open(OpenArgs),
     /// Make a synthetic table that a schema describes
     Generate(GenerateArgs),
+    /// Measure what a backend's kernels cost on this machine, for estimates of CPU
+    Calibrate(CalibrateArgs),
     /// Answer an editor over standard input and output (Language Server Protocol)
     Lsp(LspArgs),
 }
@@ -214,6 +230,7 @@ pub(crate) struct FmtArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = AFTER_EXPLAIN)]
 pub(crate) struct ExplainArgs {
     /// The program
     pub(crate) file: PathBuf,
@@ -225,6 +242,15 @@ pub(crate) struct ExplainArgs {
     /// Show the plan after every pass
     #[arg(long)]
     pub(crate) passes: bool,
+    /// Run the plan on synthetic rows with keys that are thrown away, and show the noise measured
+    #[arg(long)]
+    pub(crate) measure: bool,
+    /// Draw the plan into an SVG file
+    #[arg(long, value_name = "FILE.svg")]
+    pub(crate) graph: Option<PathBuf>,
+    /// Draw the noise along the critical path into an SVG file
+    #[arg(long, value_name = "FILE.svg")]
+    pub(crate) noise: Option<PathBuf>,
     /// Security of the keys in bits: 128, 192 or 256
     #[arg(long, value_name = "BITS", default_value_t = 128, value_parser = security)]
     pub(crate) security: u32,
@@ -404,6 +430,17 @@ pub(crate) struct GenerateArgs {
     pub(crate) seed: u64,
     /// File to write instead of standard output
     #[arg(short, long, value_name = "CSV")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_CALIBRATE)]
+pub(crate) struct CalibrateArgs {
+    /// Backend to measure
+    #[arg(long, value_name = "NAME", default_value = "bgv")]
+    pub(crate) backend: String,
+    /// File to write instead of the usual one
+    #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 }
 

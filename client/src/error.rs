@@ -152,6 +152,17 @@ pub(crate) enum ClientError {
         path.display()
     )]
     NothingToDraw { path: PathBuf, queries: String },
+    /// A picture of a plan without ciphertexts.
+    #[error("backend `{backend}` encrypts nothing: its plans have no levels and no noise to draw")]
+    NoPlanToDraw { backend: String },
+    /// A backend without a table of costs.
+    #[error("backend `{backend}` is not priced by kernels: there is nothing to calibrate")]
+    NothingToCalibrate { backend: String },
+    /// No place for a calibration.
+    #[error(
+        "there is no folder of configurations: name the file with `-o FILE`, or set HQ_CALIBRATION or HOME"
+    )]
+    NoConfiguration,
     /// The encoder of results failed.
     #[error("the result cannot be written as {format}: {reason}")]
     Format { format: &'static str, reason: String },

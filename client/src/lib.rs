@@ -13,15 +13,19 @@
 //! | results on their way back | `result_file` |
 //! | what may be shown | `release` |
 //! | how it is shown | `report`, `plot` |
+//! | how a plan looks and what noise it has | `graph`, `trial` |
+//! | what this machine takes | `calibrate` |
 //! | what editors ask | `lsp` |
 
 mod backend;
 mod blocks;
+mod calibrate;
 mod checkpoint;
 mod cli;
 mod commands;
 mod error;
 mod execution;
+mod graph;
 mod header;
 mod interrupt;
 mod keys;
@@ -37,6 +41,7 @@ mod report;
 pub mod result_file;
 mod sealed;
 mod table;
+mod trial;
 mod workload;
 
 use std::process::ExitCode;

@@ -6,6 +6,7 @@
 //! | encode, shape, place | `passes` | circuit -> placed plan |
 //! | choose parameters | `planner`, `choose`, `cost` | placed plan -> plan of one backend |
 //! | certify | `noise`, `certificate` | plan -> certificate |
+//! | foretell | `variance` | plan -> noise on average |
 //! | run | `run`, `checkpoint`, `dataset` | plan x blocks -> encrypted sums |
 //! | open | `open` | opened sums -> exact aggregates |
 //!
@@ -31,3 +32,4 @@ pub mod planner;
 pub mod run;
 pub mod search;
 pub mod sizes;
+pub mod variance;

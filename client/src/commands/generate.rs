@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use hq_dsl::{Column, Domain};
+use hq_dsl::{Column, Dataset, Domain};
 
 use crate::checkpoint::write_whole;
 use crate::cli::GenerateArgs;
@@ -24,11 +24,7 @@ pub(crate) fn generate(args: &GenerateArgs) -> Result<()> {
         let (path, dataset, limit) = (args.schema.clone(), dataset.name, dataset.rows);
         return Err(ClientError::TooManyRows { path, rows: args.rows, dataset, limit });
     }
-    // Prepared columns are computed when the table is read.
-    let columns: Vec<Column> =
-        dataset.columns.iter().filter(|column| column.prepared.is_none()).cloned().collect();
-    let text = table(&columns, args.rows, args.seed)
-        .map_err(|error| ClientError::Format { format: "CSV", reason: error.to_string() })?;
+    let text = synthetic(&dataset, args.rows, args.seed)?;
     match &args.output {
         Some(path) => write_table(path, &text, args.rows),
         None => {
@@ -36,6 +32,14 @@ pub(crate) fn generate(args: &GenerateArgs) -> Result<()> {
             Ok(())
         }
     }
+}
+
+/// A synthetic table as CSV; prepared columns are computed when it is read.
+pub(crate) fn synthetic(dataset: &Dataset, rows: u64, seed: u64) -> Result<String> {
+    let columns: Vec<Column> =
+        dataset.columns.iter().filter(|column| column.prepared.is_none()).cloned().collect();
+    table(&columns, rows, seed)
+        .map_err(|error| ClientError::Format { format: "CSV", reason: error.to_string() })
 }
 
 fn write_table(path: &Path, text: &str, rows: u64) -> Result<()> {

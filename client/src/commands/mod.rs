@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod calibrate;
 mod check;
 mod compute;
 mod doc;
@@ -16,9 +17,12 @@ mod test;
 use crate::cli::{Cli, Command};
 use crate::error::Result;
 
+pub(crate) use generate::synthetic;
+
 /// Does what was asked for.
 pub(crate) fn run(cli: Cli) -> Result<()> {
     match cli.command {
+        Command::Calibrate(args) => calibrate::calibrate(&args),
         Command::Check(args) => check::check(&args),
         Command::Test(args) => test::test(&args),
         Command::Doc(args) => doc::doc(&args),
