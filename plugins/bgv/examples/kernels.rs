@@ -8,7 +8,7 @@ use hq_plugin_bgv::modular::{self, Modulus, Source};
 use hq_plugin_bgv::poly::Limb;
 use hq_plugin_bgv::primes::next_prime;
 use hq_plugin_bgv::sample::{Use, expand};
-use hq_plugin_bgv::transform;
+use hq_plugin_bgv::transform::{self, Transform as _};
 use hq_plugin_bgv::wire;
 
 /// Limbs of a block: sixteen ciphertexts of two parts modulo seven primes.
@@ -47,6 +47,14 @@ fn kernels(log_degree: u32) -> Vec<(&'static str, f64)> {
         ntt.forward(&mut limbs[at]);
         ntt.inverse(&mut limbs[at]);
     });
+    if let Some(own) = transform::FloatNtt::new(degree, prime) {
+        time("own forward", 1, &mut |at| own.forward(&mut limbs[at]));
+        time("own inverse", 1, &mut |at| own.inverse(&mut limbs[at]));
+        time("own, in cache", 2, &mut |_| {
+            own.forward(&mut limbs[0]);
+            own.inverse(&mut limbs[0]);
+        });
+    }
     limbs = (0..LIMBS as u64).map(|seed| limb(degree, prime, seed)).collect();
     let get = |at: usize| &*limbs[at % LIMBS];
     time("key product", 6, &mut |at| {

@@ -7,7 +7,7 @@ use super::{Factor, MANTISSA, Modulus, ROUND, SHIFT};
 
 /// A modulus spread over vectors.
 #[derive(Clone, Copy)]
-pub(super) struct Lanes<S: Simd> {
+pub(crate) struct Lanes<S: Simd> {
     simd: S,
     shift: S::f64s,
     shift_bits: S::u64s,
@@ -20,14 +20,14 @@ pub(super) struct Lanes<S: Simd> {
 
 /// A factor spread over vectors.
 #[derive(Clone, Copy)]
-pub(super) struct Factors<S: Simd> {
+pub(crate) struct Factors<S: Simd> {
     value: S::f64s,
     quotient: S::f64s,
 }
 
 impl<S: Simd> Lanes<S> {
     #[inline(always)]
-    pub(super) fn new(simd: S, q: Modulus) -> Self {
+    pub(crate) fn new(simd: S, q: Modulus) -> Self {
         Self {
             simd,
             shift: simd.splat_f64s(SHIFT),
@@ -41,62 +41,74 @@ impl<S: Simd> Lanes<S> {
     }
 
     #[inline(always)]
-    pub(super) fn factor(self, factor: Factor) -> Factors<S> {
+    pub(crate) fn factor(self, factor: Factor) -> Factors<S> {
         Factors { value: self.splat(factor.value), quotient: self.splat(factor.quotient) }
     }
 
     #[inline(always)]
-    pub(super) fn splat(self, value: f64) -> S::f64s {
+    pub(crate) fn splat(self, value: f64) -> S::f64s {
         self.simd.splat_f64s(value)
     }
 
     #[inline(always)]
-    pub(super) fn zero(self) -> S::f64s {
+    pub(crate) fn zero(self) -> S::f64s {
         self.zero
     }
 
     #[inline(always)]
-    pub(super) fn add(self, a: S::f64s, b: S::f64s) -> S::f64s {
+    pub(crate) fn add(self, a: S::f64s, b: S::f64s) -> S::f64s {
         self.simd.add_f64s(a, b)
     }
 
     #[inline(always)]
-    pub(super) fn sub(self, a: S::f64s, b: S::f64s) -> S::f64s {
+    pub(crate) fn sub(self, a: S::f64s, b: S::f64s) -> S::f64s {
         self.simd.sub_f64s(a, b)
     }
 
     #[inline(always)]
-    pub(super) fn mul(self, a: S::f64s, b: S::f64s) -> S::f64s {
+    pub(crate) fn mul(self, a: S::f64s, b: S::f64s) -> S::f64s {
         self.simd.mul_f64s(a, b)
     }
 
     /// `a * b + c`, rounded once.
     #[inline(always)]
-    pub(super) fn mul_add(self, a: S::f64s, b: S::f64s, c: S::f64s) -> S::f64s {
+    pub(crate) fn mul_add(self, a: S::f64s, b: S::f64s, c: S::f64s) -> S::f64s {
         self.simd.mul_add_f64s(a, b, c)
     }
 
     /// `c - a * b`, rounded once.
     #[inline(always)]
-    pub(super) fn negate_mul_add(self, a: S::f64s, b: S::f64s, c: S::f64s) -> S::f64s {
+    pub(crate) fn negate_mul_add(self, a: S::f64s, b: S::f64s, c: S::f64s) -> S::f64s {
         self.simd.negate_mul_add_f64s(a, b, c)
     }
 
     #[inline(always)]
-    pub(super) fn add_words(self, a: S::u64s, b: S::u64s) -> S::u64s {
+    pub(crate) fn add_words(self, a: S::u64s, b: S::u64s) -> S::u64s {
         self.simd.add_u64s(a, b)
+    }
+
+    /// The doubles that words are the bits of.
+    #[inline(always)]
+    pub(crate) fn with_bits(self, words: S::u64s) -> S::f64s {
+        self.simd.transmute_f64s_u64s(words)
+    }
+
+    /// The bits of doubles.
+    #[inline(always)]
+    pub(crate) fn to_bits(self, x: S::f64s) -> S::u64s {
+        self.simd.transmute_u64s_f64s(x)
     }
 
     /// As [`super::to_float`].
     #[inline(always)]
-    pub(super) fn to_float(self, words: S::u64s) -> S::f64s {
+    pub(crate) fn to_float(self, words: S::u64s) -> S::f64s {
         let shifted = self.simd.or_u64s(words, self.shift_bits);
         self.simd.sub_f64s(self.simd.transmute_f64s_u64s(shifted), self.shift)
     }
 
     /// Nearest integers of doubles below 2^51 in size.
     #[inline(always)]
-    pub(super) fn round(self, x: S::f64s) -> S::f64s {
+    pub(crate) fn round(self, x: S::f64s) -> S::f64s {
         self.simd.sub_f64s(self.simd.add_f64s(x, self.round), self.round)
     }
 
@@ -108,13 +120,13 @@ impl<S: Simd> Lanes<S> {
 
     /// Integers below 2^51 in size and of either sign as words, each plus [`super::ROUND`] as bits.
     #[inline(always)]
-    pub(super) fn signed_words(self, x: S::f64s) -> S::u64s {
+    pub(crate) fn signed_words(self, x: S::f64s) -> S::u64s {
         self.simd.transmute_u64s_f64s(self.simd.add_f64s(x, self.round))
     }
 
     /// As [`Modulus::product`].
     #[inline(always)]
-    pub(super) fn product(self, a: S::f64s, b: S::f64s) -> S::f64s {
+    pub(crate) fn product(self, a: S::f64s, b: S::f64s) -> S::f64s {
         let high = self.simd.mul_f64s(a, b);
         let low = self.simd.mul_add_f64s(a, b, self.simd.neg_f64s(high));
         let quotient = self.round_product(high, self.inverse);
@@ -123,7 +135,7 @@ impl<S: Simd> Lanes<S> {
 
     /// As [`Modulus::scaled`].
     #[inline(always)]
-    pub(super) fn scaled(self, x: S::f64s, factor: Factors<S>) -> S::f64s {
+    pub(crate) fn scaled(self, x: S::f64s, factor: Factors<S>) -> S::f64s {
         let high = self.simd.mul_f64s(x, factor.value);
         let low = self.simd.mul_add_f64s(x, factor.value, self.simd.neg_f64s(high));
         let quotient = self.round_product(x, factor.quotient);
@@ -132,14 +144,14 @@ impl<S: Simd> Lanes<S> {
 
     /// As [`Modulus::centred`].
     #[inline(always)]
-    pub(super) fn centred(self, x: S::f64s) -> S::f64s {
+    pub(crate) fn centred(self, x: S::f64s) -> S::f64s {
         let quotient = self.round_product(x, self.inverse);
         self.negate_mul_add(quotient, self.modulus, x)
     }
 
     /// As [`Modulus::canonical`].
     #[inline(always)]
-    pub(super) fn canonical(self, x: S::f64s) -> S::u64s {
+    pub(crate) fn canonical(self, x: S::f64s) -> S::u64s {
         let negative = self.simd.less_than_f64s(x, self.zero);
         let residue = self.simd.select_f64s(negative, self.simd.add_f64s(x, self.modulus), x);
         let shifted = self.simd.transmute_u64s_f64s(self.simd.add_f64s(residue, self.shift));
@@ -148,14 +160,14 @@ impl<S: Simd> Lanes<S> {
 
     /// As [`Modulus::reduce`].
     #[inline(always)]
-    pub(super) fn reduce(self, x: S::f64s) -> S::u64s {
+    pub(crate) fn reduce(self, x: S::f64s) -> S::u64s {
         self.canonical(self.centred(x))
     }
 }
 
 /// A limb as vectors; N is a multiple of their lanes.
 #[inline(always)]
-pub(super) fn vectors<S: Simd>(limb: &[u64]) -> &[S::u64s] {
+pub(crate) fn vectors<S: Simd>(limb: &[u64]) -> &[S::u64s] {
     let (vectors, rest) = S::as_simd_u64s(limb);
     debug_assert!(rest.is_empty(), "limbs are multiples of a vector");
     vectors
@@ -163,7 +175,7 @@ pub(super) fn vectors<S: Simd>(limb: &[u64]) -> &[S::u64s] {
 
 /// A limb to be written, as vectors.
 #[inline(always)]
-pub(super) fn vectors_mut<S: Simd>(limb: &mut [u64]) -> &mut [S::u64s] {
+pub(crate) fn vectors_mut<S: Simd>(limb: &mut [u64]) -> &mut [S::u64s] {
     let (vectors, rest) = S::as_mut_simd_u64s(limb);
     debug_assert!(rest.is_empty(), "limbs are multiples of a vector");
     vectors

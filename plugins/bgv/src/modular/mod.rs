@@ -11,6 +11,8 @@ mod convolve;
 mod lanes;
 mod pointwise;
 
+pub(crate) use lanes::{Lanes, vectors_mut};
+
 pub use combine::{Scaled, Source, convert, inner_products, linear, linear_accumulate, quotients};
 pub use convolve::{MAX_PARTS, convolve, convolve_accumulate};
 pub use pointwise::{
@@ -37,6 +39,15 @@ fn vectorized<R>(body: impl FnOnce() -> R) -> R {
 #[inline(always)]
 fn dispatch<K: pulp::WithSimd>(kernel: K) -> K::Output {
     pulp::Arch::new().dispatch(kernel)
+}
+
+/// Whether this machine has AVX-512 with 52-bit integer multiply-adds.
+#[must_use]
+pub fn has_ifma() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return pulp::x86::V4::try_new().is_some() && std::arch::is_x86_feature_detected!("avx512ifma");
+    #[cfg(not(target_arch = "x86_64"))]
+    false
 }
 
 /// An integer below 2^52 as a double.
@@ -99,6 +110,11 @@ impl Modulus {
     pub fn factor(self, constant: u64) -> Factor {
         let value = to_float(constant % self.value);
         Factor { value, quotient: value / self.float }
+    }
+
+    /// A residue as a double of least size.
+    pub(crate) fn centred_double(self, residue: u64) -> f64 {
+        self.centred(to_float(residue))
     }
 
     /// The residue of any signed integer.

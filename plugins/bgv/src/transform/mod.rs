@@ -2,6 +2,13 @@
 //!
 //! Slot-wise products are not part of it: they are fused with what surrounds them (`modular`).
 
+mod butterfly;
+mod float;
+mod roots;
+mod transpose;
+
+pub use float::FloatNtt;
+
 /// Transforms of `Z_q[X]/(X^N + 1)` for one prime and degree.
 pub trait Transform: Send + Sync + std::fmt::Debug {
     /// From N coefficients to the values at the odd powers of a primitive 2N-th root, in bit-reversed order.
@@ -59,13 +66,21 @@ impl Transform for ConcreteNtt {
     }
 }
 
-/// The implementation that this build uses.
+/// The implementation that this build and this machine use: `tfhe-ntt` where there are 52-bit integer
+/// multiply-adds, and where there are no vectors with fused multiply-adds at all; else [`FloatNtt`].
 #[must_use]
 pub fn select(degree: usize, prime: u64) -> Option<Box<dyn Transform>> {
     #[cfg(feature = "concrete-ntt")]
     return ConcreteNtt::new(degree, prime).map(|plan| Box::new(plan) as Box<dyn Transform>);
     #[cfg(not(feature = "concrete-ntt"))]
-    TfheNtt::new(degree, prime).map(|plan| Box::new(plan) as Box<dyn Transform>)
+    {
+        if !crate::modular::has_ifma()
+            && let Some(plan) = FloatNtt::new(degree, prime)
+        {
+            return Some(Box::new(plan));
+        }
+        TfheNtt::new(degree, prime).map(|plan| Box::new(plan) as Box<dyn Transform>)
+    }
 }
 
 #[cfg(test)]
@@ -87,6 +102,44 @@ mod tests {
             }
         }
         out
+    }
+
+    /// Limbs that reach the corners: spread, all largest, alternating, one alone.
+    fn corners(degree: usize, prime: u64) -> [Vec<u64>; 4] {
+        let spread = (1..=degree as u64).map(|i| i.wrapping_mul(0x9e37_79b9_7f4a_7c15) % prime).collect();
+        let alternating = (0..degree as u64).map(|i| i % 2 * (prime - 1)).collect();
+        let mut alone = vec![0; degree];
+        alone[degree - 1] = prime - 1;
+        [spread, vec![prime - 1; degree], alternating, alone]
+    }
+
+    #[test]
+    fn doubles_agree_bit_for_bit_on_every_instruction_set() {
+        for (log_degree, low) in
+            [(10u32, 1u64 << 17), (11, (1 << 50) - (1 << 30)), (12, 1 << 40), (13, (1 << 50) - (1 << 30))]
+                .into_iter()
+                .chain([(14, (1 << 50) - (1 << 30)), (15, 1 << 49), (15, (1 << 50) - (1 << 30))])
+        {
+            let degree = 1usize << log_degree;
+            let prime = next_prime(low, 2 << log_degree, 50, &[]).unwrap();
+            let library = TfheNtt::new(degree, prime).unwrap();
+            let own = FloatNtt::all(degree, prime);
+            if own.is_empty() {
+                eprintln!("skipped: no vectors with fused multiply-adds");
+            }
+            for limb in corners(degree, prime) {
+                let (mut forward, mut inverse) = (limb.clone(), limb.clone());
+                library.forward(&mut forward);
+                library.inverse(&mut inverse);
+                for own in &own {
+                    let (mut there, mut back) = (limb.clone(), limb.clone());
+                    own.forward(&mut there);
+                    own.inverse(&mut back);
+                    assert!(there == forward, "forward, {degree} mod {prime}");
+                    assert!(back == inverse, "inverse, {degree} mod {prime}");
+                }
+            }
+        }
     }
 
     #[test]
