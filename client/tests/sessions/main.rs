@@ -4,6 +4,7 @@
 
 mod codes;
 mod examples;
+mod explain;
 mod layout;
 mod session;
 mod tables;

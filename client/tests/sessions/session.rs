@@ -76,6 +76,7 @@ impl Session {
             .current_dir(self.folder.path())
             .env("HQ_PLUGIN_DIR", std::env::join_paths(plugin_dirs()).unwrap())
             .env("HQ_PASSPHRASE", "correct horse")
+            .env("HQ_CALIBRATION", self.path("calibration.json"))
             .output()
             .unwrap()
     }
