@@ -26,6 +26,8 @@ pub(super) struct Timed {
     pub(super) plan: Plan,
     pub(super) shapes: Vec<Shape>,
     pub(super) rns: RnsParameters,
+    /// CPU nanoseconds of the opening of a session.
+    pub(super) open_ns: f64,
     /// CPU nanoseconds of the block.
     pub(super) block_ns: f64,
     /// CPU nanoseconds of the release.
@@ -75,9 +77,11 @@ fn broken(error: &Invalid) -> crate::error::ClientError {
 fn time(backend: &Backend, keys: &[u8], frame: &[u8], mut plan: Plan, rns: &RnsParameters) -> Result<Timed> {
     let shapes = verify::shapes(&plan).map_err(|error| broken(&error))?;
     let frames = vec![frame; plan.inputs.len()];
-    let (mut of_blocks, mut of_finish) = (Vec::new(), Vec::new());
+    let (mut of_open, mut of_blocks, mut of_finish) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..SESSIONS {
+        let start = ProcessTime::now();
         let mut session = backend.evaluator.open(&plan, keys).map_err(refused("a workload"))?;
+        of_open.push(start.elapsed().as_secs_f64());
         let start = ProcessTime::now();
         for _ in 0..BLOCKS {
             session.block(&frames).map_err(refused("a workload"))?;
@@ -93,7 +97,8 @@ fn time(backend: &Backend, keys: &[u8], frame: &[u8], mut plan: Plan, rns: &RnsP
     };
     let blocks = u32::try_from(BLOCKS).map_or(1.0, f64::from);
     let (block_ns, finish_ns) = (median(of_blocks) / blocks, median(of_finish));
+    let open_ns = median(of_open);
     // What was timed is one block.
     plan.rows = rns.ring_degree.into();
-    Ok(Timed { plan, shapes, rns: rns.clone(), block_ns, finish_ns })
+    Ok(Timed { plan, shapes, rns: rns.clone(), open_ns, block_ns, finish_ns })
 }
