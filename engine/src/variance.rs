@@ -3,7 +3,7 @@
 //!
 //! State per value: `v(zeta)` at some thousand sample points, for `v = c0 + c1 s + … + cd s^d`. At one point every
 //! random polynomial with independent coefficients of variance V is a complex Gaussian of variance N V (Murphy
-//! and Player, "A central limit framework for ring-LWE noise analysis", ePrint 2022/452), and products and
+//! and Player, "A central limit framework for ring-LWE decryption", ePrint 2019/452), and products and
 //! combinations of values are those of complex numbers, exactly. So squares, powers, shared masks and correlated
 //! sums come out as they are, where formulas that take operands as independent are too low. The variance of a
 //! coefficient is `mean |v|^2 / N` (Parseval).
@@ -11,16 +11,7 @@
 //! This chooses and explains; what is promised is the bound of `noise`, which averages nothing.
 
 mod draw;
-/// log2(2^a + 2^b).
-fn log2_add(a: f64, b: f64) -> f64 {
-    let (small, large) = if a < b { (a, b) } else { (b, a) };
-    if small == f64::NEG_INFINITY {
-        large
-    } else {
-        large + (small - large).exp2().ln_1p() / std::f64::consts::LN_2
-    }
-}
-
+mod scheme;
 #[cfg(test)]
 mod tests;
 
@@ -30,6 +21,7 @@ use hq_plugin_sdk::plan::{NodeId, Op, Origin, Plan};
 use hq_plugin_sdk::verify::{self, Invalid, Shape};
 
 use draw::{Draw, Point, WIDTH};
+use scheme::Scheme;
 
 use crate::certificate::blocks;
 
@@ -76,76 +68,6 @@ pub fn deviations(plan: &Plan, leveled: &Leveled) -> Result<Deviations, Invalid>
         node_bits: means.iter().map(|mean| (mean.all - log2_n) / 2.0).collect(),
         sums: plan.sums.iter().map(|sum| simulation.released(&means, sum.node)).collect(),
     })
-}
-
-/// What the distributions depend on.
-#[derive(Clone, Debug)]
-struct Scheme {
-    /// N.
-    degree: f64,
-    /// t.
-    modulus: f64,
-    /// Variance of an error's coefficient.
-    error: f64,
-    log2_moduli: Vec<f64>,
-    log2_p: f64,
-    digit_limbs: usize,
-}
-
-impl Scheme {
-    #[expect(clippy::cast_precision_loss, reason = "estimates need no more than a double holds")]
-    fn of(rns: &RnsParameters, leveled: &Leveled) -> Self {
-        Self {
-            degree: f64::from(rns.ring_degree),
-            modulus: rns.plaintext_modulus as f64,
-            error: leveled.error_stddev.powi(2),
-            log2_moduli: rns.moduli.iter().map(|&prime| (prime as f64).log2()).collect(),
-            log2_p: rns.log2_p(),
-            digit_limbs: usize::try_from(rns.digit_limbs).unwrap_or(1).max(1),
-        }
-    }
-
-    /// `E |s|^2`: ternary coefficients have variance 2/3.
-    fn secret(&self) -> f64 {
-        2.0 * self.degree / 3.0
-    }
-
-    /// Rounding of `parts` parts: `t^2 (N/12) (1 + |s|^2 + … + |s|^(2 parts - 2))` where |s|^2 is `secret`.
-    fn rounding(&self, secret: f64, parts: u8) -> f64 {
-        let powers = (1..parts).fold(1.0, |sum, _| 1.0 + secret * sum);
-        self.modulus.powi(2) * self.degree / 12.0 * powers
-    }
-
-    /// Secret-key encryption, `t (e + m/t)` with m uniform modulo t.
-    fn fresh(&self) -> f64 {
-        self.modulus.powi(2) * self.degree * (self.error + 1.0 / 12.0)
-    }
-
-    /// Public-key encryption of zero, `t (e u + e0 + e1 s)`; `public` is |e|^2, u is ternary.
-    fn public_zero(&self, secret: f64, public: f64) -> f64 {
-        let ternary = 2.0 * self.degree / 3.0;
-        self.modulus.powi(2) * (public * ternary + self.degree * self.error * (1.0 + secret))
-    }
-
-    /// `Q_j / P` of each digit of a ciphertext at `level`.
-    fn digits(&self, level: usize) -> impl Iterator<Item = f64> {
-        let primes = self.log2_moduli.get(..=level).unwrap_or(&self.log2_moduli);
-        primes.chunks(self.digit_limbs).map(|digit| (digit.iter().sum::<f64>() - self.log2_p).exp2())
-    }
-
-    /// `t sum of d_j e_j / P` over digits and powers above the first, and a rounding; `keys` holds `|e_j|^2` power
-    /// by power. Digits are uniform within `Q_j / 2`, errors of keys are the same in all of a plan.
-    fn key_switch(&self, secret: f64, level: usize, keys: &[Vec<f64>]) -> f64 {
-        let digits = |errors: &Vec<f64>| -> f64 {
-            self.digits(level).zip(errors).map(|(ratio, error)| ratio * ratio * error).sum()
-        };
-        let inner: f64 = keys.iter().map(digits).sum();
-        self.modulus.powi(2) * self.degree / 12.0 * inner + self.rounding(secret, 2)
-    }
-
-    fn log2_prime(&self, level: usize) -> f64 {
-        self.log2_moduli.get(level).copied().unwrap_or(0.0)
-    }
 }
 
 /// log2 of mean squares over points.
@@ -368,4 +290,14 @@ fn magnitude(coefficient: i64) -> f64 {
 #[expect(clippy::cast_precision_loss, reason = "points are few")]
 fn count(points: usize) -> f64 {
     points as f64
+}
+
+/// log2(2^a + 2^b).
+fn log2_add(a: f64, b: f64) -> f64 {
+    let (small, large) = if a < b { (a, b) } else { (b, a) };
+    if small == f64::NEG_INFINITY {
+        large
+    } else {
+        large + (small - large).exp2().ln_1p() / std::f64::consts::LN_2
+    }
 }

@@ -135,47 +135,46 @@ struct Shown {
     sums: Vec<[f64; 2]>,
 }
 
-fn check(id: &str, shown: &mut Shown) {
+/// `keys` pairs of keys, with a block each.
+fn check(id: &str, keys: usize, shown: &mut Shown) {
     let leveled = Bgv::capabilities().leveled.unwrap();
     for planned in plans(id) {
-        let plan = part(&planned.plan, 80);
+        let plan = part(&planned.plan, 60);
         let certificate = certify(&plan, &leveled).unwrap();
         let predicted = deviations(&plan, &leveled).unwrap();
-        let measured = measure(&plan, 1);
-        let pairs = predicted.node_bits.iter().zip(&measured.node_stddev_bits);
-        for (node, (predicted, measured)) in pairs.enumerate() {
-            let error = measured - predicted;
-            assert!(
-                error.abs() < TOLERANCE,
-                "{id} %{node}: {measured:.3}, {predicted:.3} is predicted\n{plan}"
-            );
-            shown.worst = if error.abs() > shown.worst.abs() { error } else { shown.worst };
-        }
         shown.nodes += predicted.node_bits.len();
-        let bounds = certificate.node_bits.iter().zip(&measured.node_max_bits);
-        assert!(
-            bounds.clone().all(|(bound, measured)| measured <= bound),
-            "{id}: a bound is exceeded\n{plan}"
-        );
-        let samples = measured.sum_bits_before_flooding.iter().zip(&measured.sum_bits);
-        for ((&before, &after), (predicted, bound)) in
-            samples.zip(predicted.sums.iter().zip(&certificate.sums))
-        {
-            assert!(before <= bound.bits && after <= bound.flooded_bits, "{id}: a sum exceeds its bound");
-            shown.sums.push(
-                [before - predicted.bits, after - predicted.flooded_bits].map(|bits| (2.0 * bits).exp2()),
-            );
+        for _ in 0..keys {
+            let measured = measure(&plan, 1);
+            let pairs = predicted.node_bits.iter().zip(&measured.node_stddev_bits);
+            for (node, (predicted, measured)) in pairs.enumerate() {
+                let error = measured - predicted;
+                assert!(
+                    error.abs() < TOLERANCE,
+                    "{id} %{node}: {measured:.3}, {predicted:.3} is predicted\n{plan}"
+                );
+                shown.worst = if error.abs() > shown.worst.abs() { error } else { shown.worst };
+            }
+            let mut bounds = certificate.node_bits.iter().zip(&measured.node_max_bits);
+            assert!(bounds.all(|(bound, measured)| measured <= bound), "{id}: a bound is exceeded\n{plan}");
+            let samples = measured.sum_bits_before_flooding.iter().zip(&measured.sum_bits);
+            let told = predicted.sums.iter().zip(&certificate.sums);
+            for ((&before, &after), (predicted, bound)) in samples.zip(told) {
+                assert!(before <= bound.bits && after <= bound.flooded_bits, "{id}: a sum exceeds its bound");
+                let errors = [before - predicted.bits, after - predicted.flooded_bits];
+                shown.sums.push(errors.map(|bits| (2.0 * bits).exp2()));
+            }
         }
     }
 }
 
-/// Every value on its own; of a sum there is one sample only, so all of them together. What is left of a
-/// quarter of a bit is chance: some thousand embeddings of one secret.
+/// Every value on its own: what is left of a quarter of a bit is chance, some thousand embeddings of one secret. Of a
+/// sum there is one sample for each pair of keys, so all sums together; plans that are cheap to measure are
+/// measured more often, for 400 of them.
 #[test]
 fn predicted_is_measured() {
     let mut shown = Shown::default();
     for id in CASES.iter().map(|case| case.id).chain(["cohort"]) {
-        check(id, &mut shown);
+        check(id, if ["P03", "P04", "P15"].contains(&id) { 8 } else { 1 }, &mut shown);
     }
     let count = shown.sums.len();
     let [before, after] = [0, 1].map(|at| {

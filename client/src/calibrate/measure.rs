@@ -11,8 +11,11 @@ use crate::error::{Result, refused};
 
 use super::workload;
 
-/// Runs of each plan; the quickest counts, since whatever else the machine does only adds.
-const RUNS: usize = 5;
+/// Sessions for each plan; the median counts.
+const SESSIONS: usize = 3;
+
+/// Blocks of a session. The first pays for fresh memory and tables, as it does in a query: most tables have few.
+const BLOCKS: u64 = 2;
 
 /// Security of the keys. Parameters fit it, since backends refuse others.
 const SECURITY_BITS: u32 = 128;
@@ -23,6 +26,8 @@ pub(super) struct Timed {
     pub(super) plan: Plan,
     pub(super) shapes: Vec<Shape>,
     pub(super) rns: RnsParameters,
+    /// CPU nanoseconds of the opening of a session.
+    pub(super) open_ns: f64,
     /// CPU nanoseconds of the block.
     pub(super) block_ns: f64,
     /// CPU nanoseconds of the release.
@@ -57,7 +62,7 @@ pub(super) fn all(backend: &Backend, degree: u32) -> Result<Vec<Timed>> {
         let mut levels = vec![Level(top), Level(2)];
         levels.dedup();
         for level in levels {
-            for plan in workload::all(&rns, level).map_err(|error| broken(&error))? {
+            for plan in workload::all(&rns, level, BLOCKS).map_err(|error| broken(&error))? {
                 timed.push(time(backend, &pair.evaluation, &frame, plan, &rns)?);
             }
         }
@@ -69,23 +74,31 @@ fn broken(error: &Invalid) -> crate::error::ClientError {
     refused("a workload")(BackendError::new(Fault::Plan, error.to_string()))
 }
 
-fn time(backend: &Backend, keys: &[u8], frame: &[u8], plan: Plan, rns: &RnsParameters) -> Result<Timed> {
+fn time(backend: &Backend, keys: &[u8], frame: &[u8], mut plan: Plan, rns: &RnsParameters) -> Result<Timed> {
     let shapes = verify::shapes(&plan).map_err(|error| broken(&error))?;
     let frames = vec![frame; plan.inputs.len()];
-    let mut session = backend.evaluator.open(&plan, keys).map_err(refused("a workload"))?;
-    let (mut block_ns, mut finish_ns) = (f64::INFINITY, f64::INFINITY);
-    // The first run fills tables and pools.
-    for run in 0..=RUNS {
+    let (mut of_open, mut of_blocks, mut of_finish) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..SESSIONS {
         let start = ProcessTime::now();
-        session.block(&frames).map_err(refused("a workload"))?;
-        let block = start.elapsed();
+        let mut session = backend.evaluator.open(&plan, keys).map_err(refused("a workload"))?;
+        of_open.push(start.elapsed().as_secs_f64());
+        let start = ProcessTime::now();
+        for _ in 0..BLOCKS {
+            session.block(&frames).map_err(refused("a workload"))?;
+        }
+        of_blocks.push(start.elapsed().as_secs_f64());
         let start = ProcessTime::now();
         session.finish().map_err(refused("a workload"))?;
-        let finish = start.elapsed();
-        if run > 0 {
-            block_ns = block_ns.min(block.as_secs_f64() * 1e9);
-            finish_ns = finish_ns.min(finish.as_secs_f64() * 1e9);
-        }
+        of_finish.push(start.elapsed().as_secs_f64());
     }
-    Ok(Timed { plan, shapes, rns: rns.clone(), block_ns, finish_ns })
+    let median = |mut times: Vec<f64>| {
+        times.sort_by(f64::total_cmp);
+        times.get(times.len() / 2).map_or(0.0, |seconds| seconds * 1e9)
+    };
+    let blocks = u32::try_from(BLOCKS).map_or(1.0, f64::from);
+    let (block_ns, finish_ns) = (median(of_blocks) / blocks, median(of_finish));
+    let open_ns = median(of_open);
+    // What was timed is one block.
+    plan.rows = rns.ring_degree.into();
+    Ok(Timed { plan, shapes, rns: rns.clone(), open_ns, block_ns, finish_ns })
 }

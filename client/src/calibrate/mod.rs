@@ -31,8 +31,11 @@ use measure::Timed;
 /// Ring degrees that are measured; the planner's count of kernels takes the nearest.
 const DEGREES: [u32; 2] = [1 << 13, 1 << 14];
 
+/// A kernel's cost.
+type Kernel = fn(&mut KernelCosts) -> &mut f64;
+
 /// The kernels that are measured, in the order of [`solve::fit`]'s unknowns.
-const KERNELS: [fn(&mut KernelCosts) -> &mut f64; 7] = [
+const KERNELS: [Kernel; 8] = [
     |costs| &mut costs.load,
     |costs| &mut costs.transform,
     |costs| &mut costs.key_product,
@@ -40,6 +43,7 @@ const KERNELS: [fn(&mut KernelCosts) -> &mut f64; 7] = [
     |costs| &mut costs.product,
     |costs| &mut costs.linear_term,
     |costs| &mut costs.release,
+    |costs| &mut costs.setup,
 ];
 
 /// Costs with how well they fit.
@@ -65,14 +69,16 @@ pub(crate) fn calibrate(backend: &Backend, progress: &mut dyn FnMut(&str)) -> Re
         progress(&format!("N = {degree}"));
         let Some(own) = nearest(leveled, degree) else { continue };
         let mut rows = Vec::new();
-        for Timed { plan, shapes, rns, block_ns, finish_ns } in measure::all(backend, degree)? {
+        for Timed { plan, shapes, rns, open_ns, block_ns, finish_ns } in measure::all(backend, degree)? {
             let mut blocks = plan.clone();
             blocks.sums.clear();
             let of_block = counts(&blocks, &shapes, &rns, leveled);
             let whole = counts(&plan, &shapes, &rns, leveled);
-            let of_release = whole.iter().zip(&of_block).map(|(whole, block)| whole - block).collect();
+            let once: Vec<f64> = whole.iter().zip(&of_block).map(|(whole, block)| whole - block).collect();
             rows.push((of_block, block_ns));
-            rows.push((of_release, finish_ns));
+            // What a session takes once, as far as the planner's count knows of its opening.
+            let opening = once.last().is_some_and(|&setup| setup > 0.0);
+            rows.push((once, finish_ns + if opening { open_ns } else { 0.0 }));
         }
         let mut fitted = own;
         fitted.ring_degree = degree;
@@ -95,7 +101,7 @@ fn nearest(leveled: &Leveled, degree: u32) -> Option<KernelCosts> {
 
 /// How often each kernel runs in a plan, per slot: its price where the kernel costs 1 and all others nothing.
 fn counts(plan: &Plan, shapes: &[Shape], rns: &RnsParameters, leveled: &Leveled) -> Vec<f64> {
-    let count = |kernel: &fn(&mut KernelCosts) -> &mut f64| {
+    let count = |kernel: &Kernel| {
         let mut unit = KernelCosts {
             ring_degree: rns.ring_degree,
             load: 0.0,

@@ -59,13 +59,18 @@ fn relinearized(plan: &mut Builder, inputs: &[NodeId]) -> Vec<NodeId> {
     products(plan, inputs).into_iter().map(|arg| plan.push(Op::Relinearize { arg })).collect()
 }
 
-/// Every workload at a level, over one block.
-pub(super) fn all(rns: &RnsParameters, level: Level) -> Result<Vec<Plan>, Invalid> {
-    BODIES.iter().map(|&(inputs, body)| workload(rns, level, inputs, body)).collect()
+/// Every workload at a level, for tables of so many blocks.
+pub(super) fn all(rns: &RnsParameters, level: Level, blocks: u64) -> Result<Vec<Plan>, Invalid> {
+    BODIES.iter().map(|&(inputs, body)| workload(rns, level, blocks, (inputs, body))).collect()
 }
 
-fn workload(rns: &RnsParameters, level: Level, inputs: usize, body: Body) -> Result<Plan, Invalid> {
-    let mut plan = Builder::new(rns.ring_degree.into());
+fn workload(
+    rns: &RnsParameters,
+    level: Level,
+    blocks: u64,
+    (inputs, body): (usize, Body),
+) -> Result<Plan, Invalid> {
+    let mut plan = Builder::new(blocks * u64::from(rns.ring_degree));
     plan.plan_mut().parameters = Some(Parameters::Rns(rns.clone()));
     plan.plan_mut().release = Some(Release { level: RELEASE, flood_bits: 20 });
     let inputs: Vec<NodeId> = (0..inputs)

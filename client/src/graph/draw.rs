@@ -172,14 +172,14 @@ fn halo(svg: &mut Svg, (x, y): (f64, f64), words: &str) {
 fn legend(svg: &mut Svg, y: f64) {
     let mut x = MARGIN + 12.0;
     for (kind, words) in [
-        (Kind::Column, "column, in parts"),
+        (Kind::Column, "column"),
         (Kind::Product, "product"),
         (Kind::Combination, "sum of values"),
         (Kind::Sum, "released number"),
     ] {
         svg.circle((x, y), 7.0, &format!("fill=\"{}\"", colour(kind)));
         svg.words((x + 13.0, y), Size::Small, Side::Left, DARK, words);
-        x += 32.0 + 5.9 * f64::from(u32::try_from(words.len()).unwrap_or(0));
+        x += 32.0 + 5.8 * f64::from(u32::try_from(words.len()).unwrap_or(0));
     }
     for (style, words) in [
         (format!("stroke=\"{DARK}\" stroke-width=\"3\""), "critical path"),

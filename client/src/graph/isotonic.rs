@@ -38,7 +38,7 @@ mod tests {
     fn wishes_that_fit_are_kept_and_others_share_the_way() {
         assert_eq!(spread(&[(0.0, 2.0), (10.0, 2.0)]), [0.0, 10.0]);
         assert_eq!(spread(&[(5.0, 2.0), (5.0, 2.0)]), [4.0, 6.0]);
-        assert_eq!(spread(&[(5.0, 2.0), (5.0, 2.0), (5.0, 6.0)]), [2.0, 4.0, 8.0]);
+        assert_eq!(spread(&[(5.0, 2.0), (5.0, 2.0), (4.0, 6.0)]), [2.0, 4.0, 8.0]);
         assert!(spread(&[]).is_empty());
     }
 }

@@ -4,6 +4,7 @@
 
 mod codes;
 mod examples;
+mod explain;
 mod interrupted;
 mod layout;
 mod session;

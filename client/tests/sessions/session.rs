@@ -80,7 +80,8 @@ impl Session {
             .args(words.split(' '))
             .current_dir(self.folder.path())
             .env("HQ_PLUGIN_DIR", std::env::join_paths(plugin_dirs()).unwrap())
-            .env("HQ_PASSPHRASE", "correct horse");
+            .env("HQ_PASSPHRASE", "correct horse")
+            .env("HQ_CALIBRATION", self.path("calibration.json"));
         command
     }
 

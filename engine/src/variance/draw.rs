@@ -4,7 +4,7 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 
-use super::Scheme;
+use super::scheme::Scheme;
 
 /// Points that are simulated together: few enough that thousands of nodes stay in cache.
 pub(super) const WIDTH: usize = 128;

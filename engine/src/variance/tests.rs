@@ -152,3 +152,20 @@ fn a_plan_has_one_prediction() {
     let nodes = format!("{FACTORS}%2 = mul %0 %1\n%3 = relinearize %2\n%4 = mod_switch %3\n");
     assert_eq!(simulated(&nodes, 3), simulated(&nodes, 3));
 }
+
+/// Not a test of speed, which depends on the machine: `cargo test --release -p hq-engine -- --ignored thousands`.
+#[test]
+#[ignore = "shows how long it takes"]
+fn thousands_of_values() {
+    let mut nodes = FACTORS.to_owned();
+    for step in 0..1250 {
+        let at = 2 + 4 * step;
+        nodes.push_str(&format!(
+            "%{at} = linear 1 {}*%0 1*%1\n%{} = mul %0 %{at}\n%{} = relinearize %{}\n%{} = linear 0 1*%0 {}*%{}\n",
+            step + 1, at + 1, at + 2, at + 1, at + 3, step + 1, at + 2
+        ));
+    }
+    let start = std::time::Instant::now();
+    let found = simulated(&nodes, 4);
+    eprintln!("{} values in {:?}", found.node_bits.len(), start.elapsed());
+}
