@@ -1,10 +1,9 @@
 //! `hq explain`: how a query runs on a backend.
 
-use hq_engine::forms::Forms;
-
 use crate::backend::load_evaluator;
 use crate::cli::ExplainArgs;
 use crate::error::Result;
+use crate::forms;
 use crate::output;
 use crate::program::Program;
 
@@ -13,8 +12,8 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<()> {
     let program = Program::of(&args.file, &args.program)?;
     let evaluator = load_evaluator(&args.backend)?;
     for query in &program.queries {
-        let forms = Forms::of(&query.dataset);
-        let compiled = program.plan(query, &evaluator, &forms.encodings(), &forms.target(args.security))?;
+        let forms = args.forms.of(&query.dataset)?;
+        let compiled = forms::plan(&program, query, &evaluator, &forms, args.security)?;
         program.draw_notes(&compiled);
         output::out(&hq_engine::explain::explain(query, &compiled, evaluator.capabilities(), args.passes));
     }
