@@ -244,7 +244,7 @@ fn moves(dataset: &Dataset, forms: &Forms, uses: &BTreeMap<String, Uses>) -> Vec
         let (Some(used), Some(now)) = (uses.get(&column.name), forms.columns.get(&column.name)) else {
             continue;
         };
-        let general = general(column, now);
+        let general = general(column, now, used);
         let beside: Vec<Form> = now.forms.iter().filter(|form| !is_general(form)).cloned().collect();
         let own = now.forms.iter().filter(|form| is_general(form)).cloned().collect::<Vec<_>>();
         let mut sets: Vec<Vec<Form>> =
@@ -273,9 +273,14 @@ fn moves(dataset: &Dataset, forms: &Forms, uses: &BTreeMap<String, Uses>) -> Vec
 }
 
 /// The forms that a column may have for any question.
-fn general(column: &hq_dsl::Column, now: &Encoding) -> Vec<Form> {
+fn general(column: &hq_dsl::Column, now: &Encoding, used: &Uses) -> Vec<Form> {
     let size = now.size();
     let mut forms = fewest_parts(column).forms;
+    // Where thresholds decide all comparisons, or there are none, nothing else will do better than they.
+    let decided = used.cuts.iter().all(|cut| holds_cut(now, *cut));
+    if decided && !used.compared {
+        return forms;
+    }
     let mut add = |form: Form| {
         if !forms.contains(&form) {
             forms.push(form);
@@ -295,6 +300,10 @@ fn general(column: &hq_dsl::Column, now: &Encoding) -> Vec<Form> {
         add(Form::OneHot { bases });
     }
     forms
+}
+
+fn holds_cut(encoding: &Encoding, cut: i64) -> bool {
+    encoding.forms.iter().any(|form| matches!(form, Form::Cuts { at } if at.contains(&cut)))
 }
 
 /// Digits of so many values, the last as small as it may be; at least two.

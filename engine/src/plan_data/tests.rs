@@ -21,7 +21,7 @@ fn uses_are_cuts_values_and_squares() {
     );
     let uses = uses(&queries);
     let of = |name: &str| uses.get(name).cloned().unwrap();
-    assert_eq!(of("x"), Uses { cuts: [7, 8, 20].into(), value: true, square: false });
+    assert_eq!(of("x"), Uses { cuts: [7, 8, 20].into(), value: true, ..Uses::default() });
     assert_eq!(of("y").cuts, [30, 50].into());
     assert!(of("y").value && of("y").square && uses.contains_key("flag") && !uses.contains_key("site"));
 }

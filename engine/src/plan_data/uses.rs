@@ -18,6 +18,8 @@ pub struct Uses {
     pub cuts: BTreeSet<i64>,
     /// Whether its value is summed, multiplied or compared with another.
     pub value: bool,
+    /// Whether its value is compared with another.
+    pub compared: bool,
     /// Whether it is multiplied with itself.
     pub square: bool,
 }
@@ -54,15 +56,23 @@ fn add(plan: &Plan, uses: &mut BTreeMap<String, Uses>) {
     for sum in &plan.sums {
         value(sum.node, false);
     }
+    let mut compared = Vec::new();
     for (_, op) in plan.iter() {
         match op {
             Op::Member { .. } => {}
+            Op::Less { left, right } | Op::Equal { left, right } => compared.extend([*left, *right]),
             Op::Mul { left, right } => {
                 value(*left, left == right);
                 value(*right, left == right);
             }
             other => other.operands().into_iter().for_each(|operand| value(operand, false)),
         }
+    }
+    for &node in &compared {
+        value(node, false);
+    }
+    for (name, _) in compared.into_iter().filter_map(column) {
+        uses.entry(name).or_default().compared = true;
     }
     for (_, op) in plan.iter() {
         let Op::Member { arg, set } = op else { continue };
