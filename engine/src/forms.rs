@@ -105,7 +105,10 @@ impl Forms {
     /// Whether ciphertexts under parameters take no more room than they may.
     #[must_use]
     pub fn fits(&self, parameters: &RnsParameters) -> bool {
-        self.bytes_per_row(parameters) <= self.max_bytes_per_row
+        // As the planner counts: a prime of b bits is above 2^(b - 1).
+        let primes = u64::try_from(parameters.moduli.len()).unwrap_or(u64::MAX);
+        let bits = whole(parameters.log2_q(parameters.moduli.len()).ceil()).saturating_sub(primes);
+        bits.saturating_mul(u64::try_from(self.parts()).unwrap_or(u64::MAX)) / 8 <= self.max_bytes_per_row
     }
 
     /// Whether these are forms of a dataset's columns.

@@ -116,6 +116,13 @@ pub fn choose(
             best = Some(found);
         }
     }
+    // Too little room for a form for any question everywhere: those that the workload needs, and what else fits.
+    if best.as_ref().is_none_or(|(_, estimate)| estimate.total().is_none()) {
+        let found = search.narrow(dataset, &default, &uses);
+        if best.as_ref().is_none_or(|best| better(&found, best)) {
+            best = Some(found);
+        }
+    }
     let (forms, estimate) = best.unwrap_or_else(|| (default.clone(), of_default.clone()));
     Choice { forms, estimate, bits: (bits, of_bits), default: (default, of_default) }
 }
@@ -179,6 +186,41 @@ impl Search<'_> {
         self.plans += 1;
         (self.progress)(self.plans, self.workload.max_plans);
         found
+    }
+
+    /// From the forms that the workload calls for, alone where they decide all that it asks of a column; then forms for
+    /// any question where there is room for them at no cost.
+    fn narrow(
+        &mut self,
+        dataset: &Dataset,
+        start: &Forms,
+        uses: &BTreeMap<String, Uses>,
+    ) -> (Forms, Estimate) {
+        let mut forms = Forms::new(dataset, start.max_bytes_per_row, crate::forms::bit_encodings(dataset));
+        for (name, used) in uses {
+            let Some(now) = forms.columns.get_mut(name) else { continue };
+            let wanted = extras(now, used);
+            let first = |form: &&Form| !matches!(form, Form::Limbs { .. });
+            let wanted: Vec<Form> = wanted.iter().filter(first).cloned().collect();
+            if !wanted.is_empty() && !used.compared {
+                now.forms = wanted;
+            }
+        }
+        let estimate = self.estimate(&forms);
+        let mut now = (forms, estimate);
+        for column in &dataset.columns {
+            let mut changed = now.0.clone();
+            let Some(encoding) = changed.columns.get_mut(&column.name) else { continue };
+            if !encoding.forms.iter().any(is_general) {
+                encoding.forms.splice(0..0, fewest_parts(column).forms);
+                let estimate = self.estimate(&changed);
+                let ((old, old_cost), (without, cost)) = (now.1.score(), estimate.score());
+                if without <= old && cost <= old_cost * (1.0 + LEAST_GAIN) {
+                    now = (changed, estimate);
+                }
+            }
+        }
+        now
     }
 
     /// The best that single changes lead to.
