@@ -202,7 +202,10 @@ impl Search<'_> {
             let wanted = extras(now, used);
             let first = |form: &&Form| !matches!(form, Form::Limbs { .. });
             let wanted: Vec<Form> = wanted.iter().filter(first).cloned().collect();
-            if !wanted.is_empty() && !used.compared {
+            // A wide sum is split by bits.
+            if used.value {
+                now.forms.extend(wanted);
+            } else if !wanted.is_empty() && !used.compared {
                 now.forms = wanted;
             }
         }
