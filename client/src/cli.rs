@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::forms::FormsSource;
+
 const AFTER_HELP: &str = "\
 One's own table, all in one process, each number compared with a run in the clear:
   hq run query.hq --table clinic=clinic.csv --verify
@@ -57,6 +59,14 @@ const AFTER_KEYGEN: &str = "\
 The keys serve the named programs and whatever needs no more than they do; without any, a typical query.
 The passphrase is asked for, or taken from --passphrase-file or HQ_PASSPHRASE.";
 
+const AFTER_PLAN_DATA: &str = "\
+The file is for `--forms` of `hq keygen`, which keeps it with the keys for `hq encrypt`, and of `run`, `check`
+and `explain`. Every column keeps a form that answers any question; forms that the named queries gain from stand
+beside it.
+
+  hq plan-data clinic.hq --workload control.hq
+  hq keygen --for clinic.hq --query control.hq --forms clinic.forms.json -o keys";
+
 const AFTER_TEST: &str = "\
 Every `example` of the files is run on each backend and compared with what it expects: whole numbers exactly,
 others to 1e-9. Exit status 1 where one differs.
@@ -95,6 +105,8 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Make keys, encrypt, compute on ciphertexts and open the result, all in one process
     Run(RunArgs),
+    /// Choose in which forms a dataset's columns are encrypted, for queries to come
+    PlanData(PlanDataArgs),
     /// Make a key pair for a dataset
     Keygen(KeygenArgs),
     /// Encrypt a table
@@ -170,6 +182,9 @@ pub(crate) struct CheckArgs {
     /// Backend to plan for, if its plugin is found
     #[arg(long, value_name = "NAME", default_value = "bgv")]
     pub(crate) backend: String,
+    /// Forms of the columns: `default` from the schema, `bits`, or a file of `hq plan-data`
+    #[arg(long, value_name = "bits|default|FILE", default_value = "default")]
+    pub(crate) forms: FormsSource,
     /// Security of the keys in bits: 128, 192 or 256
     #[arg(long, value_name = "BITS", default_value_t = 128, value_parser = security)]
     pub(crate) security: u32,
@@ -251,6 +266,9 @@ pub(crate) struct ExplainArgs {
     /// Draw the noise along the critical path into an SVG file
     #[arg(long, value_name = "FILE.svg")]
     pub(crate) noise: Option<PathBuf>,
+    /// Forms of the columns: `default` from the schema, `bits`, or a file of `hq plan-data`
+    #[arg(long, value_name = "bits|default|FILE", default_value = "default")]
+    pub(crate) forms: FormsSource,
     /// Security of the keys in bits: 128, 192 or 256
     #[arg(long, value_name = "BITS", default_value_t = 128, value_parser = security)]
     pub(crate) security: u32,
@@ -284,6 +302,9 @@ pub(crate) struct RunArgs {
     /// What becomes of cells outside their domain
     #[arg(long, value_enum, default_value = "refuse")]
     pub(crate) outside: Outside,
+    /// Forms of the columns: `default` from the schema, `bits`, or a file of `hq plan-data`
+    #[arg(long, value_name = "bits|default|FILE", default_value = "default")]
+    pub(crate) forms: FormsSource,
     /// Security of the keys in bits: 128, 192 or 256
     #[arg(long, value_name = "BITS", default_value_t = 128, value_parser = security)]
     pub(crate) security: u32,
@@ -312,6 +333,9 @@ pub(crate) struct KeygenArgs {
     /// Folder with schemas and modules that `use` finds; may be repeated
     #[arg(long, value_name = "DIR")]
     pub(crate) schema: Vec<PathBuf>,
+    /// Forms of the columns: `default` from the schema, `bits`, or a file of `hq plan-data`
+    #[arg(long, value_name = "bits|default|FILE", default_value = "default")]
+    pub(crate) forms: FormsSource,
     /// Security of the keys in bits: 128, 192 or 256
     #[arg(long, value_name = "BITS", default_value_t = 128, value_parser = security)]
     pub(crate) security: u32,
@@ -326,6 +350,32 @@ pub(crate) struct KeygenArgs {
     /// Store the secret key unprotected: for trials only
     #[arg(long, conflicts_with = "passphrase_file")]
     pub(crate) no_passphrase: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_PLAN_DATA)]
+pub(crate) struct PlanDataArgs {
+    /// Schema of the dataset
+    #[arg(value_name = "DATASET.hq")]
+    pub(crate) dataset: PathBuf,
+    /// Programs whose queries the dataset will serve
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub(crate) workload: Vec<PathBuf>,
+    /// Folder with schemas and modules that `use` finds; may be repeated
+    #[arg(long, value_name = "DIR")]
+    pub(crate) schema: Vec<PathBuf>,
+    /// Most bytes of ciphertext for each row; by the number of columns if not given
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..=1 << 32))]
+    pub(crate) max_bytes_per_row: Option<u64>,
+    /// Security of the keys in bits: 128, 192 or 256
+    #[arg(long, value_name = "BITS", default_value_t = 128, value_parser = security)]
+    pub(crate) security: u32,
+    /// Backend to plan for
+    #[arg(long, value_name = "NAME", default_value = "bgv")]
+    pub(crate) backend: String,
+    /// File to write; DATASET.forms.json if not given
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

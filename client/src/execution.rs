@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use hq_dsl::Query;
 use hq_engine::compile::CompiledQuery;
-use hq_engine::forms::Forms;
 use hq_engine::open;
+use hq_engine::passes::Encodings;
 use hq_engine::run::{Job, run};
 use hq_engine::sizes::aggregates_per_group;
 use hq_plugin_sdk::frame;
@@ -20,6 +20,7 @@ use crate::backend::Backend;
 use crate::blocks::{Encoder, Encryption, columns_of};
 use crate::cli::Outside;
 use crate::error::{ClientError, Result, refused};
+use crate::forms::{self, FormsSource};
 use crate::output::Bar;
 use crate::program::Program;
 use crate::sealed;
@@ -82,19 +83,18 @@ pub(crate) fn execute(
     program: &Program,
     query: &Query,
     backend: &Backend,
-    security_bits: u32,
+    (source, security_bits): (&FormsSource, u32),
     csv: &Path,
     outside: Outside,
     threads: NonZero<usize>,
 ) -> Result<Execution> {
-    let forms = Forms::of(&query.dataset);
-    let compiled =
-        program.plan(query, &backend.evaluator, &forms.encodings(), &forms.target(security_bits))?;
+    let forms = source.of(&query.dataset)?;
+    let compiled = forms::plan(program, query, &backend.evaluator, &forms, security_bits)?;
     program.draw_notes(&compiled);
     let columns = columns_of(compiled.planned.plan.table_inputs());
     let table = Table::open(csv, &query.dataset, &columns, outside)?;
     table.note();
-    execute_plan(program, query, backend, compiled, &table, threads)
+    execute_plan(program, query, backend, (compiled, &forms.encodings()), &table, threads)
 }
 
 /// As many threads as asked for, else one for each processor.
@@ -102,16 +102,15 @@ pub(crate) fn threads(asked: Option<NonZero<usize>>) -> NonZero<usize> {
     asked.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZero::<usize>::MIN)
 }
 
-/// Runs a plan of a query, made with the default encodings, on a table.
+/// Runs a plan of a query, made with some encodings, on a table.
 pub(crate) fn execute_plan(
     program: &Program,
     query: &Query,
     backend: &Backend,
-    compiled: CompiledQuery,
+    (compiled, encodings): (CompiledQuery, &Encodings),
     table: &Table,
     threads: NonZero<usize>,
 ) -> Result<Execution> {
-    let encodings = Forms::of(&query.dataset).encodings();
     let plan = &compiled.planned.plan;
     let Some(parameters) = plan.parameters.clone() else {
         return Err(crate::error::mismatch(&program.file, "the plan has no parameters"));
@@ -123,7 +122,7 @@ pub(crate) fn execute_plan(
 
     let form = backend.evaluator.capabilities().inputs;
     let parameters = sealed::seal(program, query, &backend.evaluator, &keys.evaluation)?;
-    let encoder = Encoder::new(plan.table_inputs(), form, table, &encodings)?;
+    let encoder = Encoder::new(plan.table_inputs(), form, table, encodings)?;
     let mut source = Encryption::new(&key, table, encoder, rows_per_block(plan), threads)?;
     let job = Job {
         plan,

@@ -1,5 +1,5 @@
-//! Keys at rest: a folder with `secret.key`, `evaluation.keys` and `keys.json`, which says what they are
-//! for. The secret key is encrypted with a passphrase (age, scrypt); the two files cannot be confused.
+//! Keys at rest: a folder with `secret.key`, `evaluation.keys`, `keys.json`, which says what they are for, and
+//! `forms.json`, in which forms tables are encrypted under them. The secret key is encrypted with a passphrase (age, scrypt); the two files cannot be confused.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use age::secrecy::SecretString;
 use hq_dsl::Dataset;
+use hq_engine::forms::Forms;
 use hq_plugin_sdk::backend::KeyPair;
 use hq_plugin_sdk::frame::{self, FrameError, KeyId, Kind, MAGIC};
 use hq_plugin_sdk::host::PluginKey;
@@ -18,6 +19,7 @@ use crate::backend::Backend;
 use crate::cli::PassphraseArgs;
 use crate::error::{ClientError, Result, damaged, file_error, refused};
 use crate::execution::key_id;
+use crate::forms;
 use crate::output;
 use crate::passphrase::{Purpose, passphrase};
 use crate::program::compile_schema;
@@ -28,6 +30,8 @@ pub(crate) const SECRET: &str = "secret.key";
 pub(crate) const EVALUATION: &str = "evaluation.keys";
 /// The description's file.
 const DESCRIPTION: &str = "keys.json";
+/// The file of the forms in which the dataset's columns are encrypted.
+pub(crate) const FORMS: &str = "forms.json";
 /// Version of the description's format.
 const VERSION: u32 = 1;
 /// How a file of age begins.
@@ -93,7 +97,7 @@ pub(crate) fn write(
     folder: &Path,
     backend: &str,
     parameters: Parameters,
-    (dataset, schema): (&Dataset, String),
+    (dataset, schema, forms): (&Dataset, String, &Forms),
     pair: &KeyPair,
     protection: &Protection,
 ) -> Result<Description> {
@@ -124,6 +128,7 @@ pub(crate) fn write(
     write_private(&staged.path().join(SECRET), &secret)?;
     write_private(&staged.path().join(EVALUATION), &pair.evaluation)?;
     write_private(&staged.path().join(DESCRIPTION), &text)?;
+    write_private(&staged.path().join(FORMS), &forms::text(forms)?)?;
     staged.publish()?;
     Ok(description)
 }
@@ -250,6 +255,11 @@ impl KeyFolder {
             return Err(damaged(&path, reason));
         }
         backend.custody.load_key(&secret).map_err(refused(path.display().to_string()))
+    }
+
+    /// The forms in which the keys' dataset is encrypted.
+    pub(crate) fn forms(&self) -> Result<Forms> {
+        forms::read(&self.folder.join(FORMS), &self.dataset)
     }
 
     /// Length of the evaluation keys in bytes, 0 where they are kept elsewhere.

@@ -6,6 +6,7 @@
 //! | what can be asked for | `cli`, `commands` |
 //! | programs and the files they use | `program`, `loader`, `modules` |
 //! | plugins | `backend` |
+//! | forms of columns | `forms` |
 //! | tables, blocks of encrypted inputs | `table`, `header`, `blocks` |
 //! | keys at rest | `keys`, `passphrase` |
 //! | computations that may be interrupted | `execution`, `checkpoint`, `interrupt` |
@@ -25,6 +26,7 @@ mod cli;
 mod commands;
 mod error;
 mod execution;
+mod forms;
 mod graph;
 mod header;
 mod interrupt;

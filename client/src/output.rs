@@ -54,13 +54,19 @@ pub(crate) struct Bar {
 impl Bar {
     /// A bar with a few words before it.
     pub(crate) fn new(words: &str) -> Self {
+        Self::of(words, "blocks")
+    }
+
+    /// A bar over other things than blocks.
+    pub(crate) fn of(words: &str, things: &str) -> Self {
         let target = if io::stderr().is_terminal() {
             ProgressDrawTarget::stderr()
         } else {
             ProgressDrawTarget::hidden()
         };
         let bar = ProgressBar::with_draw_target(Some(1), target);
-        if let Ok(style) = ProgressStyle::with_template("{msg:12} {bar:32} {pos}/{len} blocks, {eta} left") {
+        let template = format!("{{msg:12}} {{bar:32}} {{pos}}/{{len}} {things}, {{eta}} left");
+        if let Ok(style) = ProgressStyle::with_template(&template) {
             bar.set_style(style);
         }
         bar.set_message(words.to_owned());

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use hq_dsl::Query;
 use hq_engine::compile::CompiledQuery;
-use hq_engine::forms::Forms;
+use hq_engine::passes::Encodings;
 use hq_engine::run::BlockSource as _;
 use hq_plugin_sdk::backend::Measurement;
 use hq_plugin_sdk::plan::Origin;
@@ -27,7 +27,7 @@ pub(crate) fn measure(
     program: &Program,
     query: &Query,
     backend: &Backend,
-    compiled: &CompiledQuery,
+    (compiled, encodings): (&CompiledQuery, &Encodings),
 ) -> Result<Measurement> {
     let plan = &compiled.planned.plan;
     let Some(parameters) = &plan.parameters else {
@@ -40,8 +40,7 @@ pub(crate) fn measure(
     let columns = columns_of(plan.table_inputs());
     let table = Table::of_text(Path::new("synthetic rows"), text.into_bytes(), &query.dataset, &columns)?;
     let form = backend.evaluator.capabilities().inputs;
-    let encodings = Forms::of(&query.dataset).encodings();
-    let encoder = Encoder::new(plan.table_inputs(), form, &table, &encodings)?;
+    let encoder = Encoder::new(plan.table_inputs(), form, &table, encodings)?;
     let mut block = Vec::new();
     Encryption::new(&key, &table, encoder, rows_per_block(plan), NonZero::<usize>::MIN)?
         .block(0, &mut block)?;

@@ -1,13 +1,42 @@
-//! A typical query of a dataset, for which keys are made if no query is named: two comparisons and a flag,
+//! Workloads: programs over one dataset, and a typical query, for which keys are made if none is named: two comparisons and a flag,
 //! by a small category, a count and a sum.
 
+use std::path::{Path, PathBuf};
+
 use hq_dsl::{Column, Dataset, Domain};
+
+use crate::error::{Result, mismatch};
+use crate::loader::FileLoader;
+use crate::program::Program;
+
+/// Programs whose queries all read one dataset, whose schema was read from a file.
+pub(crate) fn programs(
+    files: &[PathBuf],
+    folders: &[PathBuf],
+    (place, dataset, schema): (&Path, &Dataset, &str),
+) -> Result<Vec<Program>> {
+    let mut programs = Vec::with_capacity(files.len());
+    for file in files {
+        let loader =
+            FileLoader::beside(file, folders).with(&dataset.name, &place.display().to_string(), schema);
+        let mut program = Program::read(file, &[], loader)?;
+        program.select(None)?;
+        for query in &program.queries {
+            if query.dataset.to_string() != dataset.to_string() {
+                let reason = format!("query `{}` reads another dataset than `{}`", query.name, dataset.name);
+                return Err(mismatch(file, reason));
+            }
+        }
+        programs.push(program);
+    }
+    Ok(programs)
+}
 
 /// The program; it reads the dataset with `use`.
 ///
 /// # Errors
 /// Why the schema gives none.
-pub(crate) fn text(dataset: &Dataset) -> Result<String, String> {
+pub(crate) fn text(dataset: &Dataset) -> std::result::Result<String, String> {
     let mut numeric: Vec<&Column> =
         dataset.columns.iter().filter(|column| is_numeric(&column.domain)).collect();
     numeric.sort_by_key(|column| std::cmp::Reverse(column.domain.size()));

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::lower::known_input;
 
 /// The encrypted forms of a column.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Encoding {
     /// Smallest value.

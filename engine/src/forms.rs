@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use hq_dsl::{Column, Dataset, Domain};
+use hq_plugin_sdk::parameters::RnsParameters;
 use serde::{Deserialize, Serialize};
 
 use crate::encoding::{Encoding, Form, bits_of};
@@ -53,9 +54,26 @@ impl Forms {
     /// From the schema alone.
     #[must_use]
     pub fn of(dataset: &Dataset) -> Self {
-        let bytes = default_bytes_per_row(dataset);
-        let columns = default_encodings(dataset, bytes).into_iter().collect();
-        Self { version: VERSION, dataset: dataset.name.clone(), max_bytes_per_row: whole(bytes), columns }
+        Self::with_budget(dataset, default_bytes_per_row(dataset))
+    }
+
+    /// From the schema alone, in at most so many bytes a row if bits alone do not take more.
+    #[must_use]
+    pub fn with_budget(dataset: &Dataset, bytes_per_row: f64) -> Self {
+        Self::new(dataset, whole(bytes_per_row), default_encodings(dataset, bytes_per_row))
+    }
+
+    /// In the fewest parts.
+    #[must_use]
+    pub fn bits(dataset: &Dataset) -> Self {
+        Self::new(dataset, whole(default_bytes_per_row(dataset)), bit_encodings(dataset))
+    }
+
+    /// Encodings of a dataset's columns.
+    #[must_use]
+    pub fn new(dataset: &Dataset, max_bytes_per_row: u64, encodings: Encodings) -> Self {
+        let columns = encodings.into_iter().collect();
+        Self { version: VERSION, dataset: dataset.name.clone(), max_bytes_per_row, columns }
     }
 
     /// By name, as the planner takes them.
@@ -75,6 +93,22 @@ impl Forms {
     pub fn target(&self, security_bits: u32) -> Target {
         let bits = self.max_bytes_per_row.saturating_mul(8) / u64::try_from(self.parts()).unwrap_or(u64::MAX);
         Target::Cheapest { security_bits, max_log2_q: u32::try_from(bits).ok() }
+    }
+
+    /// Bytes of ciphertext for each row under parameters.
+    #[must_use]
+    pub fn bytes_per_row(&self, parameters: &RnsParameters) -> u64 {
+        let bits = parameters.log2_q(parameters.moduli.len()).ceil();
+        (whole(bits) * u64::try_from(self.parts()).unwrap_or(u64::MAX)).div_ceil(8)
+    }
+
+    /// Whether ciphertexts under parameters take no more room than they may.
+    #[must_use]
+    pub fn fits(&self, parameters: &RnsParameters) -> bool {
+        // As the planner counts: a prime of b bits is above 2^(b - 1).
+        let primes = u64::try_from(parameters.moduli.len()).unwrap_or(u64::MAX);
+        let bits = whole(parameters.log2_q(parameters.moduli.len()).ceil()).saturating_sub(primes);
+        bits.saturating_mul(u64::try_from(self.parts()).unwrap_or(u64::MAX)) / 8 <= self.max_bytes_per_row
     }
 
     /// Whether these are forms of a dataset's columns.

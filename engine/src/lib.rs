@@ -28,6 +28,7 @@ pub mod lower;
 pub mod noise;
 pub mod open;
 pub mod passes;
+pub mod plan_data;
 pub mod planner;
 pub mod run;
 pub mod search;

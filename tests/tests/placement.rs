@@ -60,7 +60,8 @@ fn brute_force(plan: &Plan, leveled: &Leveled) -> Option<f64> {
 /// A circuit with as many choices as brute force bears, but some.
 fn small_circuit(seed: u64) -> Option<Plan> {
     let case = case(seed, Size { rows: 5_000, domain: 40, nesting: 3, sums: 2 }).ok()?;
-    let encoded = passes::encode(&passes::prune(&case.circuit).ok()?, &case.encodings(), Values::Flags).ok()?;
+    let encoded =
+        passes::encode(&passes::prune(&case.circuit).ok()?, &case.encodings(), Values::Flags).ok()?;
     let limbs = passes::limbs(&encoded, MODULUS, 64).ok()?;
     let shaped = passes::presence(&passes::balance(&limbs).ok()?).ok()?;
     let plan = passes::prune(&shaped).ok()?;
@@ -75,7 +76,8 @@ fn small_circuits_are_placed_as_cheaply_as_by_brute_force() {
     let mut seeds = 0..;
     while exact + searched < 60 {
         let Some(plan) = seeds.by_ref().find_map(small_circuit) else { break };
-        let found = search(&plan, &[], usize::MAX, |cuts| price(&plan, cuts, &leveled).map(|cost| (cost, ())));
+        let found =
+            search(&plan, &[], usize::MAX, |cuts| price(&plan, cuts, &leveled).map(|cost| (cost, ())));
         match (found, brute_force(&plan, &leveled)) {
             (Some(found), Some(best)) if found.exact => {
                 assert!((found.cost - best).abs() <= 1e-9 * best, "{} {best}\n{plan}", found.cost);
@@ -89,7 +91,10 @@ fn small_circuits_are_placed_as_cheaply_as_by_brute_force() {
             (found, best) => assert_eq!(found.map(|found| found.cost), best, "{plan}"),
         }
     }
-    eprintln!("{exact} exhausted, {searched} searched; the worst of these {:.2} % above the optimum", 100.0 * worst);
+    eprintln!(
+        "{exact} exhausted, {searched} searched; the worst of these {:.2} % above the optimum",
+        100.0 * worst
+    );
     assert!(exact >= 20 && searched >= 3, "{exact} {searched}");
     assert!(worst <= 0.05, "{worst}");
 }

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use hq_dsl::Query;
-use hq_engine::forms::Forms;
 use hq_engine::sizes::sizes;
 use hq_plugin_sdk::host::EvaluatorPlugin;
 
 use crate::backend::load_evaluator;
 use crate::cli::CheckArgs;
 use crate::error::{ClientError, Result};
+use crate::forms;
 use crate::loader::FileLoader;
 use crate::output;
 use crate::program::Program;
@@ -65,7 +65,7 @@ fn check_file(file: &Path, args: &CheckArgs, backend: &mut Planning) -> Result<S
         return Ok(format!("no errors, no query{}", examples(&program)));
     }
     if let Some(evaluator) = backend.evaluator(&args.backend) {
-        plan(&program, evaluator, args.security)?;
+        plan(&program, evaluator, args)?;
     }
     let counts: Vec<String> = program.queries.iter().map(decrypted).collect();
     Ok(format!("no errors: {}{}", counts.join(", "), examples(&program)))
@@ -81,11 +81,11 @@ fn examples(program: &Program) -> String {
 }
 
 /// Plans every query, also after one without a plan.
-fn plan(program: &Program, evaluator: &EvaluatorPlugin, security_bits: u32) -> Result<()> {
+fn plan(program: &Program, evaluator: &EvaluatorPlugin, args: &CheckArgs) -> Result<()> {
     let mut errors = 0;
     for query in &program.queries {
-        let forms = Forms::of(&query.dataset);
-        match program.plan(query, evaluator, &forms.encodings(), &forms.target(security_bits)) {
+        let forms = args.forms.of(&query.dataset)?;
+        match forms::plan(program, query, evaluator, &forms, args.security) {
             Ok(compiled) => program.draw_notes(&compiled),
             Err(ClientError::Program { errors: more, .. }) => errors += more,
             Err(error) => return Err(error),

@@ -10,7 +10,6 @@ use hq_dsl::Dataset;
 use hq_engine::dataset::{
     Manifest, PartDigest, PartFile, VERSION, hex_digest, part_file_name, write_manifest,
 };
-use hq_engine::forms::Forms;
 use hq_engine::lower::{known_input, present_input};
 use hq_engine::passes::Encodings;
 use hq_engine::run::Progress;
@@ -35,7 +34,7 @@ pub(crate) fn encrypt(args: &EncryptArgs) -> Result<()> {
     keys.check_dataset(&dataset, &args.dataset)?;
     let backend = Backend::load(&keys.description.backend)?;
     let table = read_table(args, &dataset)?;
-    let encodings = Forms::of(&dataset).encodings();
+    let encodings = keys.forms()?.encodings();
     let inputs = all_inputs(&dataset, &backend, &encodings);
     let key = keys.unlock(&backend, &args.passphrase)?;
 

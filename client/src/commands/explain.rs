@@ -6,7 +6,6 @@ use hq_dsl::Query;
 use hq_engine::compile::CompiledQuery;
 use hq_engine::explain::price::Prices;
 use hq_engine::explain::{Detail, Request, explain as describe};
-use hq_engine::forms::Forms;
 use hq_plugin_sdk::capabilities::Capabilities;
 
 use crate::backend::{Backend, load_evaluator};
@@ -14,6 +13,7 @@ use crate::calibrate::{self, Calibration};
 use crate::cli::ExplainArgs;
 use crate::error::{ClientError, Result, file_error};
 use crate::execution::aggregate_name;
+use crate::forms;
 use crate::graph;
 use crate::output;
 use crate::program::Program;
@@ -29,12 +29,12 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<()> {
     let leveled = capabilities.leveled.as_ref();
     let prices = prices(capabilities)?;
     for query in &program.queries {
-        let forms = Forms::of(&query.dataset);
-        let compiled = program.plan(query, &evaluator, &forms.encodings(), &forms.target(args.security))?;
+        let forms = args.forms.of(&query.dataset)?;
+        let compiled = forms::plan(&program, query, &evaluator, &forms, args.security)?;
         program.draw_notes(&compiled);
         let measured = match &custody {
             Some(backend) if capabilities.encrypted => {
-                Some(trial::measure(&program, query, backend, &compiled)?)
+                Some(trial::measure(&program, query, backend, (&compiled, &forms.encodings()))?)
             }
             Some(_) | None => None,
         };

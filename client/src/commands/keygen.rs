@@ -10,6 +10,7 @@ use hq_plugin_sdk::parameters::{Parameters, RnsParameters, RnsRequest};
 use crate::backend::Backend;
 use crate::cli::KeygenArgs;
 use crate::error::{ClientError, Result, mismatch, refused};
+use crate::forms::{self, note_room};
 use crate::keys::{self, Protection, SECRET};
 use crate::loader::FileLoader;
 use crate::output;
@@ -22,7 +23,8 @@ pub(crate) fn keygen(args: &KeygenArgs) -> Result<()> {
     let (dataset, schema) = read_schema(&args.dataset)?;
     let backend = Backend::load(&args.backend)?;
     let programs = programs(args, &dataset, &schema)?;
-    let parameters = common_parameters(&programs, &dataset, &backend, args.security)?;
+    let forms = args.forms.of(&dataset)?;
+    let parameters = common_parameters(&programs, &forms, &backend, args.security)?;
     let protection = if args.no_passphrase {
         output::warn(&format!(
             "the secret key is stored WITHOUT A PASSPHRASE: whoever reads {} reads all data",
@@ -37,7 +39,7 @@ pub(crate) fn keygen(args: &KeygenArgs) -> Result<()> {
     }
     let pair = backend.custody.keygen(&parameters, None).map_err(refused("key generation"))?;
     let evaluation_bytes = pair.evaluation.len();
-    let described = (&dataset, schema);
+    let described = (&dataset, schema, &forms);
     let description = keys::write(&args.output, &backend.name, parameters, described, &pair, &protection)?;
     output::out(&format!(
         "{}: keys {} for `{}`\n  secret.key       keep it; nobody else may have it\n  evaluation.keys  \
@@ -52,37 +54,24 @@ pub(crate) fn keygen(args: &KeygenArgs) -> Result<()> {
 
 /// What the keys must serve: the programs named, or a typical one.
 fn programs(args: &KeygenArgs, dataset: &Dataset, schema: &str) -> Result<Vec<Program>> {
-    let with_schema =
-        |loader: FileLoader| loader.with(&dataset.name, &args.dataset.display().to_string(), schema);
-    if args.query.is_empty() {
-        let text = workload::text(dataset)
-            .map_err(|reason| ClientError::NoWorkload { dataset: dataset.name.clone(), reason })?;
-        let loader = with_schema(FileLoader::default());
-        return Ok(vec![Program::compile(Path::new("default workload"), text, &[], loader)?]);
+    let of_schema = (args.dataset.as_path(), dataset, schema);
+    if !args.query.is_empty() {
+        return workload::programs(&args.query, &args.schema, of_schema);
     }
-    let mut programs = Vec::with_capacity(args.query.len());
-    for file in &args.query {
-        let mut program = Program::read(file, &[], with_schema(FileLoader::beside(file, &args.schema)))?;
-        program.select(None)?;
-        for query in &program.queries {
-            if query.dataset.to_string() != dataset.to_string() {
-                let reason = format!("query `{}` reads another dataset than `{}`", query.name, dataset.name);
-                return Err(mismatch(file, reason));
-            }
-        }
-        programs.push(program);
-    }
-    Ok(programs)
+    let text = workload::text(dataset)
+        .map_err(|reason| ClientError::NoWorkload { dataset: dataset.name.clone(), reason })?;
+    let loader = FileLoader::default().with(&dataset.name, &args.dataset.display().to_string(), schema);
+    Ok(vec![Program::compile(Path::new("default workload"), text, &[], loader)?])
 }
 
-/// The smallest parameters that certify every query.
+/// The smallest parameters that certify every query, if there are any within the room that the forms allow; larger ones
+/// else, which is told.
 fn common_parameters(
     programs: &[Program],
-    dataset: &Dataset,
+    forms: &Forms,
     backend: &Backend,
     security_bits: u32,
 ) -> Result<Parameters> {
-    let forms = Forms::of(dataset);
     let encodings = forms.encodings();
     let queries: Vec<(&Program, &Query)> = programs
         .iter()
@@ -90,7 +79,7 @@ fn common_parameters(
         .collect();
     let mut wanted: Vec<(RnsParameters, &Query)> = Vec::new();
     for &(program, query) in &queries {
-        let compiled = program.plan(query, &backend.evaluator, &encodings, &forms.target(security_bits))?;
+        let compiled = forms::plan(program, query, &backend.evaluator, forms, security_bits)?;
         match compiled.planned.plan.parameters {
             Some(Parameters::Rns(rns)) => wanted.push((rns, query)),
             // Without noise, any plan's parameters are those of all.
@@ -127,9 +116,19 @@ fn common_parameters(
         .filter_map(|request| backend.evaluator.resolve(request).ok())
         .collect();
     let mut reason = None;
-    for candidate in candidates.into_iter().chain(joined) {
+    let (within, beyond): (Vec<_>, Vec<_>) =
+        candidates.into_iter().chain(joined).partition(|candidate| forms.fits(candidate));
+    for candidate in within.into_iter().chain(beyond) {
         match refusal(&candidate) {
-            None => return Ok(Parameters::Rns(candidate)),
+            None => {
+                let fits = forms.fits(&candidate);
+                let parameters = Parameters::Rns(candidate);
+                // Of a single query it was told already.
+                if !fits && queries.len() > 1 {
+                    note_room("the workload", forms, Some(&parameters));
+                }
+                return Ok(parameters);
+            }
             refused => reason = refused,
         }
     }

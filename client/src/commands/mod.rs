@@ -10,6 +10,7 @@ mod fmt;
 mod generate;
 mod keygen;
 mod open;
+mod plan_data;
 mod run;
 mod seal;
 mod test;
@@ -30,6 +31,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::Explain(args) => explain::explain(&args),
         Command::Run(args) => run::run(&args),
         Command::Keygen(args) => keygen::keygen(&args),
+        Command::PlanData(args) => plan_data::plan_data(&args),
         Command::Encrypt(args) => encrypt::encrypt(&args),
         Command::Seal(args) => seal::seal(&args),
         Command::Compute(args) => compute::compute(&args),

@@ -26,9 +26,11 @@ pub(crate) fn run(args: &RunArgs) -> Result<()> {
     let mut executions = Vec::with_capacity(program.queries.len());
     for query in &program.queries {
         let csv = Path::new(table_of(query, args)?);
-        let execution = execute(&program, query, &backend, args.security, csv, args.outside, threads)?;
+        let execution =
+            execute(&program, query, &backend, (&args.forms, args.security), csv, args.outside, threads)?;
         if let Some(clear) = &clear {
-            let oracle = execute(&program, query, clear, args.security, csv, args.outside, threads)?;
+            let oracle =
+                execute(&program, query, clear, (&args.forms, args.security), csv, args.outside, threads)?;
             compare(query, &backend, &execution, &oracle)?;
         }
         executions.push(execution);

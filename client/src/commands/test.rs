@@ -11,6 +11,7 @@ use crate::blocks::columns_of;
 use crate::cli::TestArgs;
 use crate::error::{ClientError, Result};
 use crate::execution::{execute_plan, threads};
+use crate::forms;
 use crate::loader::FileLoader;
 use crate::modules::{self, Module};
 use crate::output;
@@ -101,12 +102,12 @@ fn mismatches(
         Vec::new()
     } else {
         let forms = Forms::of(&query.dataset);
-        let compiled =
-            program.plan(query, &backend.evaluator, &forms.encodings(), &forms.target(security_bits))?;
+        let compiled = forms::plan(program, query, &backend.evaluator, &forms, security_bits)?;
         let name = PathBuf::from(format!("the table of `{}`", example.name));
         let wanted = columns_of(compiled.planned.plan.table_inputs());
         let table = Table::of_text(&name, csv(&name, example)?, &query.dataset, &wanted)?;
-        execute_plan(program, query, backend, compiled, &table, threads(None))?.aggregates
+        execute_plan(program, query, backend, (compiled, &forms.encodings()), &table, threads(None))?
+            .aggregates
     };
     let group = Group { by: Vec::new(), aggregates: aggregates.into_iter().map(Some).collect() };
     Ok(example.mismatches(&hq_dsl::finish(query, &[group])))

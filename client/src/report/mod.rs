@@ -18,6 +18,7 @@ use crate::output;
 use crate::release::{self, Released};
 
 pub(crate) use json::Json;
+pub(crate) use table::{empty_table, trimmed};
 
 /// What a query gave, ready to be shown.
 #[derive(Debug)]

@@ -35,7 +35,7 @@ fn is_text(value: &Value) -> bool {
     matches!(value, Value::Text(_))
 }
 
-fn empty_table() -> Table {
+pub(crate) fn empty_table() -> Table {
     let rule = LineStyle::none().fill('─').junction('─');
     let style = TableStyle::new().top_border(rule).header_separator(rule).bottom_border(rule);
     let mut table = Table::new();
@@ -76,7 +76,7 @@ fn column(sheet: &Sheet) -> String {
     trimmed(&table)
 }
 
-fn trimmed(table: &Table) -> String {
+pub(crate) fn trimmed(table: &Table) -> String {
     table.to_string().lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 

@@ -5,6 +5,7 @@
 mod codes;
 mod examples;
 mod explain;
+mod forms;
 mod interrupted;
 mod layout;
 mod session;

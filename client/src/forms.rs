@@ -1,0 +1,108 @@
+//! `--forms`: in which forms the columns of a dataset are held, from its schema, as bits, or as a file says.
+
+use std::convert::Infallible;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use hq_dsl::{Code, Dataset, Query};
+use hq_engine::compile::{CompiledQuery, compile_query};
+use hq_engine::forms::Forms;
+use hq_engine::planner::Target;
+use hq_plugin_sdk::host::EvaluatorPlugin;
+use hq_plugin_sdk::parameters::{Parameters, RnsRequest};
+
+use crate::error::{ClientError, Result, damaged};
+use crate::keys::read_bounded;
+use crate::output;
+use crate::program::Program;
+
+/// Largest file of forms that is read, in bytes.
+const MAX_FORMS_BYTES: u64 = 4 << 20;
+
+/// Where forms come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum FormsSource {
+    /// The schema.
+    Default,
+    /// The schema, in the fewest parts.
+    Bits,
+    /// A file, as `hq plan-data` writes it.
+    File(PathBuf),
+}
+
+impl FromStr for FormsSource {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> std::result::Result<Self, Infallible> {
+        Ok(match text {
+            "default" => Self::Default,
+            "bits" => Self::Bits,
+            path => Self::File(PathBuf::from(path)),
+        })
+    }
+}
+
+impl FormsSource {
+    /// The forms of a dataset.
+    pub(crate) fn of(&self, dataset: &Dataset) -> Result<Forms> {
+        match self {
+            Self::Default => Ok(Forms::of(dataset)),
+            Self::Bits => Ok(Forms::bits(dataset)),
+            Self::File(path) => read(path, dataset),
+        }
+    }
+}
+
+/// Reads forms and checks that they are of a dataset's columns.
+pub(crate) fn read(path: &Path, dataset: &Dataset) -> Result<Forms> {
+    let bytes = read_bounded(path, MAX_FORMS_BYTES)?;
+    let forms: Forms = serde_json::from_slice(&bytes)
+        .map_err(|error| damaged(path, format!("holds no forms of columns: {error}")))?;
+    forms.check(dataset).map_err(|reason| damaged(path, reason))?;
+    Ok(forms)
+}
+
+/// The text of a file of forms.
+pub(crate) fn text(forms: &Forms) -> Result<Vec<u8>> {
+    let mut text = serde_json::to_vec_pretty(forms)
+        .map_err(|error| ClientError::Format { format: "JSON", reason: error.to_string() })?;
+    text.push(b'\n');
+    Ok(text)
+}
+
+/// Plans a query for keys to be made, in the room that the forms allow; where that is too little for the query's
+/// depth, in more, which is told.
+pub(crate) fn plan(
+    program: &Program,
+    query: &Query,
+    evaluator: &EvaluatorPlugin,
+    forms: &Forms,
+    security_bits: u32,
+) -> Result<CompiledQuery> {
+    let encodings = forms.encodings();
+    let resolve = |request: &RnsRequest| evaluator.resolve(request);
+    let target = forms.target(security_bits);
+    match compile_query(query, &encodings, evaluator.capabilities(), &resolve, &target) {
+        Ok(compiled) => Ok(compiled),
+        Err(diagnostic) if diagnostic.code == Code::TooDeep => {
+            let target = Target::Cheapest { security_bits, max_log2_q: None };
+            let compiled = program.plan(query, evaluator, &encodings, &target)?;
+            note_room(&query.name, forms, compiled.planned.plan.parameters.as_ref());
+            Ok(compiled)
+        }
+        // Once more, for the diagnostic in the words of the program.
+        Err(_) => program.plan(query, evaluator, &encodings, &target),
+    }
+}
+
+/// Tells that a row takes more bytes than the forms allow.
+pub(crate) fn note_room(what: &str, forms: &Forms, parameters: Option<&Parameters>) {
+    let Some(Parameters::Rns(rns)) = parameters else { return };
+    output::note(&format!(
+        "`{what}` needs longer ciphertexts: {} bytes for each row of `{}`, where {} are meant; `hq plan-data` finds \
+         forms for a workload",
+        hq_dsl::with_commas(forms.bytes_per_row(rns).into()),
+        forms.dataset,
+        hq_dsl::with_commas(forms.max_bytes_per_row.into()),
+    ));
+}
