@@ -7,13 +7,15 @@ use cpu_time::ProcessTime;
 use hq_plugin_bgv::modular::{self, Modulus, Source};
 use hq_plugin_bgv::poly::Limb;
 use hq_plugin_bgv::primes::next_prime;
-use hq_plugin_bgv::sample::{Use, expand};
+use hq_plugin_bgv::sample::{Expander, Use, expand};
 use hq_plugin_bgv::transform::{self, Transform as _};
 use hq_plugin_bgv::wire;
 
 /// Limbs of a block: sixteen ciphertexts of two parts modulo seven primes.
 const LIMBS: usize = 16 * 2 * 7;
 const REPEATS: usize = 15;
+/// Slots that are done at a time where a block is walked through by chunks.
+const CHUNK: usize = 512;
 
 fn main() {
     println!("nanoseconds per slot   N = 4096      8192     16384     32768");
@@ -26,7 +28,7 @@ fn main() {
 
 fn kernels(log_degree: u32) -> Vec<(&'static str, f64)> {
     let degree = 1_usize << log_degree;
-    let prime = next_prime(1 << 40, 2 * degree as u64, 50, &[]).unwrap();
+    let prime = next_prime(1 << 48, 2 * degree as u64, 50, &[]).unwrap();
     let q = Modulus::new(prime);
     let mut limbs: Vec<Limb> = (0..LIMBS as u64).map(|seed| limb(degree, prime, seed)).collect();
     let factor = q.factor(prime / 3);
@@ -47,14 +49,15 @@ fn kernels(log_degree: u32) -> Vec<(&'static str, f64)> {
         ntt.forward(&mut limbs[at]);
         ntt.inverse(&mut limbs[at]);
     });
-    if let Some(own) = transform::FloatNtt::new(degree, prime) {
-        time("own forward", 1, &mut |at| own.forward(&mut limbs[at]));
-        time("own inverse", 1, &mut |at| own.inverse(&mut limbs[at]));
-        time("own, in cache", 2, &mut |_| {
-            own.forward(&mut limbs[0]);
-            own.inverse(&mut limbs[0]);
-        });
-    }
+    time("transform, in cache", 2, &mut |_| {
+        ntt.forward(&mut limbs[0]);
+        ntt.inverse(&mut limbs[0]);
+    });
+    let library = transform::TfheNtt::new(degree, prime).unwrap();
+    time("transform, tfhe-ntt", 2, &mut |at| {
+        library.forward(&mut limbs[at]);
+        library.inverse(&mut limbs[at]);
+    });
     limbs = (0..LIMBS as u64).map(|seed| limb(degree, prime, seed)).collect();
     let get = |at: usize| &*limbs[at % LIMBS];
     time("key product", 6, &mut |at| {
@@ -71,21 +74,49 @@ fn kernels(log_degree: u32) -> Vec<(&'static str, f64)> {
         let sources = [at, at + 1, at + 2].map(|at| Source { residues: get(at), factor });
         modular::convert(q, &sources, &quotients, factor, &mut first);
     });
-    time("tensor", 1, &mut |at| {
-        let (a, b) = ((get(at), get(at + 7)), (get(5 * at), get(5 * at + 7)));
-        modular::tensor(q, a, b, &mut first, (&mut second, &mut third));
+    for (name, per, count) in [("product, 2 by 2", 4, 2), ("product, 4 by 4", 16, 4)] {
+        let mut out = vec![vec![0; degree]; 2 * count - 1];
+        time(name, per, &mut |at| {
+            let a: Vec<&[u64]> = (0..count).map(|part| get(at + 7 * part)).collect();
+            let b: Vec<&[u64]> = (0..count).map(|part| get(5 * at + 7 * part)).collect();
+            let mut out: Vec<&mut [u64]> = out.iter_mut().map(Vec::as_mut_slice).collect();
+            modular::convolve(q, &a, &b, &mut out);
+        });
+    }
+    time("product, by chunks", 4, &mut |_| {
+        for _ in 0..degree / CHUNK {
+            let [a, b, c, d] = [0, 1, 2, 3].map(|at| &get(at)[..CHUNK]);
+            let mut out = [&mut first[..CHUNK], &mut second[..CHUNK], &mut third[..CHUNK]];
+            modular::convolve(q, &[a, b], &[c, d], &mut out);
+        }
+    });
+    time("and added, by chunks", 4, &mut |_| {
+        for _ in 0..degree / CHUNK {
+            let [a, b, c, d] = [0, 1, 2, 3].map(|at| &get(at)[..CHUNK]);
+            let mut tail = [&mut first[..CHUNK], &mut second[..CHUNK]];
+            std::hint::black_box(modular::convolve_accumulate(q, -3, &[a, b], &[c, d], &mut tail));
+        }
     });
     time("linear, a term", 3, &mut |at| {
         let terms = [(1, get(at)), (-1, get(3 * at)), (2, get(5 * at))];
         modular::linear(q, 1, &terms, &mut first);
     });
     let mut packed = Vec::new();
-    wire::pack(&limbs[0], 41, &mut packed);
-    time("load", 1, &mut |_| {
-        wire::check(&packed, 41, q, degree).unwrap();
-        wire::unpack(&packed, 41, q, &mut first).unwrap();
-        expand(&[7; 32], Use::Ciphertext, q, &mut second);
+    let bits = 64 - prime.leading_zeros();
+    wire::pack(&limbs[0], bits, &mut packed);
+    time("unpack", 1, &mut |_| wire::unpack(&packed, bits, q, &mut first).unwrap());
+    time("expand (setup)", 1, &mut |_| expand(&[7; 32], Use::Ciphertext, q, &mut second));
+    time("hash of a frame", 1, &mut |_| {
         std::hint::black_box(blake3::hash(&packed));
+    });
+    time("load, by chunks", 1, &mut |_| {
+        let mut expander = Expander::new(&[7; 32], Use::Ciphertext, q);
+        let rows = (CHUNK * wire::ROWS / degree).max(1);
+        let length = rows * degree / wire::ROWS;
+        for start in (0..wire::ROWS).step_by(rows) {
+            wire::unpack_rows(&packed, bits, q, start..start + rows, &mut first[..length]).unwrap();
+            expander.fill(&mut second[..length]);
+        }
     });
     rows
 }

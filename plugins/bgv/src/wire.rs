@@ -1,6 +1,8 @@
 //! Bytes from outside: bounded reading and bit-packed residues. Nothing in here panics on any input.
 #![deny(clippy::indexing_slicing)]
 
+use std::ops::Range;
+
 use hq_plugin_sdk::frame::{self, Frame, KeyId, Kind};
 use hq_plugin_sdk::parameters::RnsParameters;
 use zeroize::Zeroizing;
@@ -118,7 +120,7 @@ pub fn put_length(out: &mut Vec<u8>, length: usize) {
 }
 
 /// Rows of the packed layout; N is a multiple of it.
-const ROWS: usize = 64;
+pub const ROWS: usize = 64;
 
 /// Bytes that `count` values of `bits` bits take, for a multiple of 64 values.
 #[must_use]
@@ -173,10 +175,26 @@ fn unpack_row(words: &[[u8; 8]], row: usize, bits: u32, out: &mut [u64]) -> Resu
 /// # Errors
 /// A value is not below `q`, or there are too few bytes.
 pub fn unpack(bytes: &[u8], bits: u32, q: Modulus, out: &mut [u64]) -> Result<(), WireError> {
+    unpack_rows(bytes, bits, q, 0..ROWS, out)
+}
+
+/// Unpacks some of the [`ROWS`] rows of a packed limb: with M = N/64 slots each, slots `rows.start M` to
+/// `rows.end M`, as many as `out` holds. They are compared with q on the way, so that nothing needs to have
+/// been checked before.
+///
+/// # Errors
+/// A value is not below `q`, or there are too few bytes; `out` is then to be thrown away.
+pub fn unpack_rows(
+    bytes: &[u8],
+    bits: u32,
+    q: Modulus,
+    rows: Range<usize>,
+    out: &mut [u64],
+) -> Result<(), WireError> {
     let words = bytes.as_chunks().0;
-    let columns = out.len() / ROWS;
+    let columns = out.len() / rows.len().max(1);
     let mut largest = 0;
-    for (row, out) in out.chunks_exact_mut(columns.max(1)).enumerate() {
+    for (row, out) in rows.zip(out.chunks_exact_mut(columns.max(1))) {
         largest = unpack_row(words, row, bits, out)?.max(largest);
     }
     if largest < q.value() { Ok(()) } else { Err(WireError::Residue) }
@@ -213,6 +231,10 @@ mod tests {
             assert_eq!(unpack(&bytes, bits, q, &mut back), Ok(()));
             assert_eq!(back, values);
             assert_eq!(check(&bytes, bits, q, 128), Ok(()));
+            let mut part = [0; 20];
+            assert_eq!(unpack_rows(&bytes, bits, q, 13..23, &mut part), Ok(()));
+            assert_eq!(Some(&part[..]), values.get(26..46));
+            assert_eq!(unpack_rows(&bytes, bits, q, 60..70, &mut part), Err(WireError::Short));
             bytes.fill(0xff);
             assert_eq!(unpack(&bytes, bits, q, &mut back), Err(WireError::Residue));
             assert_eq!(check(&bytes, bits, q, 128), Err(WireError::Residue));
