@@ -7,9 +7,11 @@ use cpu_time::ProcessTime;
 use hq_plugin_bgv::modular::{self, Modulus, Source};
 use hq_plugin_bgv::poly::Limb;
 use hq_plugin_bgv::primes::next_prime;
-use hq_plugin_bgv::sample::{Expander, Use, expand};
+use hq_plugin_bgv::sample::{self, Expander, Use, expand};
 use hq_plugin_bgv::transform::{self, Transform as _};
 use hq_plugin_bgv::wire;
+use rand::SeedableRng;
+use rand::rngs::ChaCha20Rng;
 
 /// Limbs of a block: sixteen ciphertexts of two parts modulo seven primes.
 const LIMBS: usize = 16 * 2 * 7;
@@ -35,16 +37,8 @@ fn kernels(log_degree: u32) -> Vec<(&'static str, f64)> {
     let ntt = transform::select(degree, prime).unwrap();
     let (mut first, mut second, mut third) =
         (limb(degree, prime, 1), limb(degree, prime, 2), limb(degree, prime, 3));
-    let mut rows = Vec::new();
-    let mut time = |name, per: usize, work: &mut dyn FnMut(usize)| {
-        let mut best = f64::INFINITY;
-        for _ in 0..REPEATS {
-            let start = ProcessTime::now();
-            (0..LIMBS).for_each(&mut *work);
-            best = best.min(start.elapsed().as_secs_f64());
-        }
-        rows.push((name, best * 1e9 / (LIMBS * per * degree) as f64));
-    };
+    let mut timer = Timer { degree, rows: Vec::new() };
+    let mut time = |name, per, work: &mut dyn FnMut(usize)| timer.time(name, per, work);
     time("transform", 2, &mut |at| {
         ntt.forward(&mut limbs[at]);
         ntt.inverse(&mut limbs[at]);
@@ -101,9 +95,27 @@ fn kernels(log_degree: u32) -> Vec<(&'static str, f64)> {
         let terms = [(1, get(at)), (-1, get(3 * at)), (2, get(5 * at))];
         modular::linear(q, 1, &terms, &mut first);
     });
+    bytes(&mut timer, q, &limbs[0]);
+    timer.rows
+}
+
+/// What is drawn, packed and unpacked.
+fn bytes(timer: &mut Timer, q: Modulus, limb: &[u64]) {
+    let degree = limb.len();
+    let (mut first, mut second) = (vec![0; degree], vec![0; degree]);
+    let mut time = |name, per, work: &mut dyn FnMut(usize)| timer.time(name, per, work);
+    let mut generator = ChaCha20Rng::from_seed([1; 32]);
+    time("errors", 1, &mut |_| {
+        std::hint::black_box(sample::gaussian(&mut generator, degree));
+    });
     let mut packed = Vec::new();
-    let bits = 64 - prime.leading_zeros();
-    wire::pack(&limbs[0], bits, &mut packed);
+    time("pack", 1, &mut |_| {
+        packed.clear();
+        wire::pack(limb, 64 - q.value().leading_zeros(), &mut packed);
+    });
+    packed.clear();
+    let bits = 64 - q.value().leading_zeros();
+    wire::pack(limb, bits, &mut packed);
     time("unpack", 1, &mut |_| wire::unpack(&packed, bits, q, &mut first).unwrap());
     time("expand (setup)", 1, &mut |_| expand(&[7; 32], Use::Ciphertext, q, &mut second));
     time("hash of a frame", 1, &mut |_| {
@@ -118,7 +130,24 @@ fn kernels(log_degree: u32) -> Vec<(&'static str, f64)> {
             expander.fill(&mut second[..length]);
         }
     });
-    rows
+}
+
+struct Timer {
+    degree: usize,
+    rows: Vec<(&'static str, f64)>,
+}
+
+impl Timer {
+    /// Nanoseconds for each slot of `per` limbs, the least of several runs over all limbs.
+    fn time(&mut self, name: &'static str, per: usize, work: &mut dyn FnMut(usize)) {
+        let mut best = f64::INFINITY;
+        for _ in 0..REPEATS {
+            let start = ProcessTime::now();
+            (0..LIMBS).for_each(&mut *work);
+            best = best.min(start.elapsed().as_secs_f64());
+        }
+        self.rows.push((name, best * 1e9 / (LIMBS * per * self.degree) as f64));
+    }
 }
 
 fn limb(degree: usize, prime: u64, seed: u64) -> Limb {

@@ -5,7 +5,7 @@ use rand::{Rng, SeedableRng};
 use zeroize::Zeroizing;
 
 use crate::error::Error;
-use crate::modular::{Modulus, count_bounds, reduce_words};
+use crate::modular::{Modulus, count_bounds, give_signs, reduce_words};
 
 /// Standard deviation of errors, as in the security guidelines behind the parameter table.
 pub const ERROR_STDDEV: f64 = 3.19;
@@ -121,25 +121,19 @@ pub fn ternary(rng: &mut ChaCha20Rng, degree: usize) -> Zeroizing<Vec<i8>> {
 /// last bit is the sign. Source: Peikert, "An efficient and parallel Gaussian sampler for lattices",
 /// 2010, section 4.1. The table is rounded to doubles: statistical distance below 2^-52 per coefficient.
 pub fn gaussian(rng: &mut ChaCha20Rng, degree: usize) -> Zeroizing<Vec<i8>> {
-    let table = cumulative();
-    let mut out = Zeroizing::new(Vec::with_capacity(degree));
+    // Comparing 63 bits with a bound is comparing all 64 with its double.
+    let bounds = cumulative().map(|bound| bound.saturating_mul(2));
+    let mut out = Zeroizing::new(vec![0i8; degree]);
     let mut bytes = Zeroizing::new([0u8; 8 * GAUSSIAN_CHUNK]);
     let mut words = Zeroizing::new([0u64; GAUSSIAN_CHUNK]);
-    let mut magnitudes = Zeroizing::new([0i64; GAUSSIAN_CHUNK]);
-    while out.len() < degree {
-        let count = GAUSSIAN_CHUNK.min(degree - out.len());
-        let bytes = &mut bytes[..8 * count];
-        rng.fill_bytes(bytes);
-        let (words, magnitudes) = (&mut words[..count], &mut magnitudes[..count]);
+    let mut magnitudes = Zeroizing::new([0u64; GAUSSIAN_CHUNK]);
+    for out in out.chunks_mut(GAUSSIAN_CHUNK) {
+        rng.fill_bytes(bytes.as_mut_slice());
         for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
             *word = u64::from_le_bytes(*bytes);
         }
-        count_bounds(words, &table, magnitudes);
-        out.extend(words.iter().zip(&*magnitudes).map(|(&word, &magnitude)| {
-            let sign = i64::from(word & 1 == 1);
-            // Magnitudes are at most 30.
-            i8::try_from((magnitude ^ -sign) + sign).unwrap_or(0)
-        }));
+        count_bounds(words.as_slice(), &bounds, magnitudes.as_mut_slice());
+        give_signs(words.as_slice(), magnitudes.as_slice(), out);
     }
     out
 }
@@ -248,6 +242,16 @@ mod tests {
         assert!(mean.abs() < 0.01 && (square - 2.0 / 3.0).abs() < 0.01);
         let (mean, square) = moments(&gaussian(&mut rng(), n));
         assert!(mean.abs() < 0.05 && (square - ERROR_STDDEV * ERROR_STDDEV).abs() < 0.2, "{mean} {square}");
+        // The probability of each magnitude, within five standard deviations of its frequency.
+        let errors = gaussian(&mut rng(), n);
+        let table = cumulative();
+        for k in 0..12u8 {
+            let below = if k == 0 { 0 } else { table[usize::from(k) - 1] };
+            let probability = (table[usize::from(k)] - below) as f64 / 2f64.powi(63);
+            let count = errors.iter().filter(|x| x.unsigned_abs() == k).count() as f64;
+            let (mean, variance) = (n as f64 * probability, n as f64 * probability * (1.0 - probability));
+            assert!((count - mean).abs() < 5.0 * variance.sqrt() + 1.0, "{k}: {count}, {mean} expected");
+        }
         let mut generator = rng();
         for _ in 0..1000 {
             assert!(flooding(&mut generator, 40).abs() <= 1 << 40);

@@ -3,7 +3,7 @@
 use pulp::{Simd, WithSimd};
 
 use super::lanes::{Lanes, vectors, vectors_mut};
-use super::{Factor, Modulus, dispatch, round_product, to_float, vectorized};
+use super::{Factor, Modulus, dispatch, to_float, vectorized};
 
 /// `accumulator += x`.
 pub fn add_assign(q: Modulus, accumulator: &mut [u64], x: &[u64]) {
@@ -206,58 +206,6 @@ pub fn lift(q: Modulus, small: &[i64], out: &mut [u64]) {
                 #[expect(clippy::cast_precision_loss, reason = "below 2^51")]
                 let value = value as f64;
                 *word = q.reduce(value);
-            }
-        },
-    );
-}
-
-/// Each word mod q, for q of at least 17 bits; returns the largest word. The top 52 bits and the quotient that
-/// they give leave less than q/2 + q/16, and the rest is below 2^12.
-pub fn reduce_words(q: Modulus, words: &[[u8; 8]], out: &mut [u64]) -> u64 {
-    debug_assert!(q.value >> 16 > 0, "a modulus of at least 17 bits");
-    vectorized(
-        #[inline(always)]
-        || {
-            let mut largest = 0;
-            for (slot, word) in out.iter_mut().zip(words) {
-                let word = u64::from_le_bytes(*word);
-                largest = largest.max(word);
-                let high = to_float(word >> 12) * 4096.0;
-                let quotient = round_product(high, q.inverse);
-                let rest = (-quotient).mul_add(q.float, high);
-                *slot = q.canonical(rest + to_float(word & 0xfff));
-            }
-            largest
-        },
-    )
-}
-
-/// `out = (low >> shift | high << (64 - shift)) & mask`; returns the largest value.
-pub fn unpack_row(low: &[[u8; 8]], high: Option<&[[u8; 8]]>, shift: u32, mask: u64, out: &mut [u64]) -> u64 {
-    // Without a second word its place is masked away.
-    let high = high.unwrap_or(low);
-    vectorized(
-        #[inline(always)]
-        move || {
-            let mut largest = 0;
-            for ((slot, low), high) in out.iter_mut().zip(low).zip(high) {
-                let high = u64::from_le_bytes(*high) << 1 << (63 - shift);
-                *slot = (u64::from_le_bytes(*low) >> shift | high) & mask;
-                largest = largest.max(*slot);
-            }
-            largest
-        },
-    )
-}
-
-/// `counts[i]` is how many of the `bounds` are at most `words[i] >> 1`; no branch depends on the words.
-pub fn count_bounds(words: &[u64], bounds: &[u64], counts: &mut [i64]) {
-    vectorized(
-        #[inline(always)]
-        || {
-            for (count, &word) in counts.iter_mut().zip(words) {
-                let word = word >> 1;
-                *count = bounds.iter().fold(0, |sum, &bound| sum + i64::from(word >= bound));
             }
         },
     );
