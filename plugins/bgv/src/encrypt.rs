@@ -55,14 +55,12 @@ fn encode(params: &Params, values: &[i64]) -> Result<Zeroizing<Vec<i64>>, Error>
     if values.len() > slots {
         return Err(Error::TooManyValues { found: values.len(), slots });
     }
+    if let Some((row, &value)) = values.iter().enumerate().find(|(_, value)| value.unsigned_abs() > t / 2) {
+        return Err(Error::ValueTooLarge { row, value, modulus: t });
+    }
     let ring = params.plaintext();
     let mut poly = Zeroizing::new(vec![0u64; slots]);
-    for (row, (slot, &value)) in poly.iter_mut().zip(values).enumerate() {
-        if value.unsigned_abs() > t / 2 {
-            return Err(Error::ValueTooLarge { row, value, modulus: t });
-        }
-        *slot = ring.q.residue(i128::from(value));
-    }
+    modular::lift(ring.q, values, &mut poly);
     ring.transform.inverse(&mut poly);
     modular::scale_assign(ring.q, &mut poly, ring.q.factor(ring.degree_inverse));
     let centre = |&c: &u64| {

@@ -20,6 +20,8 @@ pub const MAX_PLAINTEXT_BITS: u32 = 26;
 const MAX_CHAIN: usize = 48;
 /// Largest power of the secret with a relinearization key.
 pub const MAX_RELINEARIZATION_DEGREE: u32 = 7;
+/// Primes are at least 2 to this: words of 64 bits are reduced by them in doubles.
+const MIN_BITS: u32 = 17;
 /// Special primes, and primes per digit, at most.
 const MAX_DIGIT: usize = 8;
 
@@ -222,6 +224,9 @@ fn check(rns: &RnsParameters) -> Result<(), ParamsError> {
         let wrong = |reason| Err(ParamsError::Prime { prime, reason });
         if prime >= 1 << MAX_BITS {
             return wrong("it is not below 2^50");
+        }
+        if prime < 1 << MIN_BITS {
+            return wrong("it is below 2^17");
         }
         if prime % step != 1 {
             return wrong("it is not 1 mod 2N");

@@ -5,7 +5,7 @@ use rand::{Rng, SeedableRng};
 use zeroize::Zeroizing;
 
 use crate::error::Error;
-use crate::modular::{Modulus, count_bounds, reduce_words};
+use crate::modular::{Modulus, count_bounds, give_signs, reduce_words};
 
 /// Standard deviation of errors, as in the security guidelines behind the parameter table.
 pub const ERROR_STDDEV: f64 = 3.19;
@@ -39,17 +39,29 @@ pub enum Use {
     },
 }
 
-/// Uniform residues from a public seed, as many at a time as are wanted: BLAKE3 keyed with the seed over
-/// use and prime as extendable output; each 64-bit word gives its top 52 bits, accepted below the largest
-/// multiple of q. In the transformed domain as well as in coefficients, uniform is uniform.
+/// Words that are drawn at once: a few blocks of BLAKE3 for each lane of AVX-512, and a part of the first cache.
+const DRAWN: usize = 512;
+
+/// A stream of uniform residues: BLAKE3 keyed with the seed over use and prime as extendable output, in 64-bit
+/// words, each taken mod q where it is below the largest multiple of q, else skipped. In the transformed
+/// domain as well as in coefficients, uniform is uniform.
+///
+/// BLAKE3 separates uses by itself, and of the generators that were measured it is the fastest with AVX-512:
+/// 1.4 ns a word, beside 1.7 of AES-128 in counter mode (AES-NI) and 1.9 of ChaCha8 (AVX2). Without AVX-512 its
+/// output is drawn block by block, at several times that.
 #[derive(Clone, Debug)]
 pub struct Expansion {
-    stream: blake3::OutputReader,
     q: Modulus,
+    /// The largest multiple of q that fits a word, less one.
+    last: u64,
+    stream: blake3::OutputReader,
+    words: Box<[[u8; 8]; DRAWN]>,
+    /// Words that were used.
+    used: usize,
 }
 
 impl Expansion {
-    /// From the first residue on.
+    /// The beginning of a stream for a prime of at least 17 bits.
     #[must_use]
     pub fn new(seed: &[u8; 32], purpose: Use, q: Modulus) -> Self {
         let (label, digit) = match purpose {
@@ -60,34 +72,36 @@ impl Expansion {
         };
         let mut hasher = blake3::Hasher::new_keyed(seed);
         hasher.update(&[label]).update(&digit.to_le_bytes()).update(&q.value().to_le_bytes());
-        Self { stream: hasher.finalize_xof(), q }
+        // 2^64 mod q words at the end are too many; q is odd, so there is at least one.
+        let last = u64::MAX - (u64::MAX % q.value() + 1) % q.value();
+        Self { q, last, stream: hasher.finalize_xof(), words: Box::new([[0; 8]; DRAWN]), used: DRAWN }
     }
 
-    /// The next residues.
+    /// The next residues, as many as `out` holds: however the calls divide a limb, it is the same limb.
     pub fn fill(&mut self, out: &mut [u64]) {
-        let limit = (1u64 << 52) / self.q.value() * self.q.value();
-        let mut bytes = [0u8; 4096];
         let mut rest = out;
         while !rest.is_empty() {
-            let count = rest.len().min(bytes.len() / 8);
-            let bytes = &mut bytes[..8 * count];
-            self.stream.fill(bytes);
-            let raw = bytes.as_chunks::<8>().0;
-            let words = &mut rest[..count];
+            if self.used == DRAWN {
+                self.stream.fill(self.words.as_flattened_mut());
+                self.used = 0;
+            }
+            let count = rest.len().min(DRAWN - self.used);
+            let raw = &self.words[self.used..self.used + count];
             let mut kept = count;
-            if reduce_words(self.q, raw, words) >= limit {
+            if reduce_words(self.q, raw, &mut rest[..count]) > self.last {
                 kept = 0;
                 for (index, raw) in raw.iter().enumerate() {
-                    words[kept] = words[index];
-                    kept += usize::from(u64::from_le_bytes(*raw) >> 12 < limit);
+                    rest[kept] = rest[index];
+                    kept += usize::from(u64::from_le_bytes(*raw) <= self.last);
                 }
             }
+            self.used += count;
             rest = &mut rest[kept..];
         }
     }
 }
 
-/// Fills a limb with uniform residues; see [`Expansion`].
+/// Fills a limb with the residues of an [`Expansion`].
 pub fn expand(seed: &[u8; 32], purpose: Use, q: Modulus, out: &mut [u64]) {
     Expansion::new(seed, purpose, q).fill(out);
 }
@@ -118,26 +132,19 @@ pub fn ternary(rng: &mut ChaCha20Rng, degree: usize) -> Zeroizing<Vec<i8>> {
 /// last bit is the sign. Source: Peikert, "An efficient and parallel Gaussian sampler for lattices",
 /// 2010, section 4.1. The table is rounded to doubles: statistical distance below 2^-52 per coefficient.
 pub fn gaussian(rng: &mut ChaCha20Rng, degree: usize) -> Zeroizing<Vec<i8>> {
-    let table = cumulative();
+    // Comparing 63 bits with a bound is comparing all 64 with its double.
+    let bounds = cumulative().map(|bound| bound.saturating_mul(2));
     let mut out = Zeroizing::new(vec![0i8; degree]);
     let mut bytes = Zeroizing::new([0u8; 8 * GAUSSIAN_CHUNK]);
     let mut words = Zeroizing::new([0u64; GAUSSIAN_CHUNK]);
-    let mut magnitudes = Zeroizing::new([0i64; GAUSSIAN_CHUNK]);
+    let mut magnitudes = Zeroizing::new([0u64; GAUSSIAN_CHUNK]);
     for out in out.chunks_mut(GAUSSIAN_CHUNK) {
-        let count = out.len();
-        let bytes = &mut bytes[..8 * count];
-        rng.fill_bytes(bytes);
-        let (words, magnitudes) = (&mut words[..count], &mut magnitudes[..count]);
+        rng.fill_bytes(bytes.as_mut_slice());
         for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
             *word = u64::from_le_bytes(*bytes);
         }
-        count_bounds(words, &table, magnitudes);
-        for (out, (&word, &magnitude)) in out.iter_mut().zip(words.iter().zip(&*magnitudes)) {
-            let sign = (word & 1).cast_signed();
-            #[expect(clippy::cast_possible_truncation, reason = "magnitudes are at most 30")]
-            let value = ((magnitude ^ -sign) + sign) as i8;
-            *out = value;
-        }
+        count_bounds(words.as_slice(), &bounds, magnitudes.as_mut_slice());
+        give_signs(words.as_slice(), magnitudes.as_slice(), out);
     }
     out
 }
@@ -210,6 +217,29 @@ mod tests {
     }
 
     #[test]
+    fn words_are_skipped_that_would_favour_small_residues() {
+        let q = Modulus::new(1_125_899_904_679_937);
+        let mut expander = Expansion::new(&[1; 32], Use::Ciphertext, q);
+        assert_eq!(
+            u128::from(expander.last) + 1,
+            (1u128 << 64) / u128::from(q.value()) * u128::from(q.value())
+        );
+        // The words of the first draw, some replaced by ones on either side of the limit.
+        let mut out = [0; DRAWN];
+        expander.fill(&mut out);
+        let last = expander.last;
+        for (index, word) in [(0, last + 1), (5, last), (17, u64::MAX), (511, last + 1)] {
+            expander.words[index] = word.to_le_bytes();
+        }
+        let wanted: Vec<u64> = expander.words.iter().map(|word| u64::from_le_bytes(*word)).collect();
+        let wanted = wanted.into_iter().filter(|&word| word <= last).map(|word| word % q.value());
+        expander.used = 0;
+        let mut found = [0; DRAWN - 3];
+        expander.fill(&mut found);
+        assert_eq!(found.to_vec(), wanted.collect::<Vec<_>>());
+    }
+
+    #[test]
     fn distributions_have_their_moments() {
         let n = 1 << 18;
         let moments = |values: &[i8]| {
@@ -220,6 +250,16 @@ mod tests {
         assert!(mean.abs() < 0.01 && (square - 2.0 / 3.0).abs() < 0.01);
         let (mean, square) = moments(&gaussian(&mut rng(), n));
         assert!(mean.abs() < 0.05 && (square - ERROR_STDDEV * ERROR_STDDEV).abs() < 0.2, "{mean} {square}");
+        // The probability of each magnitude, within five standard deviations of its frequency.
+        let errors = gaussian(&mut rng(), n);
+        let table = cumulative();
+        for k in 0..12u8 {
+            let below = if k == 0 { 0 } else { table[usize::from(k) - 1] };
+            let probability = (table[usize::from(k)] - below) as f64 / 2f64.powi(63);
+            let count = errors.iter().filter(|x| x.unsigned_abs() == k).count() as f64;
+            let (mean, variance) = (n as f64 * probability, n as f64 * probability * (1.0 - probability));
+            assert!((count - mean).abs() < 5.0 * variance.sqrt() + 1.0, "{k}: {count}, {mean} expected");
+        }
         let mut generator = rng();
         for _ in 0..1000 {
             assert!(flooding(&mut generator, 40).abs() <= 1 << 40);

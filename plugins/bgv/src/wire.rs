@@ -142,17 +142,15 @@ pub fn pack(values: &[u64], bits: u32, out: &mut Vec<u8>) {
     let mut words = Zeroizing::new(vec![0u64; columns * bits as usize]);
     for (row, values) in values.chunks_exact(columns.max(1)).enumerate() {
         let (at, shift) = place(row, bits);
-        let line = words.get_mut(at * columns..).unwrap_or_default();
-        line.iter_mut().zip(values).for_each(|(word, &value)| *word |= value << shift);
+        let (_, rest) = words.split_at_mut_checked(at * columns).unwrap_or_default();
+        let (low, high) = rest.split_at_mut_checked(columns).unwrap_or_default();
+        modular::pack_row(values, shift, low);
         if shift + bits > 64 {
-            let line = words.get_mut((at + 1) * columns..).unwrap_or_default();
-            line.iter_mut().zip(values).for_each(|(word, &value)| *word |= value >> (64 - shift));
+            modular::pack_high(values, 64 - shift, high);
         }
     }
-    let start = out.len();
-    out.resize(start + 8 * words.len(), 0);
-    let bytes = out.get_mut(start..).unwrap_or_default().as_chunks_mut().0;
-    bytes.iter_mut().zip(&*words).for_each(|(bytes, word)| *bytes = word.to_le_bytes());
+    words.iter_mut().for_each(|word| *word = word.to_le());
+    out.extend_from_slice(pulp::bytemuck::cast_slice(&words));
 }
 
 /// Word and bit at which a row begins.

@@ -10,15 +10,17 @@ mod combine;
 mod convolve;
 mod lanes;
 mod pointwise;
+mod words;
 
 pub(crate) use lanes::{Lanes, vectors_mut};
 
 pub use combine::{Scaled, Source, convert, inner_products, linear, linear_accumulate, quotients};
 pub use convolve::{MAX_PARTS, convolve, convolve_accumulate};
 pub use pointwise::{
-    Pair, add_assign, count_bounds, lift, mul_accumulate, mul_assign, reduce_words, scale_add_assign,
-    scale_assign, scale_sub_into, signed_sum, sub_assign, sum, tensor, tensor_accumulate, unpack_row,
+    Pair, add_assign, lift, mul_accumulate, mul_assign, scale_add_assign, scale_assign, scale_sub_into,
+    signed_sum, sub_assign, sum, tensor, tensor_accumulate,
 };
+pub use words::{count_bounds, give_signs, pack_high, pack_row, reduce_words, unpack_row};
 
 /// 2^52: adding it moves an integer into the low bits of a double.
 const SHIFT: f64 = 4_503_599_627_370_496.0;
