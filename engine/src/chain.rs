@@ -5,7 +5,7 @@ use hq_plugin_sdk::parameters::{RnsParameters, RnsRequest};
 use hq_plugin_sdk::plan::{Builder, Level, Linear, NodeId, Op, Plan, Sum};
 use hq_plugin_sdk::verify::Invalid;
 
-use crate::algebra::Result;
+use crate::algebra::Result as Rebuilt;
 use crate::demand::Demand;
 use crate::noise::ceil;
 
@@ -88,37 +88,44 @@ impl Demand {
         })
     }
 
-    /// The stages in a chain that exists; `None` where it is too short or its special primes too few.
-    #[must_use]
-    pub fn fit(&self, parameters: &RnsParameters, key_switch_unit: f64) -> Option<Chain> {
+    /// The stages in a chain that exists.
+    ///
+    /// # Errors
+    /// Bits that the chain and its special primes lack.
+    pub fn fit(&self, parameters: &RnsParameters, key_switch_unit: f64) -> Result<Chain, f64> {
         let all = parameters.moduli.len();
-        let mut limbs = vec![0; self.modulus.len()];
-        let mut count = 0;
-        for stage in 1..self.modulus.len() {
-            let below = if count == 0 { 0.0 } else { parameters.log2_q(count - 1) };
-            let (modulus, gap) = (*self.modulus.get(stage)?, *self.gap.get(stage)?);
-            let needed = if stage == 1 { self.sums_modulus() } else { (below + gap).max(modulus) };
-            while count == 0 || parameters.log2_q(count - 1) < needed {
+        let log2_q = |count: usize| count.checked_sub(1).map_or(0.0, |last| parameters.log2_q(last));
+        let stages = self.modulus.iter().zip(&self.gap).enumerate().skip(1);
+        let (mut limbs, mut count, mut lacking) = (vec![0], 0, 0.0);
+        for (stage, (&modulus, &gap)) in stages {
+            let needed = if stage == 1 { self.sums_modulus() } else { (log2_q(count) + gap).max(modulus) };
+            while count < all && (count == 0 || log2_q(count) < needed) {
                 count += 1;
-                if count > all {
-                    return None;
-                }
             }
-            *limbs.get_mut(stage)? = count;
+            lacking += (needed - log2_q(count)).max(0.0);
+            limbs.push(count);
         }
-        let at_sums = *limbs.get(1)?;
-        let log2_sums = parameters.log2_q(at_sums.checked_sub(1)?);
-        let release = (1..=at_sums).find(|&count| self.opens(log2_sums, parameters.log2_q(count - 1)))?;
-        *limbs.get_mut(0)? = release;
+        let at_sums = limbs.get(1).copied().unwrap_or(all);
+        let release = (1..=at_sums).find(|&count| self.opens(log2_q(at_sums), log2_q(count)));
         let bits: Vec<u32> =
             parameters.moduli.iter().map(|prime| u64::BITS - prime.leading_zeros()).collect();
-        let enough = self.relinearized.iter().all(|&(stage, parts, noise)| {
+        for &(stage, parts, noise) in &self.relinearized {
             let primes = limbs.get(stage).and_then(|&count| bits.get(..count)).unwrap_or_default();
-            u32::from(parts) <= parameters.relinearization_degree + 1
-                && special_bits(primes, parameters.digit_limbs, parts, key_switch_unit) - noise
-                    <= parameters.log2_p() + 1.0
-        });
-        enough.then_some(Chain { limbs, release })
+            let needed = special_bits(primes, parameters.digit_limbs, parts, key_switch_unit) - noise;
+            lacking += (needed - parameters.log2_p() - 1.0).max(0.0);
+            let degree = u32::from(parts).saturating_sub(1);
+            lacking += f64::from(degree.saturating_sub(parameters.relinearization_degree)) * 100.0;
+        }
+        match release {
+            Some(release) if lacking <= 0.0 => {
+                if let Some(first) = limbs.first_mut() {
+                    *first = release;
+                }
+                Ok(Chain { limbs, release })
+            }
+            Some(_) => Err(lacking),
+            None => Err(lacking.max(1.0)),
+        }
     }
 }
 
@@ -187,7 +194,7 @@ impl Chain {
     ///
     /// # Errors
     /// The plan is not placed.
-    pub fn spread(&self, plan: &Plan) -> Result<Plan> {
+    pub fn spread(&self, plan: &Plan) -> Rebuilt<Plan> {
         let mut builder = Builder::like(plan);
         // New name and stage of each old node.
         let mut placed: Vec<(NodeId, Level)> = Vec::with_capacity(plan.nodes().len());
@@ -203,7 +210,7 @@ impl Chain {
                     let first = linear.terms().first().ok_or_else(|| wrong(node))?;
                     let stage = at(&first.1)?.1;
                     let terms = linear.terms().iter().map(|(c, term)| Ok((*c, at(term)?.0)));
-                    let terms = terms.collect::<Result<Vec<_>>>()?;
+                    let terms = terms.collect::<Rebuilt<Vec<_>>>()?;
                     let linear = Linear::new(linear.constant(), terms).ok_or_else(|| wrong(node))?;
                     (builder.push(Op::Linear(linear)), stage)
                 }

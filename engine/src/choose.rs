@@ -187,22 +187,26 @@ impl Search<'_> {
             max_log2_qp: 0,
         };
         let ring = Ring::of(parameters);
-        let mut found: Vec<(&Shaped, Found<Priced<Chain>>)> = Vec::new();
+        let mut found: Vec<(&Shaped, Found<Option<Priced<Chain>>>)> = Vec::new();
         for shaped in &shaped {
             let setting = Setting { shaped, modulus, limit: &limit };
             let best = search(&shaped.plan, &[], usize::MAX, |cuts| {
                 let (placed, shapes, demand, unit) = self.placed(setting, cuts)?;
-                let chain = demand.fit(parameters, unit)?;
-                let census = Census::of(&placed, &shapes);
-                let cost = census.nanoseconds(self.leveled, ring, &chain.limbs, chain.release);
-                Some((cost, Priced { placed, chain }))
+                match demand.fit(parameters, unit) {
+                    Ok(chain) => {
+                        let census = Census::of(&placed, &shapes);
+                        let cost = census.nanoseconds(self.leveled, ring, &chain.limbs, chain.release);
+                        Some((cost, Some(Priced { placed, chain })))
+                    }
+                    Err(lacking) => Some((REFUSED * lacking, None)),
+                }
             });
             found.extend(best.map(|best| (shaped, best)));
         }
         found.sort_by(|(_, a), (_, b)| a.cost.total_cmp(&b.cost));
         let mut refused = None;
         for (shaped, found) in &found {
-            let Priced { placed, chain } = &found.made;
+            let Some(Priced { placed, chain }) = &found.made else { continue };
             match self.certified(shaped, placed, (chain, parameters), (found.cost, found.exact)) {
                 Ok(planned) => return Ok(planned),
                 Err(error) => refused = Some(error),
