@@ -12,6 +12,10 @@ use crate::noise::ceil;
 /// A special prime has at least so many bits.
 const LEAST_SPECIAL_BITS: f64 = 24.0;
 
+/// Primes of a chain may be some bits wider than was asked for, and key switching then adds as much more: the
+/// certificate says whether that is too much.
+const SPECIAL_SLACK_BITS: f64 = 8.0;
+
 /// How the primes of a chain are shared out among stages.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chain {
@@ -112,7 +116,7 @@ impl Demand {
         for &(stage, parts, noise) in &self.relinearized {
             let primes = limbs.get(stage).and_then(|&count| bits.get(..count)).unwrap_or_default();
             let needed = special_bits(primes, parameters.digit_limbs, parts, key_switch_unit) - noise;
-            lacking += (needed - parameters.log2_p() - 1.0).max(0.0);
+            lacking += (needed - parameters.log2_p() - SPECIAL_SLACK_BITS).max(0.0);
             let degree = u32::from(parts).saturating_sub(1);
             lacking += f64::from(degree.saturating_sub(parameters.relinearization_degree)) * 100.0;
         }

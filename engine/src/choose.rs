@@ -47,6 +47,9 @@ const SEARCHED: usize = 3;
 /// Evaluations for each of the others, which start from what was found.
 const GLANCE: usize = 24;
 
+/// Bits by which the first primes lie above the step that they are searched in.
+const SPARSE_BITS: f64 = 6.0;
+
 /// What a bit too much costs, in nanoseconds: more than any plan.
 const REFUSED: f64 = 1e18;
 
@@ -145,8 +148,8 @@ impl Search<'_> {
     ) -> Option<Found<Priced<Wish>>> {
         let Setting { shaped, modulus, limit } = setting;
         let sizes = PrimeSizes {
-            // A prime is 1 modulo 2 N t: it has at least so many bits, and a few more to be a prime.
-            least: 1.0 + (2.0 * f64::from(limit.ring_degree)).log2() + float(modulus).log2(),
+            // A prime is 1 modulo 2 N t: one of some tens of multiples is, which takes a few bits more.
+            least: SPARSE_BITS + (2.0 * f64::from(limit.ring_degree)).log2() + float(modulus).log2(),
             widest: self.leveled.max_modulus_bits,
         };
         search(&shaped.plan, starts, budget, |cuts| {
