@@ -97,7 +97,13 @@ impl Demand {
                     self.relinearized.push((stage, parts, bound.log2()));
                     2.0 * bound + rounding
                 }
-                _ => noise.bound(plan, shapes, bounds, node, op),
+                Op::Input { .. }
+                | Op::Member { .. }
+                | Op::Less { .. }
+                | Op::Equal { .. }
+                | Op::Linear(_)
+                | Op::Mul { .. }
+                | Op::Drop { .. } => noise.bound(plan, shapes, bounds, node, op),
             };
             most = most.max(bound);
             if let Some(place) = bounds.get_mut(node.index()) {

@@ -134,13 +134,16 @@ fn better(new: &(Forms, Estimate), old: &(Forms, Estimate)) -> bool {
     order.then(new.0.parts().cmp(&old.0.parts())).is_lt()
 }
 
+/// A query, and the forms of the columns that it reads.
+type Asked = (usize, Vec<Encoding>);
+
 /// A plan of a query in the forms of the columns that it reads: what it costs, and the bits of its modulus; or the
 /// bits within which there is none.
 type Known = Result<(f64, f64), u32>;
 
 struct Search<'a> {
     workload: &'a Workload<'a>,
-    known: HashMap<(usize, Vec<Encoding>), Vec<(u32, Known)>>,
+    known: HashMap<Asked, Vec<(u32, Known)>>,
     plans: usize,
     progress: &'a mut dyn FnMut(usize, usize),
 }

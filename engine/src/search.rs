@@ -195,7 +195,13 @@ fn degrees(plan: &Plan, cut: impl Fn(NodeId, u32) -> u32) -> Vec<u32> {
         let own = match op {
             Op::Mul { left, right } => cut(node, of(left).saturating_add(of(right))),
             Op::Linear(linear) => linear.terms().iter().map(|(_, term)| of(term)).max().unwrap_or(1),
-            _ => 1,
+            Op::Input { .. }
+            | Op::Member { .. }
+            | Op::Less { .. }
+            | Op::Equal { .. }
+            | Op::Relinearize { .. }
+            | Op::ModSwitch { .. }
+            | Op::Drop { .. } => 1,
         };
         degrees.push(own);
     }

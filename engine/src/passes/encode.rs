@@ -234,7 +234,12 @@ impl Encoder<'_> {
         let encoding = self.encoding(column)?;
         let held = encoding.forms.iter().find_map(|form| match form {
             Form::OneHot { bases } | Form::Thermometer { bases } => Some((form, bases)),
-            _ => None,
+            Form::Bits
+            | Form::Levels
+            | Form::Cuts { .. }
+            | Form::Word
+            | Form::Square
+            | Form::Limbs { .. } => None,
         });
         let Some((form, bases)) = held else { return Ok(None) };
         let flags = self.nodes(algebra, self.parts(column, form)?.unwrap_or_default())?;

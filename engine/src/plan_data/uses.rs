@@ -65,7 +65,11 @@ fn add(plan: &Plan, uses: &mut BTreeMap<String, Uses>) {
                 value(*left, left == right);
                 value(*right, left == right);
             }
-            other => other.operands().into_iter().for_each(|operand| value(operand, false)),
+            other @ (Op::Input { .. }
+            | Op::Linear(_)
+            | Op::Relinearize { .. }
+            | Op::ModSwitch { .. }
+            | Op::Drop { .. }) => other.operands().into_iter().for_each(|operand| value(operand, false)),
         }
     }
     for &node in &compared {
