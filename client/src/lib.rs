@@ -29,6 +29,7 @@ mod execution;
 mod forms;
 mod graph;
 mod header;
+mod help;
 mod interrupt;
 mod keys;
 mod loader;

@@ -11,10 +11,7 @@ fn explain_measures_and_draws() {
     let told = session.ok("explain control.hq --measure --graph plan.svg --noise noise.svg");
     assert!(told.contains("standard deviation (predicted, measured), maximum (measured), bound"), "{told}");
     assert!(told.contains("Critical path: "), "{told}");
-    assert!(
-        told.contains("control.hq:4:9  known(sbp)") || told.contains("sbp >= 140"),
-        "{told}"
-    );
+    assert!(told.contains("control.hq:4:9  known(sbp)") || told.contains("sbp >= 140"), "{told}");
     assert!(told.contains("prices: of backend `bgv`, not measured here"), "{told}");
     for picture in ["plan.svg", "noise.svg"] {
         let text = std::fs::read_to_string(session.path(picture)).unwrap();

@@ -1,0 +1,76 @@
+//! What `--help` says below the options.
+
+pub(crate) const AFTER_HELP: &str = "\
+One's own table, all in one process, each number compared with a run in the clear:
+  hq run query.hq --table clinic=clinic.csv --verify
+
+Between a custodian, who holds the keys, and a service, which computes:
+  hq keygen --for clinic.hq --query query.hq -o keys
+  hq encrypt clinic.hq --table clinic.csv --keys keys -o data
+  hq compute query.hq --data data --eval-keys keys/evaluation.keys -o result.hqr
+  hq open result.hqr --keys keys
+
+Results go to standard output, all else to standard error. Exit status: 0 success, 1 error, 2 wrong usage.
+Environment: HQ_PLUGIN_DIR, folders with plugins of backends; HQ_PASSPHRASE, of the secret key;
+HQ_CALIBRATION, the file of `hq calibrate`; NO_COLOR.";
+
+pub(crate) const AFTER_RUN: &str = "\
+Nothing leaves this process, so `run` is for trying a query out and for measuring it. NAME is that of the
+dataset in the program. Columns are found by the table's header, which may have more of them.
+
+  hq run query.hq --table clinic=clinic.csv --query control --param age_min=40 --format json";
+
+pub(crate) const AFTER_COMPUTE: &str = "\
+An interrupted computation leaves a checkpoint beside the result, and the same command continues from it. So does
+one that was stopped by Ctrl-C, after the blocks at work.
+
+  hq compute query.hq --data data --eval-keys evaluation.keys -o query.result --threads 8";
+
+pub(crate) const AFTER_EXPLAIN: &str = "\
+Of noise three numbers are told, in bits: its standard deviation as predicted by simulation, what a trial run
+with --measure shows, and the bound that the plan is certified by. A trial run takes seconds and memory as
+`hq run` does on one block; secret parameters need --param NAME=VALUE. Where a program has several queries,
+each has files of its own: FILE-QUERY.svg.
+
+  hq explain query.hq --measure --graph plan.svg --noise noise.svg";
+
+pub(crate) const AFTER_CALIBRATE: &str = "\
+It takes some ten seconds on a quiet machine. The costs go to calibration-NAME.json in the folder hq of
+$XDG_CONFIG_HOME, or of ~/.config, or to the file that HQ_CALIBRATION names, and `hq explain` tells CPU seconds
+by them. Plans do not depend on them: they are the same on every machine.";
+
+pub(crate) const AFTER_FMT: &str = "\
+There is one layout, without options: lines of at most 100 characters, two spaces a step, `=` and types
+below each other. Tokens and comments stay as they are. Names of changed files go to standard output. A file
+that does not parse is left alone.";
+
+pub(crate) const AFTER_LSP: &str = "\
+Editors start this by themselves; docs/editors.md says how they are told to. Diagnostics are those of `hq check`
+without a plan; queries are not planned and nothing runs.";
+
+pub(crate) const AFTER_KEYGEN: &str = "\
+The keys serve the named programs and whatever needs no more than they do; without any, a typical query.
+The passphrase is asked for, or taken from --passphrase-file or HQ_PASSPHRASE.";
+
+pub(crate) const AFTER_PLAN_DATA: &str = "\
+The file is for `--forms` of `hq keygen`, which keeps it with the keys for `hq encrypt`, and of `run`, `check`
+and `explain`. Every column keeps a form that answers any question; forms that the named queries gain from stand
+beside it.
+
+  hq plan-data clinic.hq --workload control.hq
+  hq keygen --for clinic.hq --query control.hq --forms clinic.forms.json -o keys";
+
+pub(crate) const AFTER_TEST: &str = "\
+Every `example` of the files is run on each backend and compared with what it expects: whole numbers exactly,
+others to 1e-9. Exit status 1 where one differs.
+
+  hq test score.hq
+  hq test stats survival --backend clear
+  hq test --stdlib";
+
+pub(crate) const AFTER_DOC: &str = "\
+Without arguments, the modules of the standard library are listed.
+
+  hq doc stats
+  hq doc stats.ols
+  hq doc score.hq --format markdown";
