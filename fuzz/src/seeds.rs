@@ -131,7 +131,10 @@ fn write_stored(write: &dyn Fn(&str, &str, &[u8]) -> io::Result<()>) -> io::Resu
     let parameters = Parameters::Rns(rns);
     let (empty, columns) = (
         hex_digest(b""),
-        BTreeMap::from([("age".to_owned(), Encoding { lo: 0, hi: 1, optional: false, forms: vec![Form::Bits] })]),
+        BTreeMap::from([(
+            "age".to_owned(),
+            Encoding { lo: 0, hi: 1, optional: false, forms: vec![Form::Bits] },
+        )]),
     );
     let part = PartFile { file: "age.bit0.hqc".to_owned(), bytes: 0, digest: empty.clone() };
     let manifest = Manifest {
