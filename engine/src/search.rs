@@ -4,7 +4,7 @@
 //! model. In larger ones, nodes that stand alike (equal depth below, above, and of factors) are cut alike first,
 //! by descent from several starts, and then one by one as far as the budget goes.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashSet};
 
 use hq_plugin_sdk::plan::{NodeId, Op, Plan};
 
@@ -45,7 +45,7 @@ pub fn search<T>(
     let nodes = choices(plan);
     let allowed = (BUDGET / plan.nodes().len().max(1)).min(MOST_EXHAUSTIVE).min(most).max(SIMPLEST);
     let mut search =
-        Search { price, seen: HashMap::new(), left: allowed, size: plan.nodes().len(), best: None };
+        Search { price, seen: HashSet::new(), left: allowed, size: plan.nodes().len(), best: None };
     if power(CUTS.len(), nodes.len()).is_some_and(|all| all <= allowed) {
         search.exhaust(&nodes.iter().map(|&node| vec![node]).collect::<Vec<_>>());
         return search.found(true);
@@ -76,7 +76,7 @@ fn power(base: usize, exponent: usize) -> Option<usize> {
 
 struct Search<P, T> {
     price: P,
-    seen: HashMap<Vec<Cut>, ()>,
+    seen: HashSet<Vec<Cut>>,
     /// Evaluations left.
     left: usize,
     size: usize,
@@ -86,7 +86,7 @@ struct Search<P, T> {
 impl<T, P: FnMut(&[Cut]) -> Option<(f64, T)>> Search<P, T> {
     /// Whether these cuts are better than all before.
     fn look(&mut self, cuts: &[Cut]) -> bool {
-        if self.left == 0 || self.seen.insert(cuts.to_vec(), ()).is_some() {
+        if self.left == 0 || !self.seen.insert(cuts.to_vec()) {
             return false;
         }
         self.left -= 1;

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
-use hq_dsl::{Loader, compile};
+use hq_dsl::compile;
 use hq_engine::certificate::blocks;
 use hq_engine::compile::compile_query;
 use hq_engine::cost::{Census, Kernels, Ring};
@@ -15,17 +15,8 @@ use hq_plugin_bgv::backend::Bgv;
 use hq_plugin_sdk::backend::Evaluator;
 use hq_plugin_sdk::parameters::{Parameters, RnsRequest};
 use hq_plugin_sdk::verify;
+use hq_tests::Schemas;
 use hq_tests::oracle::CASES;
-
-struct Schemas;
-
-impl Loader for Schemas {
-    fn load(&self, module: &str) -> Option<(String, String)> {
-        let file = format!("{module}.hq");
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas").join(&file);
-        fs::read_to_string(path).ok().map(|text| (file, text))
-    }
-}
 
 fn main() -> ExitCode {
     for id in CASES.iter().map(|case| case.id).chain(["cohort"]) {

@@ -4,11 +4,26 @@
 pub mod oracle;
 pub mod random;
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use hq_dsl::Loader;
 
 /// The folder of real tables and oracle answers, if it lies beside the checkout.
 #[must_use]
 pub fn shared() -> Option<PathBuf> {
     let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared"));
     folder.is_dir().then_some(folder)
+}
+
+/// The schemas of `tests/schemas`, as what programs use.
+#[derive(Clone, Copy, Debug)]
+pub struct Schemas;
+
+impl Loader for Schemas {
+    fn load(&self, module: &str) -> Option<(String, String)> {
+        let file = format!("{module}.hq");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas").join(&file);
+        fs::read_to_string(path).ok().map(|text| (file, text))
+    }
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::Path;
 
-use hq_dsl::{Loader, Query, compile};
+use hq_dsl::{Query, compile};
 use hq_engine::certificate::{Uncertified, certify};
 use hq_engine::compile::compile_query;
 use hq_engine::forms::Forms;
@@ -18,22 +18,13 @@ use hq_plugin_sdk::parameters::{Parameters, RnsParameters, RnsRequest};
 use hq_plugin_sdk::plan::{Builder, Input, Level, Linear, NodeId, Op, Origin, Plan, Release, Sum};
 use hq_plugin_sdk::range::Range;
 use hq_plugin_sdk::verify::shapes;
+use hq_tests::Schemas;
 use hq_tests::oracle::CASES;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
 /// Most that predicted and measured standard deviations may differ, in bits.
 const TOLERANCE: f64 = 0.25;
-
-struct Schemas;
-
-impl Loader for Schemas {
-    fn load(&self, module: &str) -> Option<(String, String)> {
-        let file = format!("{module}.hq");
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas").join(&file);
-        fs::read_to_string(path).ok().map(|text| (file, text))
-    }
-}
 
 /// The plans of a question, as they would run.
 fn plans(id: &str) -> Vec<Planned> {

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use hq_dsl::{Loader, compile, render};
+use hq_dsl::{compile, render};
 use hq_engine::compile::compile_query;
 use hq_engine::explain::price::Prices;
 use hq_engine::explain::{Detail, Request, explain};
@@ -14,16 +14,7 @@ use hq_engine::planner::Target;
 use hq_plugin_bgv::backend::Bgv;
 use hq_plugin_sdk::backend::Evaluator;
 use hq_plugin_sdk::parameters::RnsRequest;
-
-struct Schemas;
-
-impl Loader for Schemas {
-    fn load(&self, module: &str) -> Option<(String, String)> {
-        let file = format!("{module}.hq");
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas").join(&file);
-        fs::read_to_string(path).ok().map(|text| (file, text))
-    }
-}
+use hq_tests::Schemas;
 
 /// Drawn notes and errors of the planner, then the explanation if there is a plan.
 fn planned(name: &str, text: &str, target: &Target, explained: bool) -> String {

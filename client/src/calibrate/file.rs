@@ -59,19 +59,7 @@ impl Calibration {
             return Err(format!("is of backend `{}`, not of `{}`", self.backend, backend.name));
         }
         let sound = |costs: &KernelCosts| {
-            let KernelCosts {
-                load,
-                transform,
-                key_product,
-                conversion,
-                product,
-                linear_term,
-                release,
-                setup,
-                ..
-            } = *costs;
-            let all = [load, transform, key_product, conversion, product, linear_term, release, setup];
-            costs.ring_degree.is_power_of_two() && all.iter().all(|cost| (0.0..=MOST).contains(cost))
+            costs.ring_degree.is_power_of_two() && costs.all().iter().all(|cost| (0.0..=MOST).contains(cost))
         };
         if self.costs.is_empty() || !self.costs.iter().all(sound) {
             return Err("holds costs that are none".to_owned());

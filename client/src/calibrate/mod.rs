@@ -102,17 +102,7 @@ fn nearest(leveled: &Leveled, degree: u32) -> Option<KernelCosts> {
 /// How often each kernel runs in a plan, per slot: its price where the kernel costs 1 and all others nothing.
 fn counts(plan: &Plan, shapes: &[Shape], rns: &RnsParameters, leveled: &Leveled) -> Vec<f64> {
     let count = |kernel: &Kernel| {
-        let mut unit = KernelCosts {
-            ring_degree: rns.ring_degree,
-            load: 0.0,
-            transform: 0.0,
-            key_product: 0.0,
-            conversion: 0.0,
-            product: 0.0,
-            linear_term: 0.0,
-            release: 0.0,
-            setup: 0.0,
-        };
+        let mut unit = KernelCosts::nothing(rns.ring_degree);
         *kernel(&mut unit) = 1.0;
         price::nanoseconds(plan, shapes, rns, leveled, vec![unit])
     };

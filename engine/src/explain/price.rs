@@ -25,10 +25,13 @@ type Part = fn(&KernelCosts) -> KernelCosts;
 
 /// Stages of a run and what each pays for: fields of [`KernelCosts`] that only it, or what is left, uses.
 const STAGES: [(&str, Part); 5] = [
-    ("keys", |costs| KernelCosts { setup: costs.setup, ..nothing(costs) }),
-    ("load", |costs| KernelCosts { load: costs.load, ..nothing(costs) }),
-    ("linear", |costs| KernelCosts { linear_term: costs.linear_term, ..nothing(costs) }),
-    ("products", |costs| KernelCosts { product: costs.product, ..nothing(costs) }),
+    ("keys", |costs| KernelCosts { setup: costs.setup, ..KernelCosts::nothing(costs.ring_degree) }),
+    ("load", |costs| KernelCosts { load: costs.load, ..KernelCosts::nothing(costs.ring_degree) }),
+    ("linear", |costs| KernelCosts {
+        linear_term: costs.linear_term,
+        ..KernelCosts::nothing(costs.ring_degree)
+    }),
+    ("products", |costs| KernelCosts { product: costs.product, ..KernelCosts::nothing(costs.ring_degree) }),
     ("relinearize, switch", |costs| KernelCosts {
         load: 0.0,
         linear_term: 0.0,
@@ -38,20 +41,6 @@ const STAGES: [(&str, Part); 5] = [
         ..*costs
     }),
 ];
-
-fn nothing(costs: &KernelCosts) -> KernelCosts {
-    KernelCosts {
-        ring_degree: costs.ring_degree,
-        load: 0.0,
-        transform: 0.0,
-        key_product: 0.0,
-        conversion: 0.0,
-        product: 0.0,
-        linear_term: 0.0,
-        release: 0.0,
-        setup: 0.0,
-    }
-}
 
 /// Estimated CPU nanoseconds of a placed plan over all blocks and its release, with the given kernel costs.
 #[must_use]

@@ -117,3 +117,38 @@ pub struct KernelCosts {
     /// Reading and expanding a limb of the evaluation keys, once in a session.
     pub setup: f64,
 }
+
+impl KernelCosts {
+    /// Of kernels that cost nothing.
+    #[must_use]
+    pub fn nothing(ring_degree: u32) -> Self {
+        Self {
+            ring_degree,
+            load: 0.0,
+            transform: 0.0,
+            key_product: 0.0,
+            conversion: 0.0,
+            product: 0.0,
+            linear_term: 0.0,
+            release: 0.0,
+            setup: 0.0,
+        }
+    }
+
+    /// Every cost.
+    #[must_use]
+    pub fn all(self) -> [f64; 8] {
+        let Self {
+            ring_degree: _,
+            load,
+            transform,
+            key_product,
+            conversion,
+            product,
+            linear_term,
+            release,
+            setup,
+        } = self;
+        [load, transform, key_product, conversion, product, linear_term, release, setup]
+    }
+}

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::{Options, Report};
 use crate::backend::Fault;
-use crate::capabilities::{Capabilities, KernelCosts, Leveled, OpKind};
+use crate::capabilities::{Capabilities, Leveled, OpKind};
 use crate::host::EvaluatorPlugin;
 use crate::parameters::{Parameters, RnsParameters, RnsRequest};
 
@@ -93,19 +93,8 @@ fn check_leveled(leveled: &Leveled, report: &mut Report) {
     report.require(leveled.max_relinearization_degree >= 2, check, "no product could be relinearized");
     report.require(!leveled.costs.is_empty(), check, "no costs: nothing can be planned");
     for costs in &leveled.costs {
-        let KernelCosts {
-            ring_degree,
-            load,
-            transform,
-            key_product,
-            conversion,
-            product,
-            linear_term,
-            release,
-            setup,
-        } = *costs;
-        let all = [load, transform, key_product, conversion, product, linear_term, release, setup];
-        let sane = all.iter().all(|cost| cost.is_finite() && *cost >= 0.0);
+        let ring_degree = costs.ring_degree;
+        let sane = costs.all().iter().all(|cost| cost.is_finite() && *cost >= 0.0);
         report.require(sane, check, format!("the costs at N = {ring_degree} are not numbers of nanoseconds"));
     }
 }
