@@ -17,8 +17,8 @@ pub(crate) use lanes::{Lanes, vectors_mut};
 pub use combine::{Scaled, Source, convert, inner_products, linear, linear_accumulate, quotients};
 pub use convolve::{MAX_PARTS, convolve, convolve_accumulate};
 pub use pointwise::{
-    Pair, add_assign, lift, mul_accumulate, mul_assign, scale_add_assign, scale_assign, scale_sub_into,
-    signed_sum, sub_assign, sum, tensor, tensor_accumulate,
+    add_assign, lift, mul_accumulate, mul_assign, scale_add_assign, scale_assign, scale_sub_into, signed_sum,
+    sub_assign, sum,
 };
 pub use words::{count_bounds, give_signs, pack_high, pack_row, reduce_words, unpack_row};
 
@@ -234,9 +234,10 @@ mod tests {
             let (a0, a1, b0, b1) =
                 (samples(value, 1, n), samples(value, 2, n), samples(value, 3, n), samples(value, 4, n));
             let (mut d0, mut d1, mut d2) = (vec![0; n], vec![0; n], vec![0; n]);
-            tensor(q, (&a0, &a1), (&b0, &b1), &mut d0, (&mut d1, &mut d2));
+            let (a, b): ([&[u64]; 2], [&[u64]; 2]) = ([&a0, &a1], [&b0, &b1]);
+            convolve(q, &a, &b, &mut [&mut d0, &mut d1, &mut d2]);
             let (mut e1, mut e2) = (a1.clone(), a0.clone());
-            let total = tensor_accumulate(q, (&a0, &a1), (&b0, &b1), (&mut e1, &mut e2));
+            let total = convolve_accumulate(q, 1, &a, &b, &mut [&mut e1, &mut e2]);
             assert_eq!(total, sum(q, &d0));
             let mut lin = vec![0; n];
             linear(q, -5, &[(1, &a0), (-1, &a1), (77, &b0)], &mut lin);

@@ -65,85 +65,8 @@ pub fn mul_accumulate(q: Modulus, accumulator: &mut [u64], x: &[u64], y: &[u64])
     );
 }
 
-/// Two ciphertext parts of one limb.
-pub type Pair<'a> = (&'a [u64], &'a [u64]);
-
-/// The tensor product `(a0 b0, a0 b1 + a1 b0, a1 b1)` of one limb.
-pub fn tensor(q: Modulus, a: Pair<'_>, b: Pair<'_>, d0: &mut [u64], (d1, d2): (&mut [u64], &mut [u64])) {
-    dispatch(Tensor { q, factors: [a.0, a.1, b.0, b.1], out: [d0, d1, d2] });
-}
-
-struct Tensor<'a> {
-    q: Modulus,
-    factors: [&'a [u64]; 4],
-    out: [&'a mut [u64]; 3],
-}
-
-impl WithSimd for Tensor<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let lanes = Lanes::new(simd, self.q);
-        let [a0, a1, b0, b1] = self.factors.map(vectors::<S>);
-        let [d0, d1, d2] = self.out.map(vectors_mut::<S>);
-        for at in 0..d0.len() {
-            let (x0, x1) = (lanes.to_float(a0[at]), lanes.to_float(a1[at]));
-            let (y0, y1) = (lanes.to_float(b0[at]), lanes.to_float(b1[at]));
-            d0[at] = lanes.canonical(lanes.product(x0, y0));
-            d1[at] = lanes.reduce(lanes.add(lanes.product(x0, y1), lanes.product(x1, y0)));
-            d2[at] = lanes.canonical(lanes.product(x1, y1));
-        }
-    }
-}
-
 /// How many residues below 2^50 a 64-bit sum holds.
 const SUM_CHUNK: usize = 1 << 13;
-
-/// The tensor product of which only the sum of the first part over all slots is wanted: adds the
-/// other two parts to the accumulators and returns that sum mod q.
-pub fn tensor_accumulate(
-    q: Modulus,
-    a: Pair<'_>,
-    b: Pair<'_>,
-    (acc1, acc2): (&mut [u64], &mut [u64]),
-) -> u64 {
-    let mut total = 0;
-    for (index, (acc1, acc2)) in acc1.chunks_mut(SUM_CHUNK).zip(acc2.chunks_mut(SUM_CHUNK)).enumerate() {
-        let range = index * SUM_CHUNK..index * SUM_CHUNK + acc1.len();
-        let factors = [a.0, a.1, b.0, b.1].map(|limb| &limb[range.clone()]);
-        let sum = dispatch(TensorAccumulate { q, factors, out: [acc1, acc2] });
-        total = q.add(total, sum % q.value);
-    }
-    total
-}
-
-struct TensorAccumulate<'a> {
-    q: Modulus,
-    factors: [&'a [u64]; 4],
-    out: [&'a mut [u64]; 2],
-}
-
-impl WithSimd for TensorAccumulate<'_> {
-    type Output = u64;
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> u64 {
-        let lanes = Lanes::new(simd, self.q);
-        let [a0, a1, b0, b1] = self.factors.map(vectors::<S>);
-        let [acc1, acc2] = self.out.map(vectors_mut::<S>);
-        let mut sums = simd.splat_u64s(0);
-        for at in 0..acc1.len() {
-            let (x0, x1) = (lanes.to_float(a0[at]), lanes.to_float(a1[at]));
-            let (y0, y1) = (lanes.to_float(b0[at]), lanes.to_float(b1[at]));
-            sums = lanes.add_words(sums, lanes.canonical(lanes.product(x0, y0)));
-            let cross = lanes.add(lanes.product(x0, y1), lanes.product(x1, y0));
-            acc1[at] = lanes.reduce(lanes.add(lanes.to_float(acc1[at]), cross));
-            acc2[at] = lanes.reduce(lanes.add(lanes.to_float(acc2[at]), lanes.product(x1, y1)));
-        }
-        pulp::bytemuck::cast_slice::<S::u64s, u64>(&[sums]).iter().sum()
-    }
-}
 
 /// The sum of all residues mod q.
 #[must_use]
