@@ -130,7 +130,7 @@ impl Search<'_> {
             let Setting { shaped, modulus, limit } = *setting;
             let request = wish.request(limit.ring_degree, modulus, limit.security_bits);
             let parameters = (self.resolve)(&request).ok()?;
-            self.certified(shaped, placed, (&wish.chain, &parameters), (found.cost, found.exact)).ok()
+            self.certified(shaped, placed, (&wish.chain, &parameters), found.cost).ok()
         })
     }
 
@@ -210,7 +210,7 @@ impl Search<'_> {
         let mut refused = None;
         for (shaped, found) in &found {
             let Some(Priced { placed, chain }) = &found.made else { continue };
-            match self.certified(shaped, placed, (chain, parameters), (found.cost, found.exact)) {
+            match self.certified(shaped, placed, (chain, parameters), found.cost) {
                 Ok(planned) => return Ok(planned),
                 Err(error) => refused = Some(error),
             }

@@ -68,29 +68,24 @@ impl Kernels {
     }
 
     fn times(self, count: usize) -> Self {
-        let count = float(count);
-        Self {
-            loads: self.loads * count,
-            transforms: self.transforms * count,
-            key_products: self.key_products * count,
-            conversions: self.conversions * count,
-            products: self.products * count,
-            linear_terms: self.linear_terms * count,
-            releases: self.releases * count,
-            setups: self.setups * count,
-        }
+        self.with(Self::default(), |own, _| own * float(count))
     }
 
     fn plus(self, other: Self) -> Self {
+        self.with(other, |own, other| own + other)
+    }
+
+    /// Count by count.
+    fn with(self, other: Self, f: impl Fn(f64, f64) -> f64) -> Self {
         Self {
-            loads: self.loads + other.loads,
-            transforms: self.transforms + other.transforms,
-            key_products: self.key_products + other.key_products,
-            conversions: self.conversions + other.conversions,
-            products: self.products + other.products,
-            linear_terms: self.linear_terms + other.linear_terms,
-            releases: self.releases + other.releases,
-            setups: self.setups + other.setups,
+            loads: f(self.loads, other.loads),
+            transforms: f(self.transforms, other.transforms),
+            key_products: f(self.key_products, other.key_products),
+            conversions: f(self.conversions, other.conversions),
+            products: f(self.products, other.products),
+            linear_terms: f(self.linear_terms, other.linear_terms),
+            releases: f(self.releases, other.releases),
+            setups: f(self.setups, other.setups),
         }
     }
 

@@ -43,8 +43,6 @@ pub struct Planned {
     pub certificate: Option<Certificate>,
     /// Estimated CPU nanoseconds over all blocks, at the backend's own prices.
     pub cost_ns: f64,
-    /// Whether every choice of relinearizations and switches was looked at.
-    pub exact: bool,
 }
 
 /// Why there is no plan.
@@ -112,7 +110,7 @@ pub fn plan(
         (Some(_), InputForm::Columns) | (None, _) => {
             let mut plan = circuit;
             plan.parameters = Some(Parameters::Clear { rows_per_block: CLEAR_BLOCK_ROWS });
-            Ok(Planned { passes: planner.trail, plan, certificate: None, cost_ns: 0.0, exact: true })
+            Ok(Planned { passes: planner.trail, plan, certificate: None, cost_ns: 0.0 })
         }
     }
 }
@@ -207,7 +205,7 @@ impl Search<'_> {
         shaped: &Shaped,
         placed: &Plan,
         (chain, parameters): (&Chain, &RnsParameters),
-        (cost_ns, exact): (f64, bool),
+        cost_ns: f64,
     ) -> Result<Planned, PlanError> {
         let mut pipeline = shaped.pipeline.clone();
         pipeline.trail.push(("place", placed.clone()));
@@ -219,7 +217,7 @@ impl Search<'_> {
         let flood_bits = certificate::flood_bits(&plan, parameters, self.leveled).map_err(invalid)?;
         plan.release = Some(Release { level, flood_bits });
         let certificate = certify(&plan, self.leveled)?;
-        Ok(Planned { passes: pipeline.trail, plan, certificate: Some(certificate), cost_ns, exact })
+        Ok(Planned { passes: pipeline.trail, plan, certificate: Some(certificate), cost_ns })
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use hq_plugin_sdk::plan::{NodeId, Op, Origin, Plan};
+use hq_plugin_sdk::plan::{Input, NodeId, Op, Origin, Plan};
 use hq_plugin_sdk::range::RangeSet;
 use hq_plugin_sdk::verify::{Invalid, ranges};
 
@@ -14,7 +14,7 @@ use super::presence::AtAbsence;
 use super::prune::prune;
 use crate::algebra::{Algebra, Result, rebuild};
 use crate::encoding::{Encoding, Form, Part};
-use crate::lower::{PRESENT, present_input};
+use crate::lower::{PRESENT, known_input, present_input};
 
 /// The forms of each column, by name.
 pub type Encodings = HashMap<String, Encoding>;
@@ -40,6 +40,7 @@ pub fn encode(plan: &Plan, encodings: &Encodings, values: Values) -> Result<Plan
         encodings,
         values,
         comparators: HashMap::new(),
+        held: HashMap::new(),
         absent: AtAbsence::default(),
         columns: columns(plan),
         renamed: vec![None; plan.nodes().len()],
@@ -65,6 +66,8 @@ struct Encoder<'a> {
     encodings: &'a Encodings,
     values: Values,
     comparators: HashMap<String, Comparator>,
+    /// Parts of columns by form, as nodes.
+    held: HashMap<String, Vec<(&'a Form, Vec<NodeId>)>>,
     absent: AtAbsence,
     columns: Vec<Columns>,
     /// What the nodes of the source became.
@@ -81,7 +84,7 @@ enum Columns {
     Many,
 }
 
-impl Encoder<'_> {
+impl<'a> Encoder<'a> {
     fn node(&mut self, algebra: &mut Algebra, old: NodeId, op: Op) -> Result<NodeId> {
         match self.source.op(old) {
             Some(Op::Input { input, .. }) => {
@@ -123,21 +126,18 @@ impl Encoder<'_> {
     }
 
     /// The value of a column, or its `known` flag.
-    fn input(&self, algebra: &mut Algebra, name: &str) -> Result<NodeId> {
+    fn input(&mut self, algebra: &mut Algebra, name: &str) -> Result<NodeId> {
         if name == PRESENT {
             return algebra.input(present_input(), None);
         }
         if let Some(column) = name.strip_suffix(".known") {
             let encoding = self.encoding(column)?;
-            return match self.parts(column, &Form::Levels)? {
-                _ if encoding.has_known() => match encoding.parts(column).pop() {
-                    Some(known) => algebra.input(known.input, None),
-                    None => algebra.constant(1),
-                },
-                Some(levels) => {
-                    let flags = self.nodes(algebra, levels)?;
-                    algebra.linear(0, flags.into_iter().map(|flag| (1, flag)))
-                }
+            if encoding.has_known() {
+                let flag = Input { name: known_input(column), ..present_input() };
+                return algebra.input(flag, None);
+            }
+            return match self.nodes(algebra, column, &Form::Levels)? {
+                Some(flags) => algebra.linear(0, flags.into_iter().map(|flag| (1, flag))),
                 None => algebra.constant(1),
             };
         }
@@ -168,25 +168,19 @@ impl Encoder<'_> {
     }
 
     /// The value of a column as a combination of the parts of a form.
-    fn value_by(&self, algebra: &mut Algebra, column: &str, form: &Form) -> Result<NodeId> {
+    fn value_by(&mut self, algebra: &mut Algebra, column: &str, form: &Form) -> Result<NodeId> {
         let encoding = self.encoding(column)?;
-        let parts = self.parts(column, form)?.unwrap_or_default();
+        let parts = self.nodes(algebra, column, form)?.unwrap_or_default();
         let node = match form {
             Form::OneHot { .. } | Form::Thermometer { .. } => {
                 let digits = self.digits(algebra, column)?.ok_or_else(|| missing(column, "its value"))?;
                 algebra.linear(encoding.lo, digits.value_terms())?
             }
-            Form::Levels => {
-                let flags = self.nodes(algebra, parts)?;
-                algebra.linear(0, (encoding.lo..).zip(flags))?
-            }
-            Form::Word => {
-                let word = self.nodes(algebra, parts)?;
-                algebra.linear(0, word.into_iter().map(|word| (1, word)))?
-            }
+            Form::Levels => algebra.linear(0, (encoding.lo..).zip(parts))?,
+            Form::Word => algebra.linear(0, parts.into_iter().map(|word| (1, word)))?,
             Form::Bits | Form::Limbs { .. } => {
                 let width = if let Form::Limbs { bits } = form { *bits } else { 1 };
-                let terms = self.nodes(algebra, parts)?.into_iter().zip(0_u32..);
+                let terms = parts.into_iter().zip(0_u32..);
                 algebra
                     .linear(encoding.lo, terms.map(|(part, index)| (1 << (index * width).min(62), part)))?
             }
@@ -205,7 +199,7 @@ impl Encoder<'_> {
         }
     }
 
-    fn encoding(&self, column: &str) -> Result<&Encoding> {
+    fn encoding(&self, column: &str) -> Result<&'a Encoding> {
         self.encodings.get(column).ok_or_else(|| Invalid {
             place: column.to_owned(),
             reason: "the dataset does not hold this column".to_owned(),
@@ -225,12 +219,23 @@ impl Encoder<'_> {
         Ok(Some(parts))
     }
 
-    fn nodes(&self, algebra: &mut Algebra, parts: Vec<Part>) -> Result<Vec<NodeId>> {
-        parts.into_iter().map(|part| algebra.input(part.input, None)).collect()
+    /// The same as nodes, which are made once.
+    fn nodes(&mut self, algebra: &mut Algebra, column: &str, form: &Form) -> Result<Option<Vec<NodeId>>> {
+        if let Some((_, nodes)) = self.held.get(column).into_iter().flatten().find(|(held, _)| *held == form)
+        {
+            return Ok(Some(nodes.clone()));
+        }
+        let Some(held) = self.encoding(column)?.forms.iter().find(|held| *held == form) else {
+            return Ok(None);
+        };
+        let parts = self.parts(column, held)?.unwrap_or_default().into_iter();
+        let nodes = parts.map(|part| algebra.input(part.input, None)).collect::<Result<Vec<_>>>()?;
+        self.held.entry(column.to_owned()).or_default().push((held, nodes.clone()));
+        Ok(Some(nodes))
     }
 
     /// The column's digits with their flags, if it is held so.
-    fn digits(&self, algebra: &mut Algebra, column: &str) -> Result<Option<Digits>> {
+    fn digits(&mut self, algebra: &mut Algebra, column: &str) -> Result<Option<Digits>> {
         let encoding = self.encoding(column)?;
         let held = encoding.forms.iter().find_map(|form| match form {
             Form::OneHot { bases } | Form::Thermometer { bases } => Some((form, bases)),
@@ -242,7 +247,7 @@ impl Encoder<'_> {
             | Form::Limbs { .. } => None,
         });
         let Some((form, bases)) = held else { return Ok(None) };
-        let flags = self.nodes(algebra, self.parts(column, form)?.unwrap_or_default())?;
+        let flags = self.nodes(algebra, column, form)?.unwrap_or_default();
         Ok(Some(Digits::new(encoding.size(), bases, matches!(form, Form::OneHot { .. }), flags)))
     }
 
@@ -298,18 +303,14 @@ impl Encoder<'_> {
 
     /// Membership of a column's value in a set, by the form that needs fewest products.
     fn member(&mut self, algebra: &mut Algebra, column: &str, set: &RangeSet) -> Result<NodeId> {
-        let encoding = self.encoding(column)?.clone();
-        if let Some(levels) = self.parts(column, &Form::Levels)? {
-            let flags = self.nodes(algebra, levels)?;
+        let encoding = self.encoding(column)?;
+        if let Some(flags) = self.nodes(algebra, column, &Form::Levels)? {
             let inside = (encoding.lo..).zip(flags).filter(|&(value, _)| set.contains(value));
             return algebra.linear(0, inside.map(|(_, flag)| (1, flag)));
         }
-        let cuts =
-            encoding.forms.iter().find_map(|form| if let Form::Cuts { at } = form { Some(at) } else { None });
-        if let Some(at) = cuts
-            && encoding.cuts_decide(at, set)
-        {
-            return self.member_by_cuts(algebra, column, &encoding, at, set);
+        let decides = |form: &&Form| matches!(form, Form::Cuts { at } if encoding.cuts_decide(at, set));
+        if let Some(form) = encoding.forms.iter().find(decides) {
+            return self.member_by_cuts(algebra, column, form, set);
         }
         if let Some(digits) = self.digits(algebra, column)? {
             let inside = set.ranges().iter().map(|range| {
@@ -320,10 +321,9 @@ impl Encoder<'_> {
             });
             return digits.member(algebra, &inside.collect::<Vec<_>>());
         }
-        let Some(bits) = self.parts(column, &Form::Bits)? else {
+        let Some(bits) = self.nodes(algebra, column, &Form::Bits)? else {
             return Err(missing(column, "this comparison"));
         };
-        let bits = self.nodes(algebra, bits)?;
         let comparator = self.comparators.entry(column.to_owned()).or_insert_with(|| Comparator::new(bits));
         comparator.member(algebra, set, encoding.lo, encoding.hi)
     }
@@ -332,12 +332,12 @@ impl Encoder<'_> {
         &self,
         algebra: &mut Algebra,
         column: &str,
-        encoding: &Encoding,
-        at: &[i64],
+        form: &Form,
         set: &RangeSet,
     ) -> Result<NodeId> {
-        let form = Form::Cuts { at: at.to_vec() };
-        let parts = self.parts(column, &form)?.unwrap_or_default();
+        let Form::Cuts { at } = form else { return Err(missing(column, "this comparison")) };
+        let encoding = self.encoding(column)?;
+        let parts = self.parts(column, form)?.unwrap_or_default();
         let reaches = |algebra: &mut Algebra, cut: i64| -> Result<Option<NodeId>> {
             match at.binary_search(&cut).ok().and_then(|index| parts.get(index)) {
                 Some(part) => algebra.input(part.input.clone(), None).map(Some),

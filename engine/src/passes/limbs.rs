@@ -7,6 +7,7 @@ use hq_plugin_sdk::plan::{Family, NodeId, Op, Plan};
 use hq_plugin_sdk::range::Range;
 use hq_plugin_sdk::verify::Invalid;
 
+use super::number::nested_bits;
 use crate::algebra::{Algebra, Result, rebuild_sums};
 
 /// A value as a combination of narrower ones.
@@ -119,14 +120,9 @@ fn nested_as_bits(algebra: &mut Algebra, terms: Pieces) -> Result<Pieces> {
             others.extend(flags);
             continue;
         }
-        // Bit b of the number of flags that hold changes at multiples of 2^b.
-        for bit in 0..usize::BITS - flags.len().leading_zeros() {
-            let steps = (1_usize..).zip(&flags).filter(|(count, _)| count.is_multiple_of(1 << bit));
-            let terms = steps.map(|(count, &(_, flag))| (if count >> bit & 1 == 1 { 1 } else { -1 }, flag));
-            let node = algebra.linear(0, terms)?;
-            algebra.narrow(node, Range::BOOL);
-            let scaled = weight.checked_mul(1 << bit.min(62)).ok_or_else(too_many_rows)?;
-            others.push((scaled, node));
+        let ones: Pieces = flags.iter().map(|&(_, flag)| (1, flag)).collect();
+        for (bit, node) in nested_bits(algebra, &ones)?.1 {
+            others.push((weight.checked_mul(1 << bit).ok_or_else(too_many_rows)?, node));
         }
     }
     Ok(others)

@@ -215,31 +215,45 @@ impl Columns {
 impl Columns {
     /// Adds multiples of flags of which the first few hold: each digit of the result is a sum of flags.
     fn add_nested(&mut self, algebra: &mut Algebra, terms: &[(i64, NodeId)]) -> Result<()> {
-        // The value once so many flags hold.
-        let mut values = vec![0_i64];
-        for &(coefficient, _) in terms {
-            let last = values.last().copied().unwrap_or(0);
-            values.push(last.checked_add(coefficient).ok_or_else(too_wide)?);
-        }
-        let least = values.iter().copied().min().unwrap_or(0);
+        let (least, bits) = nested_bits(algebra, terms)?;
         self.lo = self.lo.checked_add(least).ok_or_else(too_wide)?;
-        for bit in 0..62 {
-            let states: Vec<i64> =
-                values.iter().map(|value| i64::from(value.abs_diff(least) >> bit & 1 == 1)).collect();
-            let steps = states.windows(2).zip(terms).filter_map(|(pair, &(_, node))| {
-                let step = pair.last()? - pair.first()?;
-                (step != 0).then_some((step, node))
-            });
-            let steps: Vec<(i64, NodeId)> = steps.collect();
-            let first = states.first().copied().unwrap_or(0);
-            if first != 0 || !steps.is_empty() {
-                let digit = algebra.linear(first, steps)?;
-                algebra.narrow(digit, Range::BOOL);
-                self.digit(bit, digit);
-            }
+        for (bit, digit) in bits {
+            self.digit(bit, digit);
         }
         Ok(())
     }
+}
+
+/// A combination of flags of which the first few hold as `least + sum of 2^i bit_i`: each bit is a sum of the flags,
+/// without products. Gives least, and the bits that are not always 0.
+pub(super) fn nested_bits(
+    algebra: &mut Algebra,
+    terms: &[(i64, NodeId)],
+) -> Result<(i64, Vec<(usize, NodeId)>)> {
+    // The value once so many flags hold.
+    let mut values = vec![0_i64];
+    for &(coefficient, _) in terms {
+        let last = values.last().copied().unwrap_or(0);
+        values.push(last.checked_add(coefficient).ok_or_else(too_wide)?);
+    }
+    let least = values.iter().copied().min().unwrap_or(0);
+    let mut bits = Vec::new();
+    for bit in 0..62 {
+        let states: Vec<i64> =
+            values.iter().map(|value| i64::from(value.abs_diff(least) >> bit & 1 == 1)).collect();
+        let steps = states.windows(2).zip(terms).filter_map(|(pair, &(_, node))| {
+            let step = pair.last()? - pair.first()?;
+            (step != 0).then_some((step, node))
+        });
+        let steps: Vec<(i64, NodeId)> = steps.collect();
+        let first = states.first().copied().unwrap_or(0);
+        if first != 0 || !steps.is_empty() {
+            let digit = algebra.linear(first, steps)?;
+            algebra.narrow(digit, Range::BOOL);
+            bits.push((bit, digit));
+        }
+    }
+    Ok((least, bits))
 }
 
 fn add_up(algebra: &mut Algebra, columns: Columns) -> Result<Number> {

@@ -8,9 +8,8 @@
 //! truncation, which costs nothing.
 
 use foldhash::{HashMap, HashMapExt};
-use hq_plugin_sdk::parameters::{Parameters, RnsParameters};
 use hq_plugin_sdk::plan::{Builder, Level, Linear, NodeId, Op, Plan, Sum};
-use hq_plugin_sdk::verify::{self, Invalid, Shape};
+use hq_plugin_sdk::verify::{Invalid, Shape, shapes_within};
 
 use crate::algebra::{Result, live_nodes};
 
@@ -348,18 +347,5 @@ impl Placer<'_> {
 /// # Errors
 /// The plan is not placed.
 pub fn stage_shapes(placed: &Plan) -> Result<Vec<Shape>> {
-    let stages = placed.nodes().iter().filter_map(|op| {
-        if let Op::Input { level: Some(level), .. } = op { Some(level.limbs()) } else { None }
-    });
-    let mut plan = placed.clone();
-    plan.parameters = Some(Parameters::Rns(RnsParameters {
-        ring_degree: 0,
-        plaintext_modulus: 0,
-        moduli: vec![0; stages.max().unwrap_or(1)],
-        special_moduli: Vec::new(),
-        digit_limbs: 1,
-        relinearization_degree: u32::MAX,
-        security_bits: 0,
-    }));
-    verify::shapes(&plan)
+    shapes_within(placed, usize::MAX, u32::MAX)
 }

@@ -169,10 +169,20 @@ pub struct Shape {
 /// # Errors
 /// The first node at which invariant 3 or 4 does not hold.
 pub fn shapes(plan: &Plan) -> Result<Vec<Shape>, Invalid> {
-    let (top, most_parts) = match &plan.parameters {
-        Some(Parameters::Rns(rns)) => (rns.moduli.len(), rns.relinearization_degree.saturating_add(1)),
-        Some(Parameters::Clear { .. }) | None => return Err(invalid("parameters", "the plan is not placed")),
-    };
+    match &plan.parameters {
+        Some(Parameters::Rns(rns)) => {
+            shapes_within(plan, rns.moduli.len(), rns.relinearization_degree.saturating_add(1))
+        }
+        Some(Parameters::Clear { .. }) | None => Err(invalid("parameters", "the plan is not placed")),
+    }
+}
+
+/// As [`shapes`], of a plan whose parameters are not chosen yet: within a chain of `top` primes, and at most so
+/// many parts.
+///
+/// # Errors
+/// As [`shapes`].
+pub fn shapes_within(plan: &Plan, top: usize, most_parts: u32) -> Result<Vec<Shape>, Invalid> {
     let mut shapes: Vec<Shape> = Vec::with_capacity(plan.nodes().len());
     for (node, op) in plan.iter() {
         let of = |operand: NodeId| {

@@ -17,8 +17,7 @@ pub(crate) use lanes::{Lanes, vectors_mut};
 pub use combine::{Scaled, Source, convert, inner_products, linear, linear_accumulate, quotients};
 pub use convolve::{MAX_PARTS, convolve, convolve_accumulate};
 pub use pointwise::{
-    add_assign, lift, mul_accumulate, mul_assign, scale_add_assign, scale_assign, scale_sub_into, signed_sum,
-    sub_assign, sum,
+    add_assign, lift, mul_assign, scale_add_assign, scale_assign, scale_sub_into, signed_sum, sub_assign, sum,
 };
 pub use words::{count_bounds, give_signs, pack_high, pack_row, reduce_words, unpack_row};
 

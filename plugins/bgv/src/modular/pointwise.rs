@@ -53,18 +53,6 @@ pub fn mul_assign(q: Modulus, x: &mut [u64], y: &[u64]) {
     );
 }
 
-/// `accumulator += x * y`, slot by slot.
-pub fn mul_accumulate(q: Modulus, accumulator: &mut [u64], x: &[u64], y: &[u64]) {
-    vectorized(
-        #[inline(always)]
-        || {
-            for ((acc, &a), &b) in accumulator.iter_mut().zip(x).zip(y) {
-                *acc = q.reduce(to_float(*acc) + q.product(to_float(a), to_float(b)));
-            }
-        },
-    );
-}
-
 /// How many residues below 2^50 a 64-bit sum holds.
 const SUM_CHUNK: usize = 1 << 13;
 
