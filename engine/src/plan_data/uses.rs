@@ -101,8 +101,8 @@ pub struct Comparison {
 #[must_use]
 pub fn comparison(column: &str, encoding: &Encoding) -> Option<Comparison> {
     let range = Range::new(encoding.lo, encoding.hi)?;
-    // As in a typical query: no power of two above the smallest.
-    let step = i64::try_from(encoding.size() / 2 + encoding.size() / 7).ok()?;
+    // As in a typical query: odd, so that it decides on every digit.
+    let step = i64::try_from(encoding.size() / 2 + encoding.size() / 7).ok()? | 1;
     let above = Range::new(encoding.lo.checked_add(step)?.min(encoding.hi), encoding.hi)?;
     let mut algebra = Algebra::new(Builder::new(1));
     let input = Input { name: column.to_owned(), range, family: None, origin: Origin::Table };
