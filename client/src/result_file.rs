@@ -1,21 +1,17 @@
 //! The file that comes back from whoever computed: the program with all it uses, so that the custodian can
 //! plan it again and compare, and the encrypted sums.
 //!
-//! One frame of kind [`Kind::Result`]; its payload, little-endian: version (4 bytes), length of the header
-//! (8), the header as JSON, the frame of the sums. Reading panics on no input.
+//! One frame of kind [`Kind::Result`] around a payload with a header (`headed`); its body is the frame of the sums.
 
 use std::collections::BTreeMap;
 
 use hq_engine::encoding::Encoding;
+use hq_engine::headed::{HeadedError, Layout};
 use hq_plugin_sdk::frame::{self, FrameError, KeyId, Kind};
 use hq_plugin_sdk::parameters::Parameters;
 use serde::{Deserialize, Serialize};
 
-/// Version of the format.
-pub const VERSION: u32 = 1;
-
-/// Longest header that is read, in bytes.
-const MAX_HEADER_BYTES: usize = 64 << 20;
+const LAYOUT: Layout = Layout { version: 1, max_header_bytes: 64 << 20 };
 
 /// What was computed, and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -90,18 +86,9 @@ pub enum ResultError {
     /// Not an intact frame of a result.
     #[error(transparent)]
     Frame(#[from] FrameError),
-    /// Of another version.
-    #[error("it has version {found}, this program reads {VERSION}")]
-    Version {
-        /// Its version.
-        found: u32,
-    },
-    /// A length that does not fit.
-    #[error("its {0} is cut short")]
-    Short(&'static str),
-    /// The header is not of this form.
-    #[error("its header: {0}")]
-    Header(#[from] serde_json::Error),
+    /// Of another version, cut short, or with another header.
+    #[error(transparent)]
+    Headed(#[from] HeadedError),
     /// The sums belong to another key than the result says.
     #[error("its sums belong to key {sums}, the result to {result}")]
     Key {
@@ -117,13 +104,7 @@ pub enum ResultError {
 /// # Errors
 /// A header that JSON cannot hold.
 pub fn write(result: &ResultFile) -> Result<Vec<u8>, ResultError> {
-    let header = serde_json::to_vec(&result.header)?;
-    let mut payload = Vec::with_capacity(12 + header.len() + result.sums.len());
-    payload.extend_from_slice(&VERSION.to_le_bytes());
-    payload.extend_from_slice(&(header.len() as u64).to_le_bytes());
-    payload.extend_from_slice(&header);
-    payload.extend_from_slice(&result.sums);
-    Ok(frame::seal(Kind::Result, result.key, &payload))
+    Ok(frame::seal(Kind::Result, result.key, &LAYOUT.write(&result.header, &result.sums)?))
 }
 
 /// Reads a result.
@@ -132,16 +113,7 @@ pub fn write(result: &ResultFile) -> Result<Vec<u8>, ResultError> {
 /// See [`ResultError`].
 pub fn read(bytes: &[u8]) -> Result<ResultFile, ResultError> {
     let frame = frame::open(bytes, Kind::Result)?;
-    let (version, rest) = frame.payload.split_first_chunk().ok_or(ResultError::Short("version"))?;
-    let version = u32::from_le_bytes(*version);
-    if version != VERSION {
-        return Err(ResultError::Version { found: version });
-    }
-    let (length, rest) = rest.split_first_chunk().ok_or(ResultError::Short("header's length"))?;
-    let length = usize::try_from(u64::from_le_bytes(*length)).unwrap_or(usize::MAX);
-    let header = rest.split_at_checked(length).filter(|_| length <= MAX_HEADER_BYTES);
-    let (header, sums) = header.ok_or(ResultError::Short("header"))?;
-    let header = serde_json::from_slice(header)?;
+    let (header, sums) = LAYOUT.read(frame.payload)?;
     let inner = frame::open(sums, Kind::Sums)?;
     if inner.key != frame.key {
         return Err(ResultError::Key { sums: inner.key, result: frame.key });

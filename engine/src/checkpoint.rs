@@ -1,19 +1,15 @@
 //! The file that an interrupted run leaves: what it was a run of, how far it came, and the backend's state.
 //!
-//! One frame of kind [`Kind::Checkpoint`]; its payload, little-endian: version (4 bytes), length of the header
-//! (8), the header as JSON, the frame of the state. Reading panics on no input.
+//! One frame of kind [`Kind::Checkpoint`] around a payload with a header (`headed`); its body is the frame of the state.
 
 use hq_plugin_sdk::frame::{self, FrameError, KeyId, Kind};
 use hq_plugin_sdk::plan::Plan;
 use serde::{Deserialize, Serialize};
 
+use crate::headed::{HeadedError, Layout};
 use crate::run::{Saved, SealedParameters, Spent};
 
-/// Version of the format.
-pub const VERSION: u32 = 1;
-
-/// Longest header that is read, in bytes.
-const MAX_HEADER_BYTES: usize = 1 << 16;
+const LAYOUT: Layout = Layout { version: 1, max_header_bytes: 1 << 16 };
 
 /// What a run is a run of: with all of it equal, the sums of its blocks are too. Digests are BLAKE3.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,18 +59,9 @@ pub enum CheckpointError {
     /// Not an intact frame of a checkpoint.
     #[error(transparent)]
     Frame(#[from] FrameError),
-    /// Of another version.
-    #[error("it has version {found}, this program reads {VERSION}")]
-    Version {
-        /// Its version.
-        found: u32,
-    },
-    /// A length that does not fit.
-    #[error("its {0} is cut short")]
-    Short(&'static str),
-    /// The header is not of this form.
-    #[error("its header: {0}")]
-    Header(#[from] serde_json::Error),
+    /// Of another version, cut short, or with another header.
+    #[error(transparent)]
+    Headed(#[from] HeadedError),
     /// Of another run.
     #[error("it is of another {0}")]
     Foreign(&'static str),
@@ -87,13 +74,7 @@ pub enum CheckpointError {
 pub fn write(identity: &Identity, saved: &Saved) -> Result<Vec<u8>, CheckpointError> {
     let Identity { key, plan, dataset, parameters } = identity.clone();
     let header = Header { plan, dataset, parameters, done: saved.done, spent: saved.spent };
-    let header = serde_json::to_vec(&header)?;
-    let mut payload = Vec::with_capacity(12 + header.len() + saved.state.len());
-    payload.extend_from_slice(&VERSION.to_le_bytes());
-    payload.extend_from_slice(&(header.len() as u64).to_le_bytes());
-    payload.extend_from_slice(&header);
-    payload.extend_from_slice(&saved.state);
-    Ok(frame::seal(Kind::Checkpoint, key, &payload))
+    Ok(frame::seal(Kind::Checkpoint, key, &LAYOUT.write(&header, &saved.state)?))
 }
 
 /// Reads a checkpoint of the given run. Whether the backend goes on from its state is the backend's to say.
@@ -102,16 +83,7 @@ pub fn write(identity: &Identity, saved: &Saved) -> Result<Vec<u8>, CheckpointEr
 /// See [`CheckpointError`].
 pub fn read(bytes: &[u8], identity: &Identity) -> Result<Saved, CheckpointError> {
     let frame = frame::open(bytes, Kind::Checkpoint)?;
-    let (version, rest) = frame.payload.split_first_chunk().ok_or(CheckpointError::Short("version"))?;
-    let version = u32::from_le_bytes(*version);
-    if version != VERSION {
-        return Err(CheckpointError::Version { found: version });
-    }
-    let (length, rest) = rest.split_first_chunk().ok_or(CheckpointError::Short("header's length"))?;
-    let length = usize::try_from(u64::from_le_bytes(*length)).unwrap_or(usize::MAX);
-    let header = rest.split_at_checked(length).filter(|_| length <= MAX_HEADER_BYTES);
-    let (header, state) = header.ok_or(CheckpointError::Short("header"))?;
-    let header: Header = serde_json::from_slice(header)?;
+    let (header, state): (Header, _) = LAYOUT.read(frame.payload)?;
     let foreign = [
         ("key", frame.key != identity.key),
         ("dataset", header.dataset != identity.dataset),

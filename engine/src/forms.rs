@@ -254,15 +254,20 @@ fn upgrades(column: &Column, rows: u64) -> Vec<Upgrade<'_>> {
 /// bits without products. `None` where a digit would have more than [`DIGIT`] values, or fewer digits do.
 #[must_use]
 pub fn digit_bases(size: u64, digits: u32) -> Option<Vec<u32>> {
-    let bits = bits_of(size).div_ceil(digits);
-    let base = 1_u64 << bits.min(62);
+    let base = 1_u64 << bits_of(size).div_ceil(digits).min(62);
+    equal_digits(size, base).filter(|bases| base <= DIGIT && u32::try_from(bases.len()) == Ok(digits))
+}
+
+/// Digits of so many values, lowest first, the last as small as it may be; at least two.
+#[must_use]
+pub fn equal_digits(size: u64, base: u64) -> Option<Vec<u32>> {
     let (mut bases, mut left) = (Vec::new(), size);
-    for _ in 1..digits {
+    while left > base {
         bases.push(u32::try_from(base).ok()?);
         left = left.div_ceil(base);
     }
     bases.push(u32::try_from(left).ok()?);
-    (base <= DIGIT && left > 1).then_some(bases)
+    (bases.len() > 1 && left > 1).then_some(bases)
 }
 
 /// At most one upgrade of each column, of largest gain together, that fit (a knapsack, exactly).

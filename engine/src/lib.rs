@@ -24,6 +24,7 @@ pub mod demand;
 pub mod encoding;
 pub mod explain;
 pub mod forms;
+pub mod headed;
 pub mod lower;
 pub mod noise;
 pub mod open;

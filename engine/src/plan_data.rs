@@ -14,7 +14,7 @@ use hq_plugin_sdk::parameters::Parameters;
 
 use crate::compile::compile_query;
 use crate::encoding::{Encoding, Form};
-use crate::forms::{Forms, digit_bases, fewest_parts};
+use crate::forms::{Forms, digit_bases, equal_digits, fewest_parts};
 use crate::planner::{Resolve, Target};
 
 pub use uses::{Comparison, Uses, comparison, uses};
@@ -352,17 +352,6 @@ fn general(column: &hq_dsl::Column, now: &Encoding, used: &Uses) -> Vec<Form> {
 
 fn holds_cut(encoding: &Encoding, cut: i64) -> bool {
     encoding.forms.iter().any(|form| matches!(form, Form::Cuts { at } if at.contains(&cut)))
-}
-
-/// Digits of so many values, the last as small as it may be; at least two.
-fn equal_digits(size: u64, base: u64) -> Option<Vec<u32>> {
-    let (mut bases, mut left) = (Vec::new(), size);
-    while left > base {
-        bases.push(u32::try_from(base).ok()?);
-        left = left.div_ceil(base);
-    }
-    bases.push(u32::try_from(left).ok()?);
-    (bases.len() > 1 && left > 1).then_some(bases)
 }
 
 /// Forms beside the general one that a use calls for.
