@@ -19,7 +19,7 @@ pub use convolve::{MAX_PARTS, convolve, convolve_accumulate};
 pub use pointwise::{
     add_assign, lift, mul_assign, scale_add_assign, scale_assign, scale_sub_into, signed_sum, sub_assign, sum,
 };
-pub use words::{count_bounds, give_signs, pack_high, pack_row, reduce_words, unpack_row};
+pub use words::{centre, count_bounds, give_signs, pack_high, pack_row, reduce_words, unpack_row};
 
 /// 2^52: adding it moves an integer into the low bits of a double.
 const SHIFT: f64 = 4_503_599_627_370_496.0;
@@ -111,11 +111,6 @@ impl Modulus {
     pub fn factor(self, constant: u64) -> Factor {
         let value = to_float(constant % self.value);
         Factor { value, quotient: value / self.float }
-    }
-
-    /// A residue as a double of least size.
-    pub(crate) fn centred_double(self, residue: u64) -> f64 {
-        self.centred(to_float(residue))
     }
 
     /// The residue of any signed integer.

@@ -26,6 +26,14 @@ pub fn reduce_words(q: Modulus, words: &[[u8; 8]], out: &mut [u64]) -> u64 {
     )
 }
 
+/// Residues as doubles of least size.
+pub fn centre(q: Modulus, residues: &[u64], out: &mut [f64]) {
+    vectorized(
+        #[inline(always)]
+        move || out.iter_mut().zip(residues).for_each(|(out, &x)| *out = q.centred(to_float(x))),
+    );
+}
+
 /// `words |= values << shift`.
 pub fn pack_row(values: &[u64], shift: u32, words: &mut [u64]) {
     vectorized(

@@ -15,7 +15,7 @@ use super::Transform;
 use super::butterfly::{Direction, Forward, Inverse, Number};
 use super::roots;
 use super::transpose::Transpose;
-use crate::modular::{Lanes, Modulus, vectors_mut};
+use crate::modular::{self, Lanes, Modulus, vectors_mut};
 
 /// Vectors of a leaf.
 const LEAF: usize = 8;
@@ -77,12 +77,14 @@ impl FloatNtt {
         let q = Modulus::new(prime);
         let log_degree = degree.trailing_zeros();
         let powers = roots::powers(q, roots::primitive_root(q, log_degree)?, degree);
+        let mut centred = vec![0.0; degree];
+        modular::centre(q, &powers, &mut centred);
         let reversed = |node: usize| node.reverse_bits() >> (usize::BITS - log_degree);
-        let forward = Roots::new(degree, lanes, |node| q.centred_double(powers[reversed(node)]));
+        let forward = Roots::new(degree, lanes, |node| centred[reversed(node)]);
         // psi^-k = -psi^(N-k)
         let inverse = Roots::new(degree, lanes, |node| match reversed(node) {
             0 => 1.0,
-            power => -q.centred_double(powers[degree - power]),
+            power => -centred[degree - power],
         });
         let mut left = (degree / (LEAF * lanes)).trailing_zeros();
         let mut passes = Vec::new();
