@@ -98,8 +98,9 @@ pub enum Uncertified {
     },
 }
 
-/// Random polynomials that one node, block by block, or one release draws at most.
-const SOURCES_PER_STEP: f64 = 32.0;
+/// Random polynomials that one node, block by block, or one release draws at most: error and digit of each power
+/// and key-switching digit, and the roundings of the parts.
+const SOURCES_PER_STEP: f64 = 1024.0;
 
 /// The model for a plan of this size: every draw counts in the union bound.
 #[must_use]
@@ -120,10 +121,10 @@ pub fn blocks(rows: u64, rows_per_block: u32) -> u64 {
 /// The plan is malformed.
 pub fn flood_bits(plan: &Plan, rns: &RnsParameters, leveled: &Leveled) -> Result<u32, Invalid> {
     let analysis = Analysis::of(plan, rns, leveled)?;
-    let level = plan.release.map_or(0, |release| usize::from(release.level.0));
+    let release = plan.release.ok_or_else(not_placed)?;
     let log2_t = analysis.noise.parameters().plaintext_modulus.log2();
     let most = (0..plan.sums.len())
-        .map(|sum| analysis.released(plan, sum, level).log2() - log2_t)
+        .map(|sum| analysis.released(plan, sum, release).log2() - log2_t)
         .fold(0.0_f64, f64::max);
     Ok(ceil(most, 0..=4096) + FLOODING_BITS)
 }
@@ -144,10 +145,10 @@ impl Analysis {
         Ok(Self { noise, shapes, bounds, blocks })
     }
 
-    fn released(&self, plan: &Plan, sum: usize, level: usize) -> f64 {
+    fn released(&self, plan: &Plan, sum: usize, release: Release) -> f64 {
         let Some(sum) = plan.sums.get(sum) else { return f64::INFINITY };
         match (self.bounds.get(sum.node.index()), self.shapes.get(sum.node.index())) {
-            (Some(&bits), Some(&shape)) => self.noise.released(bits, self.blocks, shape, level),
+            (Some(&bits), Some(&shape)) => self.noise.released(bits, self.blocks, shape, release),
             _ => f64::INFINITY,
         }
     }
@@ -159,8 +160,6 @@ impl Analysis {
 /// Whatever cannot be proved.
 pub fn certify(plan: &Plan, leveled: &Leveled) -> Result<Certificate, Uncertified> {
     verify::verify(plan)?;
-    let not_placed =
-        || Invalid { place: "parameters".to_owned(), reason: "the plan is not placed".to_owned() };
     let (Some(Parameters::Rns(rns)), Some(release)) = (&plan.parameters, plan.release) else {
         return Err(not_placed().into());
     };
@@ -188,6 +187,10 @@ pub fn certify(plan: &Plan, leveled: &Leveled) -> Result<Certificate, Uncertifie
         level_bits,
         sums,
     })
+}
+
+fn not_placed() -> Invalid {
+    Invalid { place: "parameters".to_owned(), reason: "the plan is not placed".to_owned() }
 }
 
 /// What is no number is not less.
@@ -221,12 +224,11 @@ fn certify_sum(
     if span >= u128::from(rns.plaintext_modulus) {
         return Err(Uncertified::Wraps { sum: index, span, modulus: rns.plaintext_modulus });
     }
-    let level = usize::from(release.level.0);
-    let bound = analysis.released(plan, index, level);
+    let bound = analysis.released(plan, index, release);
     let bits = bound.log2();
     let flooding = analysis.noise.parameters().plaintext_modulus * f64::from(release.flood_bits).exp2();
     let flooded_bits = (bound + flooding).log2();
-    let modulus_bits = rns.log2_q(level);
+    let modulus_bits = rns.log2_q(usize::from(release.level.0));
     if !is_less(flooded_bits, modulus_bits - 1.0 - SLACK_BITS) {
         return Err(Uncertified::Release { sum: index, bits: flooded_bits, modulus_bits });
     }

@@ -2,7 +2,7 @@
 //! chains that exist.
 
 use hq_plugin_sdk::parameters::{RnsParameters, RnsRequest};
-use hq_plugin_sdk::plan::{Builder, Level, Linear, NodeId, Op, Plan, Sum};
+use hq_plugin_sdk::plan::{Builder, Level, Linear, NodeId, Op, Plan, Release, Sum};
 use hq_plugin_sdk::verify::Invalid;
 
 use crate::algebra::Result as Rebuilt;
@@ -23,6 +23,9 @@ pub struct Chain {
     pub limbs: Vec<usize>,
     /// Primes of the modulus under which results are opened.
     pub release: usize,
+    /// Primes of the modulus under which sums of more than two parts are relinearized; those under more are switched
+    /// down to it first.
+    pub relinearize: usize,
 }
 
 /// A chain that is wished for.
@@ -36,8 +39,8 @@ pub struct Wish {
     pub special_bits: Vec<u32>,
     /// Primes per key-switching digit.
     pub digit_limbs: u32,
-    /// Largest power of the secret that a relinearization needs.
-    pub relinearization_degree: u32,
+    /// By power of the secret, from the second: primes under which it is relinearized.
+    pub relinearization_limbs: Vec<u32>,
 }
 
 /// Bounds of the primes that a backend has.
@@ -50,53 +53,51 @@ pub struct PrimeSizes {
 }
 
 impl Demand {
-    /// The least chain for this demand and one width of key-switching digits.
+    /// The least chains for this demand and one width of key-switching digits, one for each way that sums of more
+    /// than two parts can take.
     #[must_use]
-    pub fn wish(&self, sizes: PrimeSizes, digit_limbs: u32, key_switch_unit: f64) -> Option<Wish> {
+    pub fn wishes(&self, sizes: PrimeSizes, digit_limbs: u32, key_switch_unit: f64) -> Vec<Wish> {
         // A prime of b bits is at least 2^(b - 1).
         let widest = f64::from(sizes.widest) - 1.0;
         let mut modulus_bits = Vec::new();
         let mut limbs = vec![0; self.modulus.len()];
         let mut total = 0.0;
-        for stage in 1..self.modulus.len() {
-            let (modulus, gap) = (*self.modulus.get(stage)?, *self.gap.get(stage)?);
+        let stages = limbs.iter_mut().zip(&self.modulus).zip(&self.gap).enumerate().skip(1);
+        for (stage, ((limbs, modulus), gap)) in stages {
             let bits = if stage == 1 { self.sums_modulus() } else { gap.max(modulus - total) };
             if bits > 0.0 {
                 let count = (bits / widest).ceil().max(1.0);
                 let least = if stage == 1 { 1.0 } else { sizes.least };
                 total += share(bits.max(count * least), ceil(count, 1..=64), sizes, &mut modulus_bits);
             }
-            *limbs.get_mut(stage)? = modulus_bits.len();
+            *limbs = modulus_bits.len();
         }
-        let bits_to = |count: usize| -> f64 {
+        let log2_q = |count: usize| -> f64 {
             modulus_bits.iter().take(count).map(|&bits| f64::from(bits) - 1.0).sum()
         };
-        let at_sums = *limbs.get(1)?;
-        let release = (1..=at_sums).find(|&count| self.opens(bits_to(at_sums), bits_to(count)))?;
-        *limbs.get_mut(0)? = release;
-        let mut special = LEAST_SPECIAL_BITS;
-        for &(stage, parts, noise) in &self.relinearized {
-            let primes = modulus_bits.get(..*limbs.get(stage)?)?;
-            special = special.max(special_bits(primes, digit_limbs, parts, key_switch_unit) - noise);
-        }
-        let specials = (special / widest).ceil().max(1.0);
-        let mut special_bits = Vec::new();
-        share(special, ceil(specials, 1..=64), PrimeSizes { least: 1.0, ..sizes }, &mut special_bits);
-        let degree = self.relinearized.iter().map(|&(_, parts, _)| u32::from(parts) - 1).max();
-        Some(Wish {
-            chain: Chain { limbs, release },
-            modulus_bits,
-            special_bits,
-            digit_limbs,
-            relinearization_degree: degree.unwrap_or(2).max(2),
-        })
+        let primes = Primes { log2_q: &log2_q, bits: &modulus_bits, digit_limbs, key_switch_unit };
+        let Some(release) = self.release(&mut limbs, &primes) else { return Vec::new() };
+        let wish = |way: Way| {
+            let special = way.special.max(LEAST_SPECIAL_BITS);
+            let specials = (special / widest).ceil().max(1.0);
+            let mut special_bits = Vec::new();
+            share(special, ceil(specials, 1..=64), PrimeSizes { least: 1.0, ..sizes }, &mut special_bits);
+            Wish {
+                chain: Chain { limbs: limbs.clone(), release, relinearize: way.relinearize },
+                modulus_bits: modulus_bits.clone(),
+                special_bits,
+                digit_limbs,
+                relinearization_limbs: way.keys,
+            }
+        };
+        self.ways(&limbs, release, &primes).into_iter().map(wish).collect()
     }
 
-    /// The stages in a chain that exists.
+    /// The stages in a chain that exists, once for each way that sums of more than two parts can take.
     ///
     /// # Errors
     /// Bits that the chain and its special primes lack.
-    pub fn fit(&self, parameters: &RnsParameters, key_switch_unit: f64) -> Result<Chain, f64> {
+    pub fn fit(&self, parameters: &RnsParameters, key_switch_unit: f64) -> Result<Vec<Chain>, f64> {
         let all = parameters.moduli.len();
         let log2_q = |count: usize| count.checked_sub(1).map_or(0.0, |last| parameters.log2_q(last));
         let stages = self.modulus.iter().zip(&self.gap).enumerate().skip(1);
@@ -109,27 +110,86 @@ impl Demand {
             lacking += (needed - log2_q(count)).max(0.0);
             limbs.push(count);
         }
-        let at_sums = limbs.get(1).copied().unwrap_or(all);
-        let release = (1..=at_sums).find(|&count| self.opens(log2_q(at_sums), log2_q(count)));
         let bits: Vec<u32> =
             parameters.moduli.iter().map(|prime| u64::BITS - prime.leading_zeros()).collect();
-        for &(stage, parts, noise) in &self.relinearized {
-            let primes = limbs.get(stage).and_then(|&count| bits.get(..count)).unwrap_or_default();
-            let needed = special_bits(primes, parameters.digit_limbs, parts, key_switch_unit) - noise;
-            lacking += (needed - parameters.log2_p() - SPECIAL_SLACK_BITS).max(0.0);
-            let degree = u32::from(parts).saturating_sub(1);
-            lacking += f64::from(degree.saturating_sub(parameters.relinearization_degree)) * 100.0;
-        }
-        match release {
-            Some(release) if lacking <= 0.0 => {
-                if let Some(first) = limbs.first_mut() {
-                    *first = release;
-                }
-                Ok(Chain { limbs, release })
+        let primes =
+            Primes { log2_q: &log2_q, bits: &bits, digit_limbs: parameters.digit_limbs, key_switch_unit };
+        let Some(release) = self.release(&mut limbs, &primes) else { return Err(lacking.max(1.0)) };
+        let (mut chains, mut least) = (Vec::new(), f64::INFINITY);
+        for way in self.ways(&limbs, release, &primes) {
+            let mut own = lacking + (way.special - parameters.log2_p() - SPECIAL_SLACK_BITS).max(0.0);
+            for (index, &wanted) in way.keys.iter().enumerate() {
+                let given = parameters.relinearization_limbs.get(index).copied().unwrap_or(0);
+                own += f64::from(wanted.saturating_sub(given)) * 100.0;
             }
-            Some(_) => Err(lacking),
-            None => Err(lacking.max(1.0)),
+            least = least.min(own);
+            if own <= 0.0 {
+                chains.push(Chain { limbs: limbs.clone(), release, relinearize: way.relinearize });
+            }
         }
+        if chains.is_empty() { Err(if least.is_finite() { least } else { lacking.max(1.0) }) } else { Ok(chains) }
+    }
+
+    /// Primes of the modulus under which results are opened: those of stage 0.
+    fn release(&self, limbs: &mut [usize], primes: &Primes<'_>) -> Option<usize> {
+        let [first, sums, ..] = limbs else { return None };
+        let log2_q = primes.log2_q;
+        let release = (1..=*sums).find(|&count| self.opens(log2_q(*sums), log2_q(count)))?;
+        *first = release;
+        Some(release)
+    }
+
+    /// Where sums of more than two parts can be relinearized, from the release level up.
+    fn ways(&self, limbs: &[usize], release: usize, primes: &Primes<'_>) -> Vec<Way> {
+        let limbs = |stage: usize| limbs.get(stage).copied().unwrap_or(0);
+        let mut base = Way { relinearize: release, special: f64::NEG_INFINITY, keys: Vec::new() };
+        for &(stage, parts, noise) in &self.relinearized {
+            base.add(primes, limbs(stage), parts, noise);
+        }
+        let highest = self.released.iter().map(|&(stage, ..)| limbs(stage)).max().unwrap_or(release);
+        let way = |relinearize: usize| {
+            let mut way = Way { relinearize, ..base.clone() };
+            for &(stage, parts, noise) in &self.released {
+                let (from, to) = (limbs(stage), limbs(stage).min(relinearize));
+                let noise = self.relinearizes((parts, noise), [from, to, release].map(primes.log2_q))?;
+                way.add(primes, to, parts, noise);
+            }
+            Some(way)
+        };
+        (release..=highest.max(release)).filter_map(way).collect()
+    }
+}
+
+/// Primes of a chain, wished for or given.
+struct Primes<'a> {
+    /// Bits of the product of the first so many, at least.
+    log2_q: &'a dyn Fn(usize) -> f64,
+    bits: &'a [u32],
+    digit_limbs: u32,
+    key_switch_unit: f64,
+}
+
+/// A way for sums of more than two parts, and what relinearizations need with it.
+#[derive(Clone)]
+struct Way {
+    /// Primes of the modulus under which they are relinearized.
+    relinearize: usize,
+    /// Bits of P.
+    special: f64,
+    /// By power of the secret, from the second: primes that its key is for.
+    keys: Vec<u32>,
+}
+
+impl Way {
+    /// Adds a relinearization under so many primes of `parts` parts with this noise.
+    fn add(&mut self, primes: &Primes<'_>, limbs: usize, parts: u8, noise: f64) {
+        let digits = primes.bits.get(..limbs).unwrap_or(primes.bits);
+        let needed = special_bits(digits, primes.digit_limbs, parts, primes.key_switch_unit);
+        self.special = self.special.max(needed - noise);
+        let powers = usize::from(parts).saturating_sub(2);
+        self.keys.resize(self.keys.len().max(powers), 0);
+        let limbs = u32::try_from(limbs).unwrap_or(u32::MAX);
+        self.keys.iter_mut().take(powers).for_each(|most| *most = limbs.max(*most));
     }
 }
 
@@ -163,7 +223,7 @@ impl Wish {
             modulus_bits: self.modulus_bits.clone(),
             special_bits: self.special_bits.clone(),
             digit_limbs: self.digit_limbs,
-            relinearization_degree: self.relinearization_degree,
+            relinearization_limbs: self.relinearization_limbs.clone(),
             security_bits,
         }
     }
@@ -181,17 +241,31 @@ impl Wish {
     }
 }
 
+/// The level of so many primes.
+fn level(limbs: usize) -> Level {
+    Level(u8::try_from(limbs.saturating_sub(1)).unwrap_or(u8::MAX))
+}
+
 impl Chain {
-    /// The level of a stage.
-    fn level(&self, stage: Level) -> Level {
-        let limbs = self.limbs.get(usize::from(stage.0)).copied().unwrap_or(1);
-        Level(u8::try_from(limbs.saturating_sub(1)).unwrap_or(u8::MAX))
+    /// A given chain with its own levels as stages.
+    #[must_use]
+    pub fn of(parameters: &RnsParameters, release: Release) -> Self {
+        Self {
+            limbs: (1..=parameters.moduli.len()).collect(),
+            release: release.level.limbs(),
+            relinearize: release.relinearize.limbs(),
+        }
     }
 
-    /// Level at which results are opened.
+    /// The level of a stage.
+    fn level(&self, stage: Level) -> Level {
+        level(self.limbs.get(usize::from(stage.0)).copied().unwrap_or(1))
+    }
+
+    /// Under this chain, with flooding of so many bits.
     #[must_use]
-    pub fn release_level(&self) -> Level {
-        Level(u8::try_from(self.release.saturating_sub(1)).unwrap_or(u8::MAX))
+    pub fn release(&self, flood_bits: u32) -> Release {
+        Release { level: level(self.release), relinearize: level(self.relinearize), flood_bits }
     }
 
     /// The placed plan with levels of primes for stages: a switch between stages is one for each prime.

@@ -155,7 +155,7 @@ impl Search<'_> {
         search(&shaped.plan, starts, budget, |cuts| {
             let (placed, shapes, demand, unit) = self.placed(setting, cuts)?;
             let census = Census::of(&placed, &shapes);
-            let wishes = (1..=4).filter_map(|width| demand.wish(sizes, width, unit));
+            let wishes = (1..=4).flat_map(|width| demand.wishes(sizes, width, unit));
             let priced = wishes.map(|wish| {
                 let ring = Ring {
                     degree: limit.ring_degree,
@@ -163,7 +163,7 @@ impl Search<'_> {
                     digit_limbs: wish.digit_limbs,
                     specials: u32::try_from(wish.special_bits.len()).unwrap_or(u32::MAX),
                 };
-                let cost = census.nanoseconds(self.leveled, ring, &wish.chain.limbs, wish.chain.release);
+                let cost = census.nanoseconds(self.leveled, ring, &wish.chain);
                 (cost + REFUSED * self.excess(&wish, limit), wish)
             });
             let (cost, chain) = priced.min_by(|(a, _), (b, _)| a.total_cmp(b))?;
@@ -175,7 +175,8 @@ impl Search<'_> {
     fn excess(&self, wish: &Wish, limit: &SecurityLimit) -> f64 {
         let secure = if limit.security_bits == 0 { u32::MAX } else { limit.max_log2_qp };
         let stored = self.max_log2_q.unwrap_or(u32::MAX);
-        let degree = wish.relinearization_degree.saturating_sub(self.leveled.max_relinearization_degree);
+        let powers = u32::try_from(wish.relinearization_limbs.len()).unwrap_or(u32::MAX);
+        let degree = powers.saturating_add(1).saturating_sub(self.leveled.max_relinearization_degree);
         let over = wish.log2_qp().saturating_sub(secure) + wish.log2_q().saturating_sub(stored);
         f64::from(over) + 1e3 * f64::from(degree)
     }
@@ -196,9 +197,12 @@ impl Search<'_> {
             let best = search(&shaped.plan, &[], usize::MAX, |cuts| {
                 let (placed, shapes, demand, unit) = self.placed(setting, cuts)?;
                 match demand.fit(parameters, unit) {
-                    Ok(chain) => {
+                    Ok(chains) => {
                         let census = Census::of(&placed, &shapes);
-                        let cost = census.nanoseconds(self.leveled, ring, &chain.limbs, chain.release);
+                        let priced = chains
+                            .into_iter()
+                            .map(|chain| (census.nanoseconds(self.leveled, ring, &chain), chain));
+                        let (cost, chain) = priced.min_by(|(a, _), (b, _)| a.total_cmp(b))?;
                         Some((cost, Some(Priced { placed, chain })))
                     }
                     Err(lacking) => Some((REFUSED * lacking, None)),

@@ -6,6 +6,8 @@ use hq_plugin_sdk::parameters::RnsParameters;
 use hq_plugin_sdk::plan::{NodeId, Op, Plan};
 use hq_plugin_sdk::verify::Shape;
 
+use crate::chain::Chain;
+
 /// What the price of an operation depends on besides its number of limbs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ring {
@@ -232,15 +234,17 @@ impl Census {
         }
     }
 
-    /// Kernels of a block and of everything that is done once, for a ring; `limbs` gives the primes at each level
-    /// of the plan, `release` those under which results are opened.
+    /// Kernels of a block and of everything that is done once, for a ring and a chain.
     #[must_use]
-    pub fn kernels(&self, ring: Ring, limbs: &[usize], release: usize) -> (Kernels, Kernels) {
-        let at = |level: u8| limbs.get(usize::from(level)).copied().unwrap_or(1);
-        let specials = size(ring.specials);
+    pub fn kernels(&self, ring: Ring, chain: &Chain) -> (Kernels, Kernels) {
+        let at = |level: u8| chain.limbs.get(usize::from(level)).copied().unwrap_or(1);
+        let (specials, release) = (size(ring.specials), chain.release);
         let (mut block, mut once) = (Kernels::default(), Kernels::default());
-        // Keys are expanded for what is relinearized: powers and primes.
-        let (mut powers, mut key_limbs) = (0, 0);
+        // Keys are expanded for what is relinearized: primes, by power.
+        let mut keys = [0; 256];
+        let mut expand = |powers: usize, limbs: usize| {
+            keys.iter_mut().take(powers).for_each(|most: &mut usize| *most = limbs.max(*most));
+        };
         for &(level, step, count) in &self.steps {
             let limbs = at(level);
             let kernels = |kernels: Kernels| kernels.times(count);
@@ -256,7 +260,7 @@ impl Census {
                 }
                 Step::Relinearize { parts, to } => {
                     let own = usize::from(parts).saturating_sub(2);
-                    (powers, key_limbs) = (powers.max(own), key_limbs.max(limbs));
+                    expand(own, limbs);
                     let kept = at(to);
                     let switch = Kernels::key_switch(limbs, own, ring);
                     block =
@@ -272,9 +276,11 @@ impl Census {
                     let mut kernel =
                         Kernels { releases: float(kept), transforms: float(kept), ..Kernels::default() };
                     if own > 0 {
-                        (powers, key_limbs) = (powers.max(own), key_limbs.max(limbs));
-                        kernel = kernel.plus(Kernels::key_switch(limbs, own, ring));
-                        kernel = kernel.plus(Kernels::division(specials + limbs - kept, kept, 1));
+                        let middle = chain.relinearize.clamp(kept, limbs);
+                        expand(own, middle);
+                        kernel = kernel.plus(Kernels::division(limbs - middle, middle, own + 1));
+                        kernel = kernel.plus(Kernels::key_switch(middle, own, ring));
+                        kernel = kernel.plus(Kernels::division(specials + middle - kept, kept, 1));
                     } else {
                         kernel = kernel.plus(Kernels::division(limbs - kept, kept, 1));
                     }
@@ -282,16 +288,17 @@ impl Census {
                 }
             }
         }
-        let digits = key_limbs.div_ceil(size(ring.digit_limbs).max(1));
-        once.setups += float(2 * powers * digits * (key_limbs + specials) + 2 * release);
+        let key = |&limbs: &usize| limbs.div_ceil(size(ring.digit_limbs).max(1)) * (limbs + specials);
+        let keys: usize = keys.iter().take_while(|&&limbs| limbs > 0).map(key).sum();
+        once.setups += float(2 * (keys + release));
         (block, once)
     }
 
     /// Estimated CPU nanoseconds of all blocks and of the release of the sums.
     #[must_use]
-    pub fn nanoseconds(&self, leveled: &Leveled, ring: Ring, limbs: &[usize], release: usize) -> f64 {
+    pub fn nanoseconds(&self, leveled: &Leveled, ring: Ring, chain: &Chain) -> f64 {
         let Some(costs) = nearest(leveled, ring.degree) else { return f64::INFINITY };
-        let (block, once) = self.kernels(ring, limbs, release);
+        let (block, once) = self.kernels(ring, chain);
         let blocks = crate::certificate::blocks(self.rows, ring.degree);
         let blocks = float(usize::try_from(blocks).unwrap_or(usize::MAX));
         (block.nanoseconds(costs) * blocks + once.nanoseconds(costs)) * f64::from(ring.degree)

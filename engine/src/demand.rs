@@ -3,7 +3,7 @@
 use hq_plugin_sdk::plan::{NodeId, Op, Plan};
 use hq_plugin_sdk::verify::Shape;
 
-use crate::noise::{FLOODING_BITS, Noise};
+use crate::noise::{FLOODING_BITS, Noise, log2_add};
 
 /// Bits between the noise before flooding and the modulus under which a number is opened: the flooding, the sign,
 /// and the rounding of both to whole bits.
@@ -22,6 +22,10 @@ pub struct Demand {
     pub floor: f64,
     /// Relinearizations: stage, parts, and noise of what is relinearized.
     pub relinearized: Vec<(usize, u8, f64)>,
+    /// The same of sums of more than two parts.
+    pub released: Vec<(usize, u8, f64)>,
+    /// By number of parts: the rounding of a switch.
+    rounding: Vec<f64>,
 }
 
 impl Demand {
@@ -43,12 +47,15 @@ impl Demand {
         parameters.divisors = vec![1.0; stages];
         parameters.digits_over_p = vec![0.0; stages];
         let rounding = noise.rounding(2);
+        let most_parts = shapes.iter().map(|shape| shape.parts).max().unwrap_or(2);
         let mut demand = Self {
             modulus: vec![0.0; stages],
             gap: vec![0.0; stages],
             sum: f64::NEG_INFINITY,
             floor: (rounding + noise.public_zero()).log2(),
             relinearized: Vec::new(),
+            released: Vec::new(),
+            rounding: (0..=most_parts).map(|parts| noise.rounding(parts).log2()).collect(),
         };
         let mut bounds = vec![f64::INFINITY; plan.nodes().len()];
         for (stage, nodes) in by_stage.iter().enumerate().rev() {
@@ -60,7 +67,7 @@ impl Demand {
             let (Some(&bound), Some(shape)) = (bound, shape) else { continue };
             let mut bound = bound * blocks;
             if shape.parts > 2 {
-                demand.relinearized.push((usize::from(shape.level.0), shape.parts, bound.log2()));
+                demand.released.push((usize::from(shape.level.0), shape.parts, bound.log2()));
                 bound = 2.0 * bound + rounding;
             }
             if let Some(modulus) = demand.modulus.get_mut(usize::from(shape.level.0)) {
@@ -139,8 +146,21 @@ impl Demand {
     /// Whether numbers can be opened under a modulus of `release` bits, coming from one of `sums` bits.
     #[must_use]
     pub fn opens(&self, sums: f64, release: f64) -> bool {
-        let switched = self.sum - (sums - release);
-        let noise = (switched.exp2() + self.floor.exp2()).log2();
-        release >= noise + OPENING_BITS
+        self.opens_from(self.sum, sums, release)
+    }
+
+    fn opens_from(&self, noise: f64, sums: f64, release: f64) -> bool {
+        release >= log2_add(noise - (sums - release), self.floor) + OPENING_BITS
+    }
+
+    /// The noise of a sum of `parts` parts that is switched from a modulus of `from` bits to one of `to` bits and
+    /// relinearized there, before the latter; `None` where it could not be opened under one of `release` bits then.
+    #[must_use]
+    pub fn relinearizes(&self, (parts, noise): (u8, f64), [from, to, release]: [f64; 3]) -> Option<f64> {
+        let rounding = |parts: u8| self.rounding.get(usize::from(parts)).copied().unwrap_or(f64::INFINITY);
+        let switched = if to < from { log2_add(noise - (from - to), rounding(parts)) } else { noise };
+        // P is made so large that key switching adds no more than there is.
+        let relinearized = log2_add(switched + 1.0, rounding(2));
+        (to > relinearized + 1.0 && self.opens_from(relinearized, to, release)).then_some(switched)
     }
 }

@@ -16,7 +16,7 @@
 
 use hq_plugin_sdk::capabilities::Leveled;
 use hq_plugin_sdk::parameters::RnsParameters;
-use hq_plugin_sdk::plan::{NodeId, Op, Origin, Plan};
+use hq_plugin_sdk::plan::{Level, NodeId, Op, Origin, Plan, Release};
 use hq_plugin_sdk::verify::Shape;
 
 /// Bits of security against a decryption failure.
@@ -86,6 +86,16 @@ impl NoiseParameters {
 #[expect(clippy::cast_precision_loss, reason = "a bound needs no more than a double holds")]
 pub(crate) fn float(value: u64) -> f64 {
     value as f64
+}
+
+/// log2(2^a + 2^b).
+pub(crate) fn log2_add(a: f64, b: f64) -> f64 {
+    let (less, more) = if a < b { (a, b) } else { (b, a) };
+    if less == f64::NEG_INFINITY {
+        more
+    } else {
+        more + (less - more).exp2().ln_1p() / std::f64::consts::LN_2
+    }
 }
 
 /// The next whole number of bits within `range`.
@@ -232,19 +242,28 @@ impl Noise {
         }
     }
 
-    /// The bound of a sum over `blocks` blocks when it arrives at the release level, before flooding. The
-    /// division by P and by the primes above that level is one, with one rounding.
+    /// The bound of a sum over `blocks` blocks when it arrives at the release level, before flooding: the way
+    /// that [`Release`] tells. The division by P and by the primes above the release level is one, with one
+    /// rounding.
     #[must_use]
-    pub fn released(&self, bound: f64, blocks: f64, shape: Shape, release: usize) -> f64 {
+    pub fn released(&self, bound: f64, blocks: f64, shape: Shape, release: Release) -> f64 {
         let mut bound = bound * blocks;
-        let level = usize::from(shape.level.0);
+        let mut level = shape.level;
         if shape.parts > 2 {
-            bound += self.key_switch(level, shape.parts);
+            bound = self.divided(bound, level, release.relinearize, shape.parts);
+            level = level.min(release.relinearize);
+            bound += self.key_switch(usize::from(level.0), shape.parts);
         }
-        if level > release {
-            let divisors = self.parameters.divisors.get(release + 1..=level).unwrap_or_default();
-            bound = divisors.iter().fold(bound, |bound, divisor| bound / divisor) + self.rounding(2);
+        self.divided(bound, level, release.level, 2) + self.public_zero()
+    }
+
+    /// A value of so many parts divided by the primes from one level down to another at once.
+    fn divided(&self, bound: f64, from: Level, to: Level, parts: u8) -> f64 {
+        let (from, to) = (usize::from(from.0), usize::from(to.0));
+        if from <= to {
+            return bound;
         }
-        bound + self.public_zero()
+        let divisors = self.parameters.divisors.get(to + 1..=from).unwrap_or_default();
+        divisors.iter().fold(bound, |bound, divisor| bound / divisor) + self.rounding(parts)
     }
 }

@@ -4,7 +4,7 @@
 use hq_plugin_sdk::backend::BackendError;
 use hq_plugin_sdk::capabilities::{Capabilities, InputForm, Leveled};
 use hq_plugin_sdk::parameters::{Parameters, RnsParameters, RnsRequest};
-use hq_plugin_sdk::plan::{Plan, Release};
+use hq_plugin_sdk::plan::Plan;
 use hq_plugin_sdk::verify::{self, Invalid};
 
 use crate::algebra::Result as Rebuilt;
@@ -211,11 +211,10 @@ impl Search<'_> {
         pipeline.trail.push(("place", placed.clone()));
         let mut plan = pipeline.pass("spread", placed, |plan| chain.spread(plan))?;
         plan.parameters = Some(Parameters::Rns(parameters.clone()));
-        let level = chain.release_level();
-        plan.release = Some(Release { level, flood_bits: 0 });
+        plan.release = Some(chain.release(0));
         let invalid = |source| PlanError::Pass { pass: "certify", source };
         let flood_bits = certificate::flood_bits(&plan, parameters, self.leveled).map_err(invalid)?;
-        plan.release = Some(Release { level, flood_bits });
+        plan.release = Some(chain.release(flood_bits));
         let certificate = certify(&plan, self.leveled)?;
         Ok(Planned { passes: pipeline.trail, plan, certificate: Some(certificate), cost_ns })
     }

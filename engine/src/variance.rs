@@ -24,6 +24,7 @@ use draw::{Draw, Point, WIDTH};
 use scheme::Scheme;
 
 use crate::certificate::blocks;
+use crate::noise::log2_add;
 
 /// Sample points at most and at least. The relative error of a standard deviation is `sqrt(r / points) / 2`, where
 /// r is the relative variance of |v|^2: 1 for a fresh value, 23 for a product of two switched ones.
@@ -236,7 +237,7 @@ impl<'a> Simulation<'a> {
         }
     }
 
-    /// A sum over all blocks at the release level: relinearized, divided once, flooded.
+    /// A sum over all blocks at the release level, by the way that its release tells: flooded.
     fn released(&self, means: &[Mean], node: NodeId) -> SumDeviation {
         let scheme = &self.scheme;
         let blocks = blocks(self.plan.rows, self.rows_per_block);
@@ -247,16 +248,24 @@ impl<'a> Simulation<'a> {
         let mut bits = log2_add(mean.all + blocks.log2(), mean.common + (blocks * (blocks - 1.0)).log2());
         let (level, parts) = self.shape(node);
         let (secret, public) = (scheme.secret(), scheme.degree * scheme.error);
-        let limbs = scheme.log2_moduli.len();
-        let keys = vec![vec![public; limbs]; usize::from(parts).saturating_sub(2)];
-        if !keys.is_empty() {
+        let way = self.plan.release.map_or((0, 0), |release| (release.relinearize.0, release.level.0));
+        let (relinearize, release) = (usize::from(way.0), usize::from(way.1));
+        let divided = |bits: f64, from: usize, to: usize, parts: u8| {
+            let dropped: f64 = (to + 1..=from).map(|level| scheme.log2_prime(level)).sum();
+            if dropped > 0.0 {
+                log2_add(bits - 2.0 * dropped, scheme.mean_rounding(parts).log2())
+            } else {
+                bits
+            }
+        };
+        let mut level = level;
+        if parts > 2 {
+            let keys = vec![vec![public; scheme.log2_moduli.len()]; usize::from(parts - 2)];
+            bits = divided(bits, level, relinearize, parts);
+            level = level.min(relinearize);
             bits = log2_add(bits, scheme.key_switch(secret, level, &keys).log2());
         }
-        let release = self.plan.release.map_or(0, |release| usize::from(release.level.0));
-        let dropped: f64 = (release + 1..=level).map(|level| scheme.log2_prime(level)).sum();
-        if dropped > 0.0 {
-            bits = log2_add(bits - 2.0 * dropped, scheme.rounding(secret, 2).log2());
-        }
+        bits = divided(bits, level, release, 2);
         let flood = self.plan.release.map_or(0, |release| release.flood_bits);
         let uniform = 2.0 * (scheme.modulus.log2() + f64::from(flood)) - 3_f64.log2();
         let log2_n = scheme.degree.log2();
@@ -290,14 +299,4 @@ fn magnitude(coefficient: i64) -> f64 {
 #[expect(clippy::cast_precision_loss, reason = "points are few")]
 fn count(points: usize) -> f64 {
     points as f64
-}
-
-/// log2(2^a + 2^b).
-fn log2_add(a: f64, b: f64) -> f64 {
-    let (small, large) = if a < b { (a, b) } else { (b, a) };
-    if small == f64::NEG_INFINITY {
-        large
-    } else {
-        large + (small - large).exp2().ln_1p() / std::f64::consts::LN_2
-    }
 }

@@ -41,7 +41,7 @@ pub fn parameters() -> [RnsParameters; 2] {
         modulus_bits: bits.to_vec(),
         special_bits: special_bits.to_vec(),
         digit_limbs,
-        relinearization_degree: 2,
+        relinearization_limbs: vec![3],
         security_bits: 0,
     };
     [request(64, &[45, 30, 30], &[40], 1), request(128, &[45, 34, 34], &[45, 45], 2)]
@@ -53,7 +53,7 @@ pub fn parameters() -> [RnsParameters; 2] {
 pub fn plan(parameters: &RnsParameters) -> Plan {
     let mut builder = Builder::new(1 << 16);
     builder.plan_mut().parameters = Some(Parameters::Rns(parameters.clone()));
-    builder.plan_mut().release = Some(Release { level: Level(0), flood_bits: 6 });
+    builder.plan_mut().release = Some(Release { level: Level(0), relinearize: Level(1), flood_bits: 6 });
     let range = Range::new(-3, 3).expect("it is not empty");
     let inputs = ["a", "b"].map(|name| {
         builder.declare(Input { name: name.to_owned(), range, family: None, origin: Origin::Table })

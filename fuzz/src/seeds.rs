@@ -90,7 +90,7 @@ fn write_seeds() -> io::Result<()> {
         }
         let Ok((sums, _)) = frame::split(&files.sums) else { continue };
         let Ok((block, _)) = frame::split(&files.block[0]) else { continue };
-        let request = br#"{"ring_degree":64,"min_plaintext_modulus":65536,"modulus_bits":[40,30],"special_bits":[40],"digit_limbs":1,"relinearization_degree":2,"security_bits":0}"#;
+        let request = br#"{"ring_degree":64,"min_plaintext_modulus":65536,"modulus_bits":[40,30],"special_bits":[40],"digit_limbs":1,"relinearization_limbs":[2],"security_bits":0}"#;
         let json = serde_json::to_vec(parameters).map_err(io::Error::other)?;
         let values: Vec<u8> = [1_i64, -3, 70_000].iter().flat_map(|value| value.to_le_bytes()).collect();
         let state = files

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use hq_dsl::compile;
 use hq_engine::certificate::blocks;
+use hq_engine::chain::Chain;
 use hq_engine::compile::compile_query;
 use hq_engine::cost::{Census, Kernels, Ring};
 use hq_engine::forms::Forms;
@@ -44,8 +45,7 @@ fn show(id: &str) -> Result<(), String> {
         return Err("not placed".to_owned());
     };
     let shapes = verify::shapes(plan).map_err(|error| error.to_string())?;
-    let limbs: Vec<usize> = (1..=rns.moduli.len()).collect();
-    let (block, once) = Census::of(plan, &shapes).kernels(Ring::of(rns), &limbs, release.level.limbs());
+    let (block, once) = Census::of(plan, &shapes).kernels(Ring::of(rns), &Chain::of(rns, release));
     let line = serde_json::json!({
         "id": id,
         "ring_degree": rns.ring_degree,

@@ -118,7 +118,7 @@ fn parameters(ring_degree: u32, levels: usize, bits: u32, security_bits: u32) ->
         modulus_bits,
         special_bits: vec![50, 50],
         digit_limbs: 2,
-        relinearization_degree: 2,
+        relinearization_limbs: vec![u32::try_from(levels).unwrap()],
         security_bits,
     })
     .unwrap()

@@ -216,7 +216,7 @@ fn usual(plan: &Plan, rns: &RnsParameters) -> Vec<f64> {
 fn squarings(rns: &RnsParameters, depth: u8, gain: i64) -> Plan {
     let mut builder = Builder::new(u64::from(rns.ring_degree));
     builder.plan_mut().parameters = Some(Parameters::Rns(rns.clone()));
-    builder.plan_mut().release = Some(Release { level: Level(0), flood_bits: 0 });
+    builder.plan_mut().release = Some(Release { level: Level(0), relinearize: Level(0), flood_bits: 0 });
     let zero = Range::single(0);
     let input =
         builder.declare(Input { name: "x".to_owned(), range: zero, family: None, origin: Origin::Table });
@@ -244,7 +244,7 @@ fn squarings_in_narrow_limbs_are_foreseen_and_refused() {
         modulus_bits: vec![26, 31, 31, 31, 31, 31],
         special_bits: vec![50],
         digit_limbs: 1,
-        relinearization_degree: 2,
+        relinearization_limbs: vec![6],
         security_bits: 0,
     })
     .unwrap();

@@ -73,7 +73,7 @@ fn hq050_names_the_deepest_number() {
         modulus_bits: vec![46, 46, 40],
         special_bits: vec![49],
         digit_limbs: 1,
-        relinearization_degree: 2,
+        relinearization_limbs: vec![3],
         security_bits: 128,
     })
     .unwrap();
@@ -91,7 +91,7 @@ fn hq051_says_how_many_limbs() {
         modulus_bits: vec![46, 46, 40, 40],
         special_bits: vec![49],
         digit_limbs: 1,
-        relinearization_degree: 2,
+        relinearization_limbs: vec![4],
         security_bits: 128,
     })
     .unwrap();

@@ -37,7 +37,7 @@ impl Trial {
         let pair = custody.keygen(parameters, None).unwrap();
         let key = custody.load_key(&pair.secret).unwrap();
         let json = serde_json::to_string(parameters).unwrap();
-        let release = if level.is_empty() { "" } else { "release @1 flood 30\n" };
+        let release = if level.is_empty() { "" } else { "release @1 relinearize @2 flood 30\n" };
         let plan = Plan::parse(&format!(
             "hq-plan 1\nrows 1000000\nparameters {json}\n{release}input a 0..9\ninput b 0..9\n\
              %0 = input a{level}\n%1 = input b{level}\n%2 = mul %0 %1\nsum %0 0..9\nsum %2 0..81\n"
@@ -69,7 +69,7 @@ impl Trial {
             modulus_bits: vec![46; 3],
             special_bits: vec![50],
             digit_limbs: 1,
-            relinearization_degree: 2,
+            relinearization_limbs: vec![3],
             security_bits: 0,
         };
         Self::new::<Bgv>(&Parameters::Rns(Bgv::resolve(&request).unwrap()), " @2", blocks)

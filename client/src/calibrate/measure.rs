@@ -49,7 +49,7 @@ pub(super) fn all(backend: &Backend, degree: u32) -> Result<Vec<Timed>> {
             modulus_bits: vec![44; primes],
             special_bits: vec![49; specials],
             digit_limbs,
-            relinearization_degree: 2,
+            relinearization_limbs: vec![u32::try_from(primes).unwrap_or(u32::MAX)],
             security_bits: SECURITY_BITS,
         };
         let rns = backend.evaluator.resolve(&request).map_err(refused("parameters to calibrate with"))?;

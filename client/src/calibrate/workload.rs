@@ -72,7 +72,7 @@ fn workload(
 ) -> Result<Plan, Invalid> {
     let mut plan = Builder::new(blocks * u64::from(rns.ring_degree));
     plan.plan_mut().parameters = Some(Parameters::Rns(rns.clone()));
-    plan.plan_mut().release = Some(Release { level: RELEASE, flood_bits: 20 });
+    plan.plan_mut().release = Some(Release { level: RELEASE, relinearize: level, flood_bits: 20 });
     let inputs: Vec<NodeId> = (0..inputs)
         .map(|index| {
             let name = format!("x{index}");

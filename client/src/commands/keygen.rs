@@ -81,7 +81,7 @@ fn common_parameters(
     for &(program, query) in &queries {
         let compiled = forms::plan(program, query, &backend.evaluator, forms, security_bits)?;
         match compiled.planned.plan.parameters {
-            Some(Parameters::Rns(rns)) => wanted.push((rns, query)),
+            Some(Parameters::Rns(rns)) => wanted.push((with_key_of_square(rns), query)),
             // Without noise, any plan's parameters are those of all.
             Some(parameters @ Parameters::Clear { .. }) => return Ok(parameters),
             None => return Err(mismatch(&program.file, "the plan has no parameters")),
@@ -137,6 +137,16 @@ fn common_parameters(
     Err(ClientError::NoCommonParameters { security: security_bits, queries, hardest, reason })
 }
 
+/// With the key of the secret's square at every level, so that a query that nobody foresaw can be placed too.
+fn with_key_of_square(mut rns: RnsParameters) -> RnsParameters {
+    let all = u32::try_from(rns.moduli.len()).unwrap_or(u32::MAX);
+    match rns.relinearization_limbs.first_mut() {
+        Some(square) => *square = all,
+        None => rns.relinearization_limbs.push(all),
+    }
+    rns
+}
+
 /// What orders parameters from cheap to dear.
 fn size(rns: &RnsParameters) -> (u32, usize, u64) {
     (rns.ring_degree, rns.moduli.len() + rns.special_moduli.len(), rns.plaintext_modulus)
@@ -158,6 +168,9 @@ fn requests(wanted: &[RnsParameters], degrees: &[u32]) -> Vec<RnsRequest> {
     let Some(largest) = wanted.iter().max_by_key(|rns| size(rns)) else { return Vec::new() };
     let modulus = wanted.iter().map(|rns| rns.plaintext_modulus).max().unwrap_or(0);
     let (modulus_bits, special_bits) = (widest(|rns| &rns.moduli), widest(|rns| &rns.special_moduli));
+    let powers = wanted.iter().map(|rns| rns.relinearization_limbs.len()).max().unwrap_or(0);
+    let most = |power: usize| wanted.iter().filter_map(|rns| rns.relinearization_limbs.get(power)).max();
+    let relinearization_limbs: Vec<u32> = (0..powers).filter_map(most).copied().collect();
     let mut degrees: Vec<u32> =
         degrees.iter().copied().filter(|&degree| degree >= largest.ring_degree).collect();
     degrees.sort_unstable();
@@ -169,7 +182,7 @@ fn requests(wanted: &[RnsParameters], degrees: &[u32]) -> Vec<RnsRequest> {
             min_plaintext_modulus: modulus,
             modulus_bits: modulus_bits.clone(),
             special_bits: special_bits.clone(),
-            relinearization_degree: wanted.iter().map(|rns| rns.relinearization_degree).max().unwrap_or(2),
+            relinearization_limbs: relinearization_limbs.clone(),
             digit_limbs: wanted.iter().map(|rns| rns.digit_limbs).min().unwrap_or(1),
             security_bits: largest.security_bits,
         })

@@ -9,6 +9,7 @@ use hq_plugin_sdk::verify::Shape;
 
 use super::{Subject, section};
 use crate::certificate::blocks;
+use crate::chain::Chain;
 use crate::cost::{Census, Ring};
 
 /// What CPU seconds are told by. They have no part in planning: a plan is the same on every machine.
@@ -52,9 +53,8 @@ pub fn nanoseconds(
     costs: Vec<KernelCosts>,
 ) -> f64 {
     let leveled = Leveled { costs, ..leveled.clone() };
-    let release = plan.release.map_or(Level(0), |release| release.level);
-    let limbs: Vec<usize> = (1..=rns.moduli.len()).collect();
-    Census::of(plan, shapes).nanoseconds(&leveled, Ring::of(rns), &limbs, release.limbs())
+    let Some(release) = plan.release else { return 0.0 };
+    Census::of(plan, shapes).nanoseconds(&leveled, Ring::of(rns), &Chain::of(rns, release))
 }
 
 /// Seconds of each stage; costs are linear in the kernels, so those of a stage are the costs without the others.
@@ -80,11 +80,13 @@ fn bytes(rns: &RnsParameters, release: Level) -> [f64; 3] {
         |primes: &[u64]| primes.iter().map(|prime| f64::from(u64::BITS - prime.leading_zeros())).sum::<f64>();
     let per_bit = f64::from(rns.ring_degree) / 8.0;
     let (chain, special) = (bits(&rns.moduli), bits(&rns.special_moduli));
-    let digits = rns.moduli.len().div_ceil(usize::try_from(rns.digit_limbs).unwrap_or(1).max(1));
-    let digits = f64::from(u32::try_from(digits).unwrap_or(u32::MAX));
-    let powers = f64::from(rns.relinearization_degree.saturating_sub(1));
+    let key = |&limbs: &u32| {
+        let primes = rns.moduli.get(..usize::try_from(limbs).unwrap_or(0)).map_or(chain, bits);
+        f64::from(limbs.div_ceil(rns.digit_limbs.max(1))) * (primes + special)
+    };
+    let keys: f64 = rns.relinearization_limbs.iter().map(key).sum();
     let released = rns.moduli.get(..release.limbs()).map_or(chain, bits);
-    [chain, chain + powers * digits * (chain + special), released].map(|bits| bits * per_bit)
+    [chain, chain + keys, released].map(|bits| bits * per_bit)
 }
 
 pub(super) fn price(out: &mut String, subject: &Subject<'_>, prices: &Prices) {

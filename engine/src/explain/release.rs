@@ -13,9 +13,10 @@ pub(super) fn release(out: &mut String, subject: &Subject<'_>) {
     let flooded = certificate.sums.iter().map(|sum| sum.flooded_bits).fold(f64::NEG_INFINITY, f64::max);
     let _ = writeln!(
         out,
-        "Sums are relinearized once, switched to {} (log2 Q = {:.1}), and only their constant coefficient leaves.\n\
+        "Sums are relinearized once, at {} at most, switched to {} (log2 Q = {:.1}), and only their constant coefficient leaves.\n\
          noise there <= {noisiest:.1} bits; flooding uniform in t [-2^{f}, 2^{f}]; in all <= {flooded:.1} bits < {:.1}\n\
          statistical distance 2^{} per number; decryption failure <= 2^{:.0} over the whole plan",
+        release.relinearize,
         release.level,
         rns.log2_q(usize::from(release.level.0)),
         rns.log2_q(usize::from(release.level.0)) - 1.0,

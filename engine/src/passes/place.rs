@@ -347,5 +347,5 @@ impl Placer<'_> {
 /// # Errors
 /// The plan is not placed.
 pub fn stage_shapes(placed: &Plan) -> Result<Vec<Shape>> {
-    shapes_within(placed, usize::MAX, u32::MAX)
+    shapes_within(placed, usize::MAX, usize::MAX)
 }

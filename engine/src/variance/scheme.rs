@@ -41,6 +41,12 @@ impl Scheme {
         self.modulus.powi(2) * self.degree / 12.0 * powers
     }
 
+    /// The same on average over secrets: `E |s|^(2k) = k! (E |s|^2)^k`, as of any complex Gaussian.
+    pub(super) fn mean_rounding(&self, parts: u8) -> f64 {
+        let powers = (1..parts).rev().fold(1.0, |sum, power| 1.0 + f64::from(power) * self.secret() * sum);
+        self.modulus.powi(2) * self.degree / 12.0 * powers
+    }
+
     /// Secret-key encryption, `t (e + m/t)` with m uniform modulo t.
     pub(super) fn fresh(&self) -> f64 {
         self.modulus.powi(2) * self.degree * (self.error + 1.0 / 12.0)

@@ -34,7 +34,7 @@ fn plan(nodes: &str, blocks: u64) -> Plan {
     Plan::parse(&format!(
         "hq-plan 1\nrows {rows}\nparameters {{\"scheme\":\"rns\",\"ring_degree\":8192,\"plaintext_modulus\":65537,\
          \"moduli\":{primes},\"special_moduli\":[1125899905744897],\"digit_limbs\":1,\
-         \"relinearization_degree\":4,\"security_bits\":0}}\nrelease @0 flood 40\ninput x 0..1\ninput y 0..1\n\
+         \"relinearization_limbs\":[4,4,4],\"security_bits\":0}}\nrelease @0 relinearize @3 flood 40\ninput x 0..1\ninput y 0..1\n\
          input p 0..1 parameter\n{nodes}sum %{last} 0..1\n"
     ))
     .unwrap()

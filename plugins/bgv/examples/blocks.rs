@@ -12,11 +12,11 @@ use hq_plugin_sdk::range::Range;
 /// One case.
 struct Case {
     name: &'static str,
-    log_degree: u32,
+    log_degree: usize,
     bits: Vec<u32>,
     special: Vec<u32>,
     digit_limbs: u32,
-    degree: u32,
+    degree: usize,
     inputs: usize,
     build: fn(&mut Builder, &[NodeId]) -> Vec<NodeId>,
 }
@@ -109,8 +109,8 @@ fn table(builder: &mut Builder, x: &[NodeId]) -> Vec<NodeId> {
 fn plan(case: &Case, parameters: &Parameters) -> Plan {
     let mut builder = Builder::new(1 << 40);
     builder.plan_mut().parameters = Some(parameters.clone());
-    builder.plan_mut().release = Some(Release { level: Level(1), flood_bits: 45 });
     let top = Level(u8::try_from(case.bits.len() - 1).unwrap());
+    builder.plan_mut().release = Some(Release { level: Level(1), relinearize: top, flood_bits: 45 });
     let inputs: Vec<NodeId> = (0..case.inputs)
         .map(|i| {
             let name = format!("x{i}");
@@ -166,7 +166,7 @@ fn main() {
             modulus_bits: case.bits.clone(),
             special_bits: case.special.clone(),
             digit_limbs: case.digit_limbs,
-            relinearization_degree: case.degree,
+            relinearization_limbs: vec![u32::try_from(case.bits.len()).unwrap(); case.degree - 1],
             security_bits: 128,
         })
         .unwrap();

@@ -30,7 +30,7 @@ fn request(log_degree: u32, t: u64, bits: &[u32], special: &[u32], digit_limbs: 
         modulus_bits: bits.to_vec(),
         special_bits: special.to_vec(),
         digit_limbs,
-        relinearization_degree: 2,
+        relinearization_limbs: vec![u32::try_from(bits.len()).unwrap()],
         security_bits: 128,
     }
 }
@@ -44,7 +44,7 @@ fn plan(
     // Blocks are run again and again.
     let mut builder = Builder::new(1 << 24);
     builder.plan_mut().parameters = Some(parameters.clone());
-    builder.plan_mut().release = Some(Release { level: Level(1), flood_bits: 45 });
+    builder.plan_mut().release = Some(Release { level: Level(1), relinearize: Level(1), flood_bits: 45 });
     let ids: Vec<_> = (0..inputs)
         .map(|i| {
             builder.declare(Input {

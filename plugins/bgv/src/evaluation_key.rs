@@ -7,7 +7,7 @@ use std::sync::Arc;
 use hq_plugin_sdk::frame::{KeyId, Kind};
 
 use crate::error::{Error, WireError};
-use crate::key::{digit_range, digits, key_id, powers, relinearization_use};
+use crate::key::{digit_range, digits, key_id, powers, relinearization_limbs, relinearization_use};
 use crate::params::Params;
 use crate::poly::{Limb, Poly, zero_limb};
 use crate::sample::{self, Use};
@@ -27,7 +27,10 @@ impl Needs {
     /// All there is.
     #[must_use]
     pub fn all(params: &Params) -> Self {
-        Self { public: params.chain(), powers: powers(params).map(|_| params.chain()).collect() }
+        Self {
+            public: params.chain(),
+            powers: powers(params).map(|power| relinearization_limbs(params, power)).collect(),
+        }
     }
 
     /// Adds the relinearization of ciphertexts of `parts` parts and `limbs` primes.
@@ -48,7 +51,7 @@ pub struct EvaluationKey {
     id: KeyId,
     /// Encryption of zero modulo the chain.
     public: (Poly, Poly),
-    /// By power p and digit j an encryption of `g_j s^p` modulo QP, where g_j is P modulo the primes of digit j
+    /// By power p and digit j an encryption of `g_j s^p` modulo QP for the Q of that power, where g_j is P modulo the primes of digit j
     /// and 0 modulo all others; by ring, as far as they are needed.
     relinearization: Vec<Vec<Vec<Option<Pair>>>>,
 }
@@ -130,12 +133,16 @@ impl EvaluationKey {
         }
         for power in powers(&params) {
             let limbs = needs.powers.get(power - 2).copied().unwrap_or(0);
+            let given = relinearization_limbs(&params, power);
             let mut read = Vec::new();
-            for digit in 0..digits(&params, chain) {
-                let used = digit_range(&params, digit, chain).start < limbs;
+            for digit in 0..digits(&params, given) {
+                let used = digit_range(&params, digit, given).start < limbs;
                 let wanted = |ring: usize| used && (ring < limbs || ring >= chain);
                 let purpose = relinearization_use(power, digit);
-                let pairs = (0..all).map(|ring| source.pair(purpose, ring, wanted(ring)));
+                let pairs = (0..all).map(|ring| match ring {
+                    ring if (given..chain).contains(&ring) => Ok(None),
+                    ring => source.pair(purpose, ring, wanted(ring)),
+                });
                 read.push(pairs.collect::<Result<Vec<_>, _>>()?);
             }
             self.relinearization.push(read);

@@ -192,7 +192,7 @@ impl Session {
     fn lower(&mut self, index: usize) -> Result<release::Lowered, Error> {
         let Prepared { key, tables, release, .. } = &*self.prepared;
         let sum = self.sums.get(index).ok_or(Error::Internal("there is no such sum"))?;
-        release::lower(key, &mut self.workspace.pool, tables, sum, release.level.limbs())
+        release::lower(key, &mut self.workspace.pool, tables, sum, *release)
     }
 }
 

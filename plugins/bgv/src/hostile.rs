@@ -24,17 +24,17 @@ struct Files {
 }
 
 fn files() -> Files {
-    files_with(2)
+    files_with(&[2])
 }
 
-fn files_with(relinearization_degree: u32) -> Files {
+fn files_with(relinearization_limbs: &[u32]) -> Files {
     let rns = resolve(&RnsRequest {
         ring_degree: 64,
         min_plaintext_modulus: 1 << 16,
         modulus_bits: vec![40, 30],
         special_bits: vec![40],
         digit_limbs: 1,
-        relinearization_degree,
+        relinearization_limbs: relinearization_limbs.to_vec(),
         security_bits: 0,
     })
     .unwrap();
@@ -81,14 +81,15 @@ fn damaged_keys_are_refused() {
 
 #[test]
 fn damaged_keys_of_several_powers_are_refused() {
-    let files = files_with(4);
+    let files = files_with(&[2, 2, 1]);
     let bytes = &files.evaluation;
-    // Public key and, for three powers and two digits, relinearization keys.
+    // Public key, relinearization keys of two digits for two powers, and of one digit for the third.
     let bits: Vec<usize> = (0..3).map(|ring| files.params.residue_bits(ring) as usize).collect();
     let key = |rings: usize| 8 * bits.iter().take(rings).sum::<usize>();
     let head = 1 + 4 + serde_json::to_vec(files.params.rns()).unwrap().len() + 32;
     let payload = frame::open(bytes, Kind::EvaluationKey).unwrap().payload;
-    assert_eq!(payload.len(), head + key(2) + 3 * 2 * key(3));
+    let third = key(1) + key(3) - key(2);
+    assert_eq!(payload.len(), head + key(2) + 2 * 2 * key(3) + third);
     let none = |bytes: &[u8]| EvaluationKey::for_needs(bytes, |_| Ok(Needs::default()));
     assert!(EvaluationKey::from_frame(bytes).is_ok() && none(bytes).is_ok());
     // What is not expanded is checked as a whole.
@@ -139,7 +140,11 @@ fn damaged_parameters_are_refused() {
 fn damaged_sums_are_refused() {
     let files = files();
     let key = EvaluationKey::from_frame(&files.evaluation).unwrap();
-    let release = hq_plugin_sdk::plan::Release { level: hq_plugin_sdk::plan::Level(0), flood_bits: 4 };
+    let release = hq_plugin_sdk::plan::Release {
+        level: hq_plugin_sdk::plan::Level(0),
+        relinearize: hq_plugin_sdk::plan::Level(0),
+        flood_bits: 4,
+    };
     let sample = crate::release::Sample { body: vec![5], mask: vec![(0..64).collect()] };
     let mut sealer = crate::release::Sealer::new(&key, release, 2);
     sealer.add(&sample);

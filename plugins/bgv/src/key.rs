@@ -130,16 +130,16 @@ pub fn generate(params: &Arc<Params>, rng: &mut ChaCha20Rng) -> (SecretKey, Vec<
     let mut payload = vec![VERSION];
     put_parameters(&mut payload, params.rns());
     payload.extend_from_slice(&seed);
-    let chain = params.chain();
-    encrypt_zero(&secret, &seed, Use::PublicKey, chain, rng, |_, _| {}, &mut payload);
+    encrypt_zero(&secret, (&seed, Use::PublicKey), 0..params.chain(), rng, |_, _| {}, &mut payload);
     let mut power: Vec<Zeroizing<Vec<u64>>> =
         (0..params.rings().len()).map(|index| Zeroizing::new(secret.transformed(index).to_vec())).collect();
     for exponent in powers(params) {
         for (index, (limb, ring)) in power.iter_mut().zip(params.rings()).enumerate() {
             modular::mul_assign(ring.q, limb, secret.transformed(index));
         }
-        for digit in 0..digits(params, chain) {
-            let inside = digit_range(params, digit, chain);
+        let limbs = relinearization_limbs(params, exponent);
+        for digit in 0..digits(params, limbs) {
+            let inside = digit_range(params, digit, limbs);
             let add_gadget = |index: usize, limb: &mut [u64]| {
                 if inside.contains(&index) {
                     let q = params.rings()[index].q;
@@ -147,7 +147,8 @@ pub fn generate(params: &Arc<Params>, rng: &mut ChaCha20Rng) -> (SecretKey, Vec<
                 }
             };
             let purpose = relinearization_use(exponent, digit);
-            encrypt_zero(&secret, &seed, purpose, params.rings().len(), rng, add_gadget, &mut payload);
+            let rings = (0..limbs).chain(params.special());
+            encrypt_zero(&secret, (&seed, purpose), rings, rng, add_gadget, &mut payload);
         }
     }
     secret.id = key_id(&payload);
@@ -163,7 +164,13 @@ pub(crate) fn key_id(payload: &[u8]) -> KeyId {
 /// The powers of the secret that have a relinearization key.
 #[must_use]
 pub fn powers(params: &Params) -> std::ops::RangeInclusive<usize> {
-    2..=params.rns().relinearization_degree as usize
+    2..=params.rns().most_parts() - 1
+}
+
+/// Primes of the chain that the relinearization key of a power of the secret is for.
+#[must_use]
+pub fn relinearization_limbs(params: &Params, power: usize) -> usize {
+    params.rns().relinearizes(u8::try_from(power + 1).unwrap_or(u8::MAX))
 }
 
 /// What the second part of a relinearization key is expanded for.
@@ -194,12 +201,12 @@ pub fn special_product(params: &Params, q: modular::Modulus) -> u64 {
     params.special().fold(1, |product, index| q.mul(product, params.rings()[index].q.value() % q.value()))
 }
 
-/// Appends the first part of an encryption of zero, `-a s + t e`, after `adjust`; a comes from the seed.
+/// Appends the first part of an encryption of zero modulo some primes, `-a s + t e`, after `adjust`; a comes from the
+/// seed.
 fn encrypt_zero(
     secret: &SecretKey,
-    seed: &[u8; 32],
-    purpose: Use,
-    limbs: usize,
+    (seed, purpose): (&[u8; 32], Use),
+    rings: impl Iterator<Item = usize>,
     rng: &mut ChaCha20Rng,
     adjust: impl Fn(usize, &mut [u64]),
     out: &mut Vec<u8>,
@@ -207,7 +214,8 @@ fn encrypt_zero(
     let params = &secret.params;
     let error = sample::gaussian(rng, params.degree());
     let mut uniform = zero_limb(params.degree());
-    for (index, ring) in params.rings().iter().enumerate().take(limbs) {
+    for index in rings {
+        let ring = &params.rings()[index];
         sample::expand(seed, purpose, ring.q, &mut uniform);
         modular::mul_assign(ring.q, &mut uniform, secret.transformed(index));
         let mut limb = lift(ring, &error, params.t());

@@ -213,8 +213,15 @@ fn check(rns: &RnsParameters) -> Result<(), ParamsError> {
     if rns.special_moduli.is_empty() || rns.special_moduli.len() > MAX_DIGIT {
         return Err(ParamsError::Count("key switching needs 1 to 8 special primes"));
     }
-    if !(2..=MAX_RELINEARIZATION_DEGREE).contains(&rns.relinearization_degree) {
+    let keys = rns.relinearization_limbs.as_slice();
+    if keys.len() >= MAX_RELINEARIZATION_DEGREE as usize {
         return Err(ParamsError::Count("relinearization keys are for the powers of the secret from 2 to 7"));
+    }
+    let within = |&limbs: &u32| (1..=rns.moduli.len()).contains(&(limbs as usize));
+    if !keys.iter().all(within) || !keys.is_sorted_by(|low, high| low >= high) {
+        return Err(ParamsError::Count(
+            "a relinearization key is for 1 prime of the chain to all, and for no more than that of a lower power",
+        ));
     }
     if !(1..=MAX_DIGIT).contains(&(rns.digit_limbs as usize)) {
         return Err(ParamsError::Count("a key-switching digit has 1 to 8 primes"));
@@ -302,7 +309,7 @@ pub fn resolve(request: &RnsRequest) -> Result<RnsParameters, ParamsError> {
         moduli,
         special_moduli,
         digit_limbs: request.digit_limbs,
-        relinearization_degree: request.relinearization_degree,
+        relinearization_limbs: request.relinearization_limbs.clone(),
         security_bits: request.security_bits,
     };
     check(&rns)?;
@@ -321,7 +328,7 @@ mod tests {
             modulus_bits: vec![32, 33, 33],
             special_bits: vec![40],
             digit_limbs: 1,
-            relinearization_degree: 2,
+            relinearization_limbs: vec![3],
             security_bits: 128,
         }
     }

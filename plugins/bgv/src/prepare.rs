@@ -48,7 +48,7 @@ impl Prepared {
         release::check(params, release)?;
         let slots = u64::try_from(params.degree()).unwrap_or(u64::MAX);
         Ok(Self {
-            tables: Tables::new(params, &schedule, release.level.limbs()),
+            tables: Tables::new(params, &schedule, release),
             program: Program::new(&schedule, plan.nodes().len()),
             release,
             allowed: plan.rows.div_ceil(slots).max(1),
@@ -104,8 +104,9 @@ fn needs(schedule: &Schedule, plan: &Plan) -> Needs {
             needs.add_relinearization(arg.parts, arg.limbs);
         }
     }
+    let middle = plan.release.map_or(usize::MAX, |release| release.relinearize.limbs());
     for &(limbs, parts) in &schedule.sums {
-        needs.add_relinearization(parts, limbs);
+        needs.add_relinearization(parts, limbs.min(middle));
     }
     needs
 }

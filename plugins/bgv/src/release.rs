@@ -47,15 +47,16 @@ pub fn check(params: &Params, release: Release) -> Result<(), Error> {
     #[expect(clippy::cast_precision_loss, reason = "t is below 2^26")]
     let log2_t = (params.t() as f64).log2();
     let needed = log2_t + f64::from(release.flood_bits) + 1.0;
-    let impossible = release.level.limbs() > params.chain() || release.flood_bits > sample::MAX_FLOOD_BITS;
+    let impossible = release.relinearize.limbs() > params.chain() || release.flood_bits > sample::MAX_FLOOD_BITS;
     if impossible || needed >= params.rns().log2_q(usize::from(release.level.0)) {
         return Err(Error::Flooding { flood_bits: release.flood_bits, level: release.level.0 });
     }
     Ok(())
 }
 
-/// Relinearizes where needed and divides down to `kept` primes, in one division. Of the first part only
-/// the constant coefficient is carried.
+/// Brings a sum to the release level: where it has more than two parts, down to the level at which it is
+/// relinearized, and with P the rest of the way in one division. Of the first part only the constant coefficient
+/// is carried.
 ///
 /// # Errors
 /// None that the schedule does not exclude.
@@ -64,29 +65,37 @@ pub fn lower(
     pool: &mut Pool,
     tables: &Tables,
     sum: &Accumulator,
-    kept: usize,
+    release: Release,
 ) -> Result<Lowered, Error> {
     let params = key.params();
     let rings = params.rings();
-    let limbs = sum.constants.len();
+    let (kept, middle) = (release.level.limbs(), release.relinearize.limbs());
     let mean = |ring: usize, total: u64| rings[ring].q.mul(total, rings[ring].degree_inverse);
     let mut constant: Vec<u64> = sum.constants.iter().enumerate().map(|(i, &total)| mean(i, total)).collect();
-    let [c1, powers @ ..] = sum.tail.as_slice() else {
+    let to = if sum.tail.len() > 1 { middle } else { kept };
+    let limbs = constant.len().min(to);
+    let mut divided = Vec::new();
+    if limbs < constant.len() {
+        let division = tables.mod_switch(constant.len(), limbs)?;
+        for part in &sum.tail {
+            let dropped = pool.copy(&part[limbs..]);
+            divided.push(division.apply(params, pool, dropped, &part[..limbs]));
+        }
+        let scalar = constant.split_off(limbs);
+        constant = division.apply_scalar(params, &scalar, &constant);
+    }
+    let tail = if divided.is_empty() { &sum.tail } else { &divided };
+    let [c1, powers @ ..] = tail.as_slice() else {
         return Err(Error::Internal("a sum has two parts at least"));
     };
     if powers.is_empty() {
-        if limbs == kept {
-            return Ok(Lowered { constant, c1: pool.copy(c1) });
-        }
-        let division = tables.mod_switch(limbs, kept)?;
-        let dropped = pool.copy(&c1[kept..]);
-        let c1 = division.apply(params, pool, dropped, &c1[..kept]);
-        let scalar = constant.split_off(kept);
-        return Ok(Lowered { constant: division.apply_scalar(params, &scalar, &constant), c1 });
+        let c1 = if divided.is_empty() { pool.copy(c1) } else { divided.swap_remove(0) };
+        return Ok(Lowered { constant, c1 });
     }
     let (switch, division) = tables.key_switch(limbs, kept)?;
     let powers: Vec<&[Limb]> = powers.iter().map(Vec::as_slice).collect();
     let (out0, mut out1) = switch.apply(key, pool, &powers, (None, c1))?;
+    pool.recycle(divided.into_iter().flatten());
     let indices = (0..limbs).chain(params.special());
     let mut body: Vec<u64> =
         out0.iter().zip(indices).map(|(limb, ring)| mean(ring, modular::sum(rings[ring].q, limb))).collect();

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use hq_plugin_sdk::plan::Release;
+
 use crate::error::Error;
 use crate::key_switch::KeySwitch;
 use crate::mod_switch::Division;
@@ -21,7 +23,7 @@ pub struct Tables {
 impl Tables {
     /// Everything that a schedule and its release need.
     #[must_use]
-    pub fn new(params: &Params, schedule: &Schedule, release_limbs: usize) -> Self {
+    pub fn new(params: &Params, schedule: &Schedule, release: Release) -> Self {
         let mut tables = Self::default();
         for step in &schedule.steps {
             match &step.action {
@@ -39,10 +41,13 @@ impl Tables {
             }
         }
         for &(limbs, parts) in &schedule.sums {
+            let (kept, middle) = (release.level.limbs(), release.relinearize.limbs());
+            let to = if parts > 2 { middle } else { kept };
+            if limbs > to {
+                tables.add_mod_switch(params, limbs, to);
+            }
             if parts > 2 {
-                tables.add_key_switch(params, limbs, release_limbs);
-            } else if limbs > release_limbs {
-                tables.add_mod_switch(params, limbs, release_limbs);
+                tables.add_key_switch(params, limbs.min(middle), kept);
             }
         }
         tables

@@ -42,9 +42,9 @@ pub struct RnsParameters {
     pub special_moduli: Vec<u64>,
     /// Ciphertext primes per key-switching digit.
     pub digit_limbs: u32,
-    /// Relinearization keys are given for the powers of the secret from 2 to this: ciphertexts of one part more
-    /// can be brought back to two.
-    pub relinearization_degree: u32,
+    /// By power of the secret from the second, never rising: under how many primes of the chain at most a part
+    /// that goes with it can be relinearized. Ciphertexts have at most two parts more than there are entries.
+    pub relinearization_limbs: Vec<u32>,
     /// Classical security in bits that `log2(QP)` is checked against; 0 only in tests.
     pub security_bits: u32,
 }
@@ -60,6 +60,19 @@ impl RnsParameters {
     #[must_use]
     pub fn log2_p(&self) -> f64 {
         log2_product(&self.special_moduli)
+    }
+
+    /// Parts of a ciphertext at most.
+    #[must_use]
+    pub fn most_parts(&self) -> usize {
+        self.relinearization_limbs.len() + 2
+    }
+
+    /// Primes under which a ciphertext of so many parts can be relinearized at most.
+    #[must_use]
+    pub fn relinearizes(&self, parts: u8) -> usize {
+        let highest = usize::from(parts).checked_sub(3).and_then(|index| self.relinearization_limbs.get(index));
+        highest.map_or(0, |&limbs| usize::try_from(limbs).unwrap_or(usize::MAX))
     }
 }
 
@@ -82,8 +95,8 @@ pub struct RnsRequest {
     pub special_bits: Vec<u32>,
     /// Ciphertext primes per key-switching digit.
     pub digit_limbs: u32,
-    /// Largest power of the secret that a relinearization key is wanted for, 2 at least.
-    pub relinearization_degree: u32,
+    /// As in [`RnsParameters`].
+    pub relinearization_limbs: Vec<u32>,
     /// 128, 192 or 256; 0 only in tests.
     pub security_bits: u32,
 }

@@ -263,6 +263,9 @@ pub struct Aggregate {
 pub struct Release {
     /// Level at which results are opened.
     pub level: Level,
+    /// Level at which sums of more than two parts are relinearized, at least that above: those that stand higher
+    /// are switched down to it first, with all their parts.
+    pub relinearize: Level,
     /// The flooding noise is uniform in `t * [-2^bits, 2^bits]`.
     pub flood_bits: u32,
 }

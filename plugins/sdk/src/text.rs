@@ -5,7 +5,7 @@
 //! hq-plan 1
 //! rows 65536
 //! parameters {"scheme":"rns",...}
-//! release @1 flood 74
+//! release @1 relinearize @2 flood 74
 //! input age.bit6 0..1
 //! %0 = input age.bit6 @5
 //! %1 = linear 1 -1*%0
@@ -89,7 +89,8 @@ fn write_header(plan: &Plan, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "parameters {json}")?;
     }
     if let Some(release) = plan.release {
-        writeln!(f, "release {} flood {}", release.level, release.flood_bits)?;
+        let Release { level, relinearize, flood_bits } = release;
+        writeln!(f, "release {level} relinearize {relinearize} flood {flood_bits}")?;
     }
     for input in &plan.inputs {
         write!(f, "input {} {}", input.name, input.range)?;
@@ -198,9 +199,14 @@ impl Reader {
                 self.builder.plan_mut().parameters = Some(parameters);
             }
             "release" => {
-                let (level, flood) = rest.split_once(" flood ").ok_or("expected `release @L flood BITS`")?;
-                self.builder.plan_mut().release =
-                    Some(Release { level: level_of(level)?, flood_bits: number(flood)? });
+                let expected = "expected `release @L relinearize @L flood BITS`";
+                let (levels, flood) = rest.split_once(" flood ").ok_or(expected)?;
+                let (level, relinearize) = levels.split_once(" relinearize ").ok_or(expected)?;
+                self.builder.plan_mut().release = Some(Release {
+                    level: level_of(level)?,
+                    relinearize: level_of(relinearize)?,
+                    flood_bits: number(flood)?,
+                });
             }
             "input" => {
                 let (rest, origin) = match rest.strip_suffix(" parameter") {

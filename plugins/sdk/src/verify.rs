@@ -8,11 +8,12 @@
 //!    of `linear`, have equal levels; a product of a by b parts has a + b - 1, at most one more than the powers
 //!    of the secret with a relinearization key; `relinearize` takes three parts or more; `mod_switch` and `drop`
 //!    go down; levels exist in the chain.
-//! 5. A placed plan has parameters and a release; sums stand at or above the release level.
+//! 5. A placed plan has parameters and a release; sums stand at or above the release level, and what is
+//!    relinearized stands at a level for which there is a key.
 
 use std::collections::HashMap;
 
-use crate::parameters::Parameters;
+use crate::parameters::{Parameters, RnsParameters};
 use crate::plan::{Family, Level, Linear, NodeId, Op, Plan};
 use crate::range::Range;
 
@@ -171,10 +172,28 @@ pub struct Shape {
 pub fn shapes(plan: &Plan) -> Result<Vec<Shape>, Invalid> {
     match &plan.parameters {
         Some(Parameters::Rns(rns)) => {
-            shapes_within(plan, rns.moduli.len(), rns.relinearization_degree.saturating_add(1))
+            let shapes = shapes_within(plan, rns.moduli.len(), rns.most_parts())?;
+            for (node, op) in plan.iter() {
+                if let Op::Relinearize { arg } = op
+                    && let Some(shape) = shapes.get(arg.index())
+                {
+                    relinearizes(rns, shape.parts, shape.level, &node)?;
+                }
+            }
+            Ok(shapes)
         }
         Some(Parameters::Clear { .. }) | None => Err(invalid("parameters", "the plan is not placed")),
     }
+}
+
+/// Whether there is a key for so many parts at a level.
+fn relinearizes(rns: &RnsParameters, parts: u8, level: Level, place: &dyn ToString) -> Result<(), Invalid> {
+    let most = rns.relinearizes(parts);
+    if level.limbs() <= most {
+        return Ok(());
+    }
+    let reason = format!("relinearizes {parts} parts at {level}, where keys reach up to {most} primes");
+    Err(Invalid { place: place.to_string(), reason })
 }
 
 /// As [`shapes`], of a plan whose parameters are not chosen yet: within a chain of `top` primes, and at most so
@@ -182,7 +201,7 @@ pub fn shapes(plan: &Plan) -> Result<Vec<Shape>, Invalid> {
 ///
 /// # Errors
 /// As [`shapes`].
-pub fn shapes_within(plan: &Plan, top: usize, most_parts: u32) -> Result<Vec<Shape>, Invalid> {
+pub fn shapes_within(plan: &Plan, top: usize, most_parts: usize) -> Result<Vec<Shape>, Invalid> {
     let mut shapes: Vec<Shape> = Vec::with_capacity(plan.nodes().len());
     for (node, op) in plan.iter() {
         let of = |operand: NodeId| {
@@ -214,7 +233,7 @@ pub fn shapes_within(plan: &Plan, top: usize, most_parts: u32) -> Result<Vec<Sha
                     return Err(invalid(node, "factors stand at different levels"));
                 }
                 let parts = left.parts.saturating_add(right.parts).saturating_sub(1);
-                if u32::from(parts) > most_parts {
+                if usize::from(parts) > most_parts {
                     let reason = format!(
                         "a product of {parts} parts, where keys bring at most {most_parts} back to two"
                     );
@@ -269,14 +288,20 @@ pub fn verify(plan: &Plan) -> Result<(), Invalid> {
         }
     }
     match &plan.parameters {
-        Some(Parameters::Rns(_)) => {
+        Some(Parameters::Rns(rns)) => {
             let release = plan.release.ok_or_else(|| invalid("release", "a placed plan needs one"))?;
+            if release.relinearize < release.level {
+                return Err(invalid("release", "relinearizes below the level at which results are opened"));
+            }
             let shapes = shapes(plan)?;
             for sum in &plan.sums {
                 let node = sum.node;
                 let shape = shapes.get(node.index()).ok_or_else(|| invalid(node, "there is no such node"))?;
                 if shape.level < release.level {
                     return Err(invalid(node, "is summed below the level at which it can be released"));
+                }
+                if shape.parts > 2 {
+                    relinearizes(rns, shape.parts, shape.level.min(release.relinearize), &node)?;
                 }
             }
             Ok(())

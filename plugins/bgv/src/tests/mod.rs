@@ -42,7 +42,7 @@ fn with_powers(
         modulus_bits: bits.to_vec(),
         special_bits: special.to_vec(),
         digit_limbs: digit,
-        relinearization_degree: powers,
+        relinearization_limbs: (2..=powers).map(|_| u32::try_from(bits.len()).unwrap()).collect(),
         security_bits: security,
     })
     .unwrap()
@@ -74,7 +74,7 @@ fn keys(rns: &RnsParameters, seed: u8) -> Keys {
 fn circuit(rns: &RnsParameters, flood_bits: u32, release: u8) -> Plan {
     let mut builder = Builder::new(1 << 20);
     builder.plan_mut().parameters = Some(Parameters::Rns(rns.clone()));
-    builder.plan_mut().release = Some(Release { level: Level(release), flood_bits });
+    builder.plan_mut().release = Some(Release { level: Level(release), relinearize: Level(4), flood_bits });
     let range = Range::new(-3, 3).unwrap();
     let ids = ["a", "b", "c"].map(|name| {
         builder.declare(Input { name: name.to_owned(), range, family: None, origin: Origin::Table })
@@ -253,7 +253,7 @@ fn squarings_in_narrow_limbs_are_right_where_the_bound_says_so() {
         let mut keys = keys(&rns, 77);
         let mut builder = Builder::new(1 << 20);
         builder.plan_mut().parameters = Some(Parameters::Rns(rns.clone()));
-        builder.plan_mut().release = Some(Release { level: Level(0), flood_bits: 0 });
+        builder.plan_mut().release = Some(Release { level: Level(0), relinearize: Level(0), flood_bits: 0 });
         let range = Range::new(-1, 1).unwrap();
         let input =
             builder.declare(Input { name: "x".to_owned(), range, family: None, origin: Origin::Table });

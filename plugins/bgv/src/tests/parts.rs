@@ -13,7 +13,7 @@ fn parameters() -> RnsParameters {
 fn begin(rns: &RnsParameters, inputs: usize) -> (Builder, Vec<hq_plugin_sdk::plan::InputId>) {
     let mut builder = Builder::new(1 << 20);
     builder.plan_mut().parameters = Some(Parameters::Rns(rns.clone()));
-    builder.plan_mut().release = Some(Release { level: Level(1), flood_bits: 8 });
+    builder.plan_mut().release = Some(Release { level: Level(1), relinearize: Level(4), flood_bits: 8 });
     let range = Range::new(-1, 1).unwrap();
     let declare = |i: usize| {
         builder.declare(Input { name: format!("x{i}"), range, family: None, origin: Origin::Table })
@@ -54,7 +54,7 @@ fn clear(plan: &Plan, columns: &[Vec<i64>], t: i64) -> Vec<i64> {
     sums
 }
 
-/// Runs a plan in both modes over one block and compares with the clear.
+/// Runs a plan in both modes over one block, with its sums relinearized at every level, and compares with the clear.
 fn check(plan: &Plan, keys: &mut Keys, inputs: usize) {
     let params = Arc::clone(keys.secret.params());
     let columns = columns(inputs, params.degree());
@@ -63,8 +63,12 @@ fn check(plan: &Plan, keys: &mut Keys, inputs: usize) {
         columns.iter().map(|column| encrypt(&keys.secret, column, chain, &mut keys.rng).unwrap()).collect();
     let block: Vec<&[u8]> = frames.iter().map(Vec::as_slice).collect();
     let expected = clear(plan, &columns, i64::try_from(params.t()).unwrap());
-    for mode in [Mode::Fast, Mode::EveryNode] {
-        let mut session = Session::open(plan, Arc::clone(&keys.evaluation), mode).unwrap();
+    let mut plan = plan.clone();
+    for (mode, relinearize) in
+        [(Mode::Fast, 4), (Mode::Fast, 3), (Mode::Fast, 2), (Mode::Fast, 1), (Mode::EveryNode, 3)]
+    {
+        plan.release = plan.release.map(|release| Release { relinearize: Level(relinearize), ..release });
+        let mut session = Session::open(&plan, Arc::clone(&keys.evaluation), mode).unwrap();
         session.block(&block).unwrap();
         let opened = decrypt(&keys.secret, &session.finish().unwrap()).unwrap();
         assert_eq!(opened, expected, "{mode:?}\n{plan}");
@@ -221,4 +225,39 @@ fn limbs_of_several_chunks_and_digits_of_several_primes_agree() {
         let choices: Vec<_> = (0..60).map(choice).collect();
         check(&random_plan(&rns, &choices), &mut keys(&rns, 34), 3);
     }
+}
+
+/// Sums of more parts need less of a key where they are switched down first, and a key holds no more than that.
+#[test]
+fn keys_of_high_powers_for_few_primes_release_what_was_switched_down() {
+    let full = parameters();
+    let rns = RnsParameters { relinearization_limbs: vec![5, 3, 3, 2], ..full.clone() };
+    let mut keys = keys(&rns, 22);
+    let (mut builder, ids) = begin(&rns, 5);
+    let x: Vec<NodeId> =
+        ids.iter().map(|&input| builder.push(Op::Input { input, level: Some(Level(4)) })).collect();
+    let mut product = x[0];
+    let mut products = Vec::new();
+    for &factor in &x[1..] {
+        product = builder.push(Op::Mul { left: product, right: factor });
+        products.push(product);
+    }
+    sum_all(&mut builder, &products);
+    let mut plan = builder.finish();
+    let release = plan.release.unwrap();
+    assert!(hq_plugin_sdk::verify::verify(&plan).is_err(), "there is no such key for all primes");
+    plan.release = Some(Release { relinearize: Level(1), ..release });
+    hq_plugin_sdk::verify::verify(&plan).unwrap();
+    let params = Arc::clone(keys.secret.params());
+    let columns = columns(5, params.degree());
+    let frames: Vec<Vec<u8>> =
+        columns.iter().map(|column| encrypt(&keys.secret, column, 5, &mut keys.rng).unwrap()).collect();
+    let block: Vec<&[u8]> = frames.iter().map(Vec::as_slice).collect();
+    let mut session = Session::open(&plan, Arc::clone(&keys.evaluation), Mode::Fast).unwrap();
+    session.block(&block).unwrap();
+    let opened = decrypt(&keys.secret, &session.finish().unwrap()).unwrap();
+    assert_eq!(opened, clear(&plan, &columns, i64::try_from(params.t()).unwrap()));
+    let (_, larger) = generate(&Params::new(&full).unwrap(), &mut keys.rng);
+    let (_, smaller) = generate(&params, &mut keys.rng);
+    assert!(2 * smaller.len() < larger.len());
 }

@@ -183,7 +183,7 @@ fn text(subject: &Subject, inputs: &[&str], nodes: &[&str], sums: &[usize]) -> S
         let _ = writeln!(text, "parameters {json}");
     }
     if let Parameters::Rns(_) = subject.parameters {
-        text.push_str("release @1 flood 40\n");
+        text.push_str("release @1 relinearize @2 flood 40\n");
     }
     for input in inputs {
         let _ = writeln!(text, "input {input}");

@@ -42,7 +42,7 @@ fn small_request(max_modulus_bits: u32) -> RnsRequest {
         modulus_bits: vec![special.saturating_sub(4); 5],
         special_bits: vec![special],
         digit_limbs: 1,
-        relinearization_degree: 2,
+        relinearization_limbs: vec![5],
         security_bits: 0,
     }
 }
@@ -104,8 +104,8 @@ fn check_answer(request: &RnsRequest, answer: &RnsParameters, report: &mut Repor
     let RnsParameters { ring_degree, plaintext_modulus, moduli, special_moduli, .. } = answer;
     report.require(*ring_degree == request.ring_degree, check, "another ring degree");
     report.require(answer.digit_limbs == request.digit_limbs, check, "other digits");
-    let keys = answer.relinearization_degree >= request.relinearization_degree;
-    report.require(keys, check, "fewer relinearization keys");
+    let keys = answer.relinearization_limbs == request.relinearization_limbs;
+    report.require(keys, check, "other relinearization keys");
     report.require(answer.security_bits == request.security_bits, check, "another security level");
     report.require(*plaintext_modulus >= request.min_plaintext_modulus, check, "plaintext modulus too small");
     report.require(moduli.len() == request.modulus_bits.len(), check, "another number of primes");

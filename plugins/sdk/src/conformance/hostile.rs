@@ -110,7 +110,7 @@ fn plans(subject: &Subject, case: &Case, report: &mut Report) {
                 moduli: vec![40_961, 65_537],
                 special_moduli: vec![12_289],
                 digit_limbs: 1,
-                relinearization_degree: 2,
+                relinearization_limbs: vec![2],
                 security_bits: 0,
             };
             Some(Parameters::Rns(rns))
