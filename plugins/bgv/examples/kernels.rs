@@ -2,7 +2,6 @@
 //! `cargo run --release -p hq-plugin-bgv --example kernels`. The cost table of the backend is read off it.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a measuring tool, run by hand")]
 
-use aligned_vec::AVec;
 use cpu_time::ProcessTime;
 use hq_plugin_bgv::modular::{self, Modulus, Source};
 use hq_plugin_bgv::poly::Limb;
@@ -153,5 +152,7 @@ impl Timer {
 
 fn limb(degree: usize, prime: u64, seed: u64) -> Limb {
     let value = |i: u64| i.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(seed * 77) % prime;
-    AVec::<u64>::from_iter(aligned_vec::CACHELINE_ALIGN, (0..degree as u64).map(value)).into_boxed_slice()
+    let mut limb = Limb::any(degree);
+    limb.iter_mut().zip(0..).for_each(|(slot, i)| *slot = value(i));
+    limb
 }

@@ -8,14 +8,14 @@
 use hq_plugin_sdk::frame::{self, Kind};
 use rand::Rng;
 use rand::rngs::ChaCha20Rng;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::Error;
 use crate::evaluation_key::EvaluationKey;
 use crate::key::{self, SecretKey};
 use crate::modular;
 use crate::params::Params;
-use crate::poly::zero_limb;
+use crate::poly::Limb;
 use crate::sample::{self, ERROR_STDDEV, Use};
 use crate::wire::{VERSION, pack};
 
@@ -90,7 +90,7 @@ pub fn encrypt(
     let limbs = limbs.clamp(1, params.chain());
     let mut payload = vec![VERSION, u8::try_from(limbs).unwrap_or(u8::MAX)];
     payload.extend_from_slice(&seed);
-    let mut uniform = zero_limb(params.degree());
+    let mut uniform = Limb::zero(params.degree());
     let mut body = Zeroizing::new(vec![0u64; params.degree()]);
     for (index, ring) in params.rings().iter().enumerate().take(limbs) {
         sample::expand(&seed, Use::Ciphertext, ring.q, &mut uniform);
@@ -100,6 +100,8 @@ pub fn encrypt(
         modular::sub_assign(ring.q, &mut body, &uniform);
         pack(&body, params.residue_bits(index), &mut payload);
     }
+    // It held a multiple of the secret.
+    uniform.zeroize();
     Ok(frame::seal(Kind::Ciphertext, key.id(), &payload))
 }
 
@@ -118,7 +120,7 @@ pub fn encrypt_parameter(key: &EvaluationKey, value: i64, rng: &mut ChaCha20Rng)
     let errors = [sample::gaussian(rng, degree), sample::gaussian(rng, degree)];
     let (b, a) = key.public();
     let mut payload = vec![VERSION, u8::try_from(params.chain()).unwrap_or(u8::MAX)];
-    let mut limb = zero_limb(degree);
+    let mut limb = Limb::zero(degree);
     for (public, error, message) in [(b, &errors[0], value), (a, &errors[1], 0)] {
         for (index, (ring, public)) in params.rings().iter().zip(public).enumerate() {
             limb.copy_from_slice(public);

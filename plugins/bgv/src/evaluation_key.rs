@@ -9,7 +9,7 @@ use hq_plugin_sdk::frame::{KeyId, Kind};
 use crate::error::{Error, WireError};
 use crate::key::{digit_range, digits, key_id, powers, relinearization_limbs, relinearization_use};
 use crate::params::Params;
-use crate::poly::{Limb, Poly, zero_limb};
+use crate::poly::{Limb, Poly};
 use crate::sample::{self, Use};
 use crate::wire::{Reader, unpack};
 
@@ -166,9 +166,9 @@ impl Source<'_, '_> {
         let Some(q) = self.params.rings().get(ring).map(|ring| ring.q).filter(|_| wanted) else {
             return Ok(None);
         };
-        let mut body = zero_limb(degree);
+        let mut body = Limb::zero(degree);
         unpack(packed, bits, q, &mut body)?;
-        let mut uniform = zero_limb(degree);
+        let mut uniform = Limb::zero(degree);
         sample::expand(self.seed, purpose, q, &mut uniform);
         Ok(Some((body, uniform)))
     }

@@ -8,7 +8,7 @@ use crate::ciphertext::Ciphertext;
 use crate::error::Error;
 use crate::evaluation_key::EvaluationKey;
 use crate::fused::{Task, Workspace};
-use crate::poly::{Limb, Poly, zero_limb};
+use crate::poly::{Limb, Poly};
 use crate::prepare::Prepared;
 use crate::region::Switch;
 use crate::release::{self, Sample};
@@ -50,7 +50,7 @@ impl Session {
     /// Without any block.
     pub(crate) fn of(prepared: Arc<Prepared>) -> Self {
         let params = prepared.key.params();
-        let zero = |limbs: usize| (0..limbs).map(|_| zero_limb(params.degree())).collect::<Poly>();
+        let zero = |limbs: usize| (0..limbs).map(|_| Limb::zero(params.degree())).collect::<Poly>();
         let accumulator = |&(limbs, parts): &(usize, usize)| Accumulator {
             constants: vec![0; limbs],
             tail: (1..parts).map(|_| zero(limbs)).collect(),

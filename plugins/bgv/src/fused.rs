@@ -8,7 +8,7 @@ use crate::error::{Error, WireError};
 use crate::execute::Accumulator;
 use crate::modular::{self, Modulus};
 use crate::params::{MAX_RELINEARIZATION_DEGREE, Params};
-use crate::poly::{Limb, Pool, zero_limb};
+use crate::poly::{Limb, Pool};
 use crate::region::{Instruction, Operand, Place, Program, Region, Work};
 use crate::sealed::{Reading, Sealed};
 use crate::wire::ROWS;
@@ -89,7 +89,7 @@ impl Workspace {
     ) -> Result<(), Error> {
         let stride = self.chunk + GAP;
         for &parts in program.registers.iter().skip(self.registers.len()) {
-            self.registers.push(zero_limb(parts * stride));
+            self.registers.push(Limb::zero(parts * stride));
         }
         for view in &region.whole {
             let parts = (0..view.parts).map(|_| self.pool.poly(view.limbs)).collect();
@@ -263,7 +263,7 @@ impl Workspace {
     ) -> Result<(), Error> {
         match out.place {
             Place::Register(register) => {
-                let mut buffer = std::mem::replace(&mut self.registers[register], zero_limb(0));
+                let mut buffer = std::mem::replace(&mut self.registers[register], Limb::default());
                 let mut parts = lend(buffer.chunks_mut(self.chunk + GAP).map(|part| &mut part[..self.chunk]));
                 let outcome = compute(self, &mut parts[..out.parts]);
                 self.registers[register] = buffer;

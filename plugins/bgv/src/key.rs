@@ -8,12 +8,12 @@ use std::sync::Arc;
 use hq_plugin_sdk::frame::{self, KeyId, Kind};
 use rand::Rng;
 use rand::rngs::ChaCha20Rng;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::Error;
 use crate::modular;
 use crate::params::{Params, Ring};
-use crate::poly::zero_limb;
+use crate::poly::Limb;
 use crate::sample::{self, Use};
 use crate::wire::{Reader, VERSION, pack, put_parameters, unpack};
 
@@ -213,7 +213,7 @@ fn encrypt_zero(
 ) {
     let params = &secret.params;
     let error = sample::gaussian(rng, params.degree());
-    let mut uniform = zero_limb(params.degree());
+    let mut uniform = Limb::zero(params.degree());
     for index in rings {
         let ring = &params.rings()[index];
         sample::expand(seed, purpose, ring.q, &mut uniform);
@@ -223,4 +223,6 @@ fn encrypt_zero(
         adjust(index, &mut limb);
         pack(&limb, params.residue_bits(index), out);
     }
+    // It held a multiple of the secret.
+    uniform.zeroize();
 }

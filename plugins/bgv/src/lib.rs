@@ -33,6 +33,7 @@ pub mod residues;
 pub mod sample;
 pub mod schedule;
 pub mod sealed;
+mod slab;
 pub mod tables;
 pub mod transform;
 pub mod wire;

@@ -2,20 +2,13 @@
 
 use aligned_vec::{ABox, CACHELINE_ALIGN, avec};
 
-/// N residues modulo one prime.
-pub type Limb = ABox<[u64]>;
+pub use crate::slab::Limb;
 
 /// A polynomial modulo the first primes of the chain: `limbs[i]` holds its residues modulo q_i.
 pub type Poly = Vec<Limb>;
 
 /// N doubles.
 pub type Reals = ABox<[f64]>;
-
-/// A limb of zeros.
-#[must_use]
-pub fn zero_limb(degree: usize) -> Limb {
-    avec!([CACHELINE_ALIGN]| 0; degree).into_boxed_slice()
-}
 
 /// Reuses limbs of one degree, so that a session allocates only while it warms up.
 #[derive(Debug)]
@@ -34,7 +27,7 @@ impl Pool {
 
     /// A limb of any content.
     pub fn limb(&mut self) -> Limb {
-        self.free.pop().unwrap_or_else(|| zero_limb(self.degree))
+        self.free.pop().unwrap_or_else(|| Limb::any(self.degree))
     }
 
     /// A polynomial of any content.
