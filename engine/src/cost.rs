@@ -51,7 +51,7 @@ pub struct Kernels {
     pub linear_terms: f64,
     /// Limbs of released samples.
     pub releases: f64,
-    /// Limbs of keys.
+    /// Limbs of keys and of sums: memory that is touched for the first time.
     pub setups: f64,
 }
 
@@ -273,8 +273,12 @@ impl Census {
                 Step::Release { parts } => {
                     let own = usize::from(parts).saturating_sub(2);
                     let kept = release.min(limbs);
-                    let mut kernel =
-                        Kernels { releases: float(kept), transforms: float(kept), ..Kernels::default() };
+                    let mut kernel = Kernels {
+                        releases: float(kept),
+                        transforms: float(kept),
+                        setups: float((own + 1) * limbs),
+                        ..Kernels::default()
+                    };
                     if own > 0 {
                         let middle = chain.relinearize.clamp(kept, limbs);
                         expand(own, middle);
