@@ -88,7 +88,7 @@ pub(crate) fn execute(
     outside: Outside,
     threads: NonZero<usize>,
 ) -> Result<Execution> {
-    let forms = source.of(&query.dataset)?;
+    let forms = source.of(&query.dataset, backend.evaluator.capabilities())?;
     let compiled = forms::plan(program, query, &backend.evaluator, &forms, security_bits)?;
     program.draw_notes(&compiled);
     let columns = columns_of(compiled.planned.plan.table_inputs());
@@ -120,9 +120,8 @@ pub(crate) fn execute_plan(
     let key = backend.custody.load_key(&keys.secret).map_err(refused("the secret key"))?;
     let keygen_s = start.elapsed().as_secs_f64();
 
-    let form = backend.evaluator.capabilities().inputs;
     let parameters = sealed::seal(program, query, &backend.evaluator, &keys.evaluation)?;
-    let encoder = Encoder::new(plan.table_inputs(), form, table, encodings)?;
+    let encoder = Encoder::new(plan.table_inputs(), backend.evaluator.capabilities(), table, encodings)?;
     let mut source = Encryption::new(&key, table, encoder, rows_per_block(plan), threads)?;
     let job = Job {
         plan,

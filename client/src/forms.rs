@@ -8,6 +8,7 @@ use hq_dsl::{Code, Dataset, Query};
 use hq_engine::compile::{CompiledQuery, compile_query};
 use hq_engine::forms::Forms;
 use hq_engine::planner::Target;
+use hq_plugin_sdk::capabilities::Capabilities;
 use hq_plugin_sdk::host::EvaluatorPlugin;
 use hq_plugin_sdk::parameters::{Parameters, RnsRequest};
 
@@ -43,10 +44,10 @@ impl FromStr for FormsSource {
 }
 
 impl FormsSource {
-    /// The forms of a dataset.
-    pub(crate) fn of(&self, dataset: &Dataset) -> Result<Forms> {
+    /// The forms of a dataset, for a backend.
+    pub(crate) fn of(&self, dataset: &Dataset, backend: &Capabilities) -> Result<Forms> {
         match self {
-            Self::Default => Ok(Forms::of(dataset)),
+            Self::Default => Ok(Forms::for_backend(dataset, backend)),
             Self::Bits => Ok(Forms::bits(dataset)),
             Self::File(path) => read(path, dataset),
         }

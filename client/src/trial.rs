@@ -39,8 +39,7 @@ pub(crate) fn measure(
     let text = synthetic(&query.dataset, rows, SEED)?;
     let columns = columns_of(plan.table_inputs());
     let table = Table::of_text(Path::new("synthetic rows"), text.into_bytes(), &query.dataset, &columns)?;
-    let form = backend.evaluator.capabilities().inputs;
-    let encoder = Encoder::new(plan.table_inputs(), form, &table, encodings)?;
+    let encoder = Encoder::new(plan.table_inputs(), backend.evaluator.capabilities(), &table, encodings)?;
     let mut block = Vec::new();
     Encryption::new(&key, &table, encoder, rows_per_block(plan), NonZero::<usize>::MIN)?
         .block(0, &mut block)?;

@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 
 use hq_dsl::{Aggregate, Code, Diagnostic, Query, Severity, Span};
-use hq_plugin_sdk::capabilities::Capabilities;
+use hq_plugin_sdk::capabilities::{Capabilities, OpKind};
 use hq_plugin_sdk::plan::Plan;
 
-use crate::forms::fewest_parts;
-use crate::lower::lower;
+use crate::forms::parameter_form;
+use crate::lower::{Scores, lower_for};
 use crate::passes::Encodings;
 use crate::planner::{self, PlanError, Planned, Resolve, Target};
 use crate::sizes::aggregates_per_group;
@@ -16,7 +16,7 @@ use crate::sizes::aggregates_per_group;
 /// A query with its circuit and plan.
 #[derive(Clone, Debug)]
 pub struct CompiledQuery {
-    /// The circuit before any pass; the same for every backend.
+    /// The circuit before any pass; the same for every backend of a kind.
     pub circuit: Plan,
     /// The plan.
     pub planned: Planned,
@@ -36,9 +36,12 @@ pub fn compile_query(
     target: &Target,
 ) -> Result<CompiledQuery, Box<Diagnostic>> {
     let explain = |error| Box::new(diagnose(query, capabilities, error));
-    let circuit = lower(query).map_err(|source| explain(PlanError::Pass { pass: "lower", source }))?;
+    let scores = if capabilities.ops.contains(&OpKind::Lookup) { Scores::AsNumbers } else { Scores::AsMasks };
+    let circuit =
+        lower_for(query, scores).map_err(|source| explain(PlanError::Pass { pass: "lower", source }))?;
     let mut encodings = encodings.clone();
-    encodings.extend(query.secrets.iter().map(|secret| (secret.name.clone(), fewest_parts(secret))));
+    let form = |secret| parameter_form(secret, capabilities);
+    encodings.extend(query.secrets.iter().map(|secret| (secret.name.clone(), form(secret))));
     let planned = planner::plan(&circuit, &encodings, capabilities, resolve, target).map_err(explain)?;
     let notes = limb_notes(query, &planned);
     Ok(CompiledQuery { circuit, planned, notes })
@@ -64,15 +67,16 @@ fn diagnose(query: &Query, capabilities: &Capabilities, error: PlanError) -> Dia
             "Use fewer conditions on wide columns, ask the owner for a prepared flag, or make keys for this \
              query with `hq keygen --query`.",
         ),
-        other @ (PlanError::Pass { .. } | PlanError::Uncertified(_) | PlanError::Backend(_)) => {
-            Diagnostic::new(
-                Code::Unsupported,
-                Severity::Error,
-                query.dataset.span,
-                format!("Backend `{}` has no certified plan for this query: {other}.", capabilities.name),
-                "Simplify the query, lower `rows <=` if it is larger than the table, or use another backend.",
-            )
-        }
+        other @ (PlanError::Pass { .. }
+        | PlanError::Uncertified(_)
+        | PlanError::Unsure { .. }
+        | PlanError::Backend(_)) => Diagnostic::new(
+            Code::Unsupported,
+            Severity::Error,
+            query.dataset.span,
+            format!("Backend `{}` has no certified plan for this query: {other}.", capabilities.name),
+            "Simplify the query, lower `rows <=` if it is larger than the table, or use another backend.",
+        ),
     }
 }
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use hq_dsl::{Column, Dataset, Domain};
+use hq_plugin_sdk::capabilities::Capabilities;
 use hq_plugin_sdk::parameters::RnsParameters;
 use serde::{Deserialize, Serialize};
 
@@ -63,10 +64,22 @@ impl Forms {
         Self::new(dataset, whole(bytes_per_row), default_encodings(dataset, bytes_per_row))
     }
 
+    /// As a backend takes them if nothing else is said.
+    #[must_use]
+    pub fn for_backend(dataset: &Dataset, backend: &Capabilities) -> Self {
+        if backend.bootstrapped.is_some() { Self::digits(dataset) } else { Self::of(dataset) }
+    }
+
     /// In the fewest parts.
     #[must_use]
     pub fn bits(dataset: &Dataset) -> Self {
         Self::new(dataset, whole(default_bytes_per_row(dataset)), bit_encodings(dataset))
+    }
+
+    /// In digits, and words to be summed.
+    #[must_use]
+    pub fn digits(dataset: &Dataset) -> Self {
+        Self::new(dataset, whole(default_bytes_per_row(dataset)), digit_encodings(dataset))
     }
 
     /// Encodings of a dataset's columns.
@@ -186,7 +199,7 @@ pub fn bit_encodings(dataset: &Dataset) -> Encodings {
     dataset.columns.iter().map(|column| (column.name.clone(), fewest_parts(column))).collect()
 }
 
-/// The form of a column in the fewest parts, which is also that of a secret parameter.
+/// The form of a column in the fewest parts, which is also that of a secret parameter on levels.
 #[must_use]
 pub fn fewest_parts(column: &Column) -> Encoding {
     let size = size(column);
@@ -195,6 +208,33 @@ pub fn fewest_parts(column: &Column) -> Encoding {
     // A flag that is never missing is one bit, not two levels.
     let levels = size > 2 && size <= limit || categories && size == 2 && column.optional;
     Encoding::new(column, vec![if levels { Form::Levels } else { Form::Bits }])
+}
+
+/// Bits of a digit for a table.
+const TABLE_DIGIT_BITS: u32 = 4;
+
+/// The form of a column in digits for tables.
+fn digits(column: &Column) -> Encoding {
+    Encoding::new(column, vec![Form::Limbs { bits: TABLE_DIGIT_BITS }])
+}
+
+/// The form of a secret parameter for a backend.
+#[must_use]
+pub fn parameter_form(column: &Column, backend: &Capabilities) -> Encoding {
+    if backend.bootstrapped.is_some() { digits(column) } else { fewest_parts(column) }
+}
+
+/// The forms of every column for a backend with tables: digits to compare, and a word to sum under conditions where a
+/// value has several digits.
+fn digit_encodings(dataset: &Dataset) -> Encodings {
+    let form = |column: &Column| {
+        let mut encoding = digits(column);
+        if bits_of(encoding.size()) > TABLE_DIGIT_BITS {
+            encoding.forms.push(Form::Word);
+        }
+        (column.name.clone(), encoding)
+    };
+    dataset.columns.iter().map(form).collect()
 }
 
 fn size(column: &Column) -> u64 {

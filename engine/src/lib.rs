@@ -6,6 +6,7 @@
 //! | encode, shape, place | `passes` | circuit -> placed plan |
 //! | choose parameters | `planner`, `choose`, `cost` | placed plan -> plan of one backend |
 //! | certify | `noise`, `certificate` | plan -> certificate |
+//! | tables | `bootstraps`, `torus` | circuit -> certified plan of bootstraps |
 //! | foretell | `variance` | plan -> noise on average |
 //! | run | `run`, `checkpoint`, `dataset` | plan x blocks -> encrypted sums |
 //! | open | `open` | opened sums -> exact aggregates |
@@ -13,6 +14,7 @@
 //! Deliberately absent: secret keys, plaintext tables, files other than encrypted datasets.
 
 pub mod algebra;
+pub mod bootstraps;
 pub mod certificate;
 pub mod chain;
 pub mod checkpoint;
@@ -34,4 +36,5 @@ pub mod planner;
 pub mod run;
 pub mod search;
 pub mod sizes;
+pub mod torus;
 pub mod variance;

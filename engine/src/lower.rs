@@ -30,8 +30,26 @@ pub fn known_input(column: &str) -> String {
 /// # Errors
 /// A value leaves 62 bits.
 pub fn lower(query: &Query) -> Result<Plan> {
+    lower_for(query, Scores::AsMasks)
+}
+
+/// How small sums of a row's values are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scores {
+    /// Through disjoint masks, one for each value: products of conditions, and no comparison.
+    AsMasks,
+    /// As numbers, for backends that look them up in a table.
+    AsNumbers,
+}
+
+/// As [`lower`], for a kind of backends.
+///
+/// # Errors
+/// A value leaves 62 bits.
+pub fn lower_for(query: &Query, scores: Scores) -> Result<Plan> {
     let mut lowering = Lowering {
         query,
+        scores,
         algebra: Algebra::new(Builder::new(query.dataset.rows)),
         values: HashMap::new(),
         members: HashMap::new(),
@@ -111,6 +129,7 @@ pub fn present_input() -> Input {
 
 struct Lowering<'a> {
     query: &'a Query,
+    scores: Scores,
     algebra: Algebra,
     values: HashMap<RowId, NodeId>,
     members: HashMap<(RowId, RangeSet), NodeId>,
@@ -274,6 +293,9 @@ impl Lowering<'_> {
                 let node = self.algebra.linear(0, terms)?;
                 self.algebra.narrow(node, Range::BOOL);
                 node
+            }
+            RowOp::Add(..) | RowOp::Sub(..) | RowOp::Mul(..) if self.scores == Scores::AsNumbers => {
+                self.member_of_value(row, set)?
             }
             RowOp::Add(..) | RowOp::Sub(..) | RowOp::Mul(..) => match self.distribution(row)? {
                 Some(distribution) => {

@@ -84,7 +84,7 @@ fn examples(program: &Program) -> String {
 fn plan(program: &Program, evaluator: &EvaluatorPlugin, args: &CheckArgs) -> Result<()> {
     let mut errors = 0;
     for query in &program.queries {
-        let forms = args.forms.of(&query.dataset)?;
+        let forms = args.forms.of(&query.dataset, evaluator.capabilities())?;
         match forms::plan(program, query, evaluator, &forms, args.security) {
             Ok(compiled) => program.draw_notes(&compiled),
             Err(ClientError::Program { errors: more, .. }) => errors += more,

@@ -72,7 +72,7 @@ pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
     }
 
     let parameters = match &args.sealed {
-        Some(path) => sealed::read(path, query, evaluator.capabilities().inputs, key)?,
+        Some(path) => sealed::read(path, query, evaluator.capabilities(), key)?,
         None if query.secrets.is_empty() => SealedParameters::new(),
         None => return Err(ClientError::NotSealed { query: query.name.clone() }),
     };
@@ -85,10 +85,10 @@ pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
     };
     let (outcome, checkpoint) = run_kept(args, job, key, &folder, &query.name)?;
     let capabilities = evaluator.capabilities();
-    let certificate = compiled.planned.certificate.as_ref().map(|certificate| CertificateRecord {
-        failure_log2: certificate.failure_log2,
-        release_distance_log2: certificate.release_distance_log2,
-        security_bits: certificate.security_bits,
+    let certificate = compiled.planned.promise().map(|promise| CertificateRecord {
+        failure_log2: promise.failure_log2,
+        release_distance_log2: promise.release_distance_log2,
+        security_bits: promise.security_bits,
     });
     let header = Header {
         program_name: program.file.display().to_string(),
@@ -155,6 +155,7 @@ fn run_kept(
 pub(crate) fn target(parameters: &Parameters) -> Target {
     match parameters {
         Parameters::Rns(rns) => Target::Fixed(rns.clone()),
+        Parameters::Tfhe(tfhe) => Target::Bootstrapped(tfhe.clone()),
         // Nothing to choose where there is no noise.
         Parameters::Clear { .. } => Target::Cheapest { security_bits: 128, max_log2_q: None },
     }

@@ -29,7 +29,7 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<()> {
     let leveled = capabilities.leveled.as_ref();
     let prices = prices(capabilities)?;
     for query in &program.queries {
-        let forms = args.forms.of(&query.dataset)?;
+        let forms = args.forms.of(&query.dataset, capabilities)?;
         let compiled = forms::plan(&program, query, &evaluator, &forms, args.security)?;
         program.draw_notes(&compiled);
         let measured = match &custody {

@@ -1,11 +1,17 @@
 //! `hq keygen`: a key pair with parameters that serve a dataset's queries.
 
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use hq_dsl::{Dataset, Query};
 use hq_engine::forms::Forms;
+use hq_engine::passes::Encodings;
 use hq_engine::planner::Target;
+use hq_plugin_sdk::backend::{BackendError, Fault};
+use hq_plugin_sdk::capabilities::Capabilities;
 use hq_plugin_sdk::parameters::{Parameters, RnsParameters, RnsRequest};
+use hq_plugin_sdk::tfhe::TfheParameters;
 
 use crate::backend::Backend;
 use crate::cli::KeygenArgs;
@@ -23,7 +29,7 @@ pub(crate) fn keygen(args: &KeygenArgs) -> Result<()> {
     let (dataset, schema) = read_schema(&args.dataset)?;
     let backend = Backend::load(&args.backend)?;
     let programs = programs(args, &dataset, &schema)?;
-    let forms = args.forms.of(&dataset)?;
+    let forms = args.forms.of(&dataset, backend.evaluator.capabilities())?;
     let parameters = common_parameters(&programs, &forms, &backend, args.security)?;
     let protection = if args.no_passphrase {
         output::warn(&format!(
@@ -78,16 +84,21 @@ fn common_parameters(
         .flat_map(|program| program.queries.iter().map(move |query| (program, query)))
         .collect();
     let mut wanted: Vec<(RnsParameters, &Query)> = Vec::new();
+    let mut tables: Vec<TfheParameters> = Vec::new();
     for &(program, query) in &queries {
         let compiled = forms::plan(program, query, &backend.evaluator, forms, security_bits)?;
         match compiled.planned.plan.parameters {
             Some(Parameters::Rns(rns)) => wanted.push((with_key_of_square(rns), query)),
+            Some(Parameters::Tfhe(tfhe)) => tables.push(tfhe),
             // Without noise, any plan's parameters are those of all.
             Some(parameters @ Parameters::Clear { .. }) => return Ok(parameters),
             None => return Err(mismatch(&program.file, "the plan has no parameters")),
         }
     }
     let capabilities = backend.evaluator.capabilities();
+    if !tables.is_empty() {
+        return common_tables(tables, &queries, &encodings, capabilities, security_bits);
+    }
     let resolve = |request: &RnsRequest| backend.evaluator.resolve(request);
     let refusal = |parameters: &RnsParameters| {
         let target = Target::Fixed(parameters.clone());
@@ -145,6 +156,40 @@ fn with_key_of_square(mut rns: RnsParameters) -> RnsParameters {
         None => rns.relinearization_limbs.push(all),
     }
     rns
+}
+
+/// Of a scheme of bootstraps: the cheapest wanted by some query, with sums as wide as some query's, that serves all.
+fn common_tables(
+    wanted: Vec<TfheParameters>,
+    queries: &[(&Program, &Query)],
+    encodings: &Encodings,
+    capabilities: &Capabilities,
+    security_bits: u32,
+) -> Result<Parameters> {
+    let widths: BTreeSet<u32> = wanted.iter().map(|tfhe| tfhe.sum_bits).collect();
+    let mut candidates: Vec<TfheParameters> = wanted
+        .iter()
+        .flat_map(|tfhe| widths.iter().rev().map(|&sum_bits| TfheParameters { sum_bits, ..tfhe.clone() }))
+        .collect();
+    candidates.sort_by_key(|tfhe| (tfhe.sum_bootstrap.levels, Reverse(tfhe.sum_bits)));
+    candidates.dedup();
+    let resolve = |_: &RnsRequest| Err(BackendError::new(Fault::Parameters, "a scheme without levels"));
+    let mut reason = (String::new(), String::new());
+    for candidate in candidates {
+        let target = Target::Bootstrapped(candidate.clone());
+        let refusal = queries.iter().find_map(|(_, query)| {
+            let planned =
+                hq_engine::compile::compile_query(query, encodings, capabilities, &resolve, &target);
+            planned.err().map(|diagnostic| (query.name.clone(), diagnostic.to_string()))
+        });
+        match refusal {
+            None => return Ok(Parameters::Tfhe(candidate)),
+            Some(refused) => reason = refused,
+        }
+    }
+    let queries = queries.iter().map(|(_, query)| format!("`{}`", query.name)).collect::<Vec<_>>().join(", ");
+    let (hardest, reason) = reason;
+    Err(ClientError::NoCommonParameters { security: security_bits, queries, hardest, reason })
 }
 
 /// What orders parameters from cheap to dear.

@@ -101,7 +101,7 @@ fn mismatches(
         // Nothing is asked of the rows.
         Vec::new()
     } else {
-        let forms = Forms::of(&query.dataset);
+        let forms = Forms::for_backend(&query.dataset, backend.evaluator.capabilities());
         let compiled = forms::plan(program, query, &backend.evaluator, &forms, security_bits)?;
         let name = PathBuf::from(format!("the table of `{}`", example.name));
         let wanted = columns_of(compiled.planned.plan.table_inputs());

@@ -8,6 +8,7 @@ mod table;
 
 use hq_dsl::{Group, Query, Value};
 use hq_engine::certificate::Certificate;
+use hq_engine::planner::Promise;
 use hq_engine::sizes::aggregates_per_group;
 use hq_plugin_sdk::parameters::Parameters;
 
@@ -32,6 +33,7 @@ pub(crate) struct Report<'a> {
     /// What is hidden and why; empty where nothing is.
     hidden: String,
     certificate: Option<Certificate>,
+    promise: Option<Promise>,
     parameters: Option<Parameters>,
     plan_digest: String,
     timing: Timing,
@@ -132,6 +134,7 @@ impl<'a> Report<'a> {
             aggregates,
             hidden: if released.hides() { release::describe(query, &released) } else { String::new() },
             certificate: execution.compiled.planned.certificate.clone(),
+            promise: execution.compiled.planned.promise(),
             parameters: execution.compiled.planned.plan.parameters.clone(),
             plan_digest: plan_digest(&execution.compiled.planned.plan),
             timing: execution.timing,

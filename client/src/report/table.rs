@@ -95,10 +95,10 @@ fn promise(report: &Report<'_>) -> String {
         sentences
             .push(format!("Computed IN THE CLEAR by backend {}: nothing was encrypted.", report.backend));
     }
-    if let Some(certificate) = &report.certificate {
+    if let Some(promise) = &report.promise {
         sentences.push(format!(
             "Certified exact: the probability that any number is wrong is at most 2^{:.0}; security {} bits.",
-            certificate.failure_log2, certificate.security_bits
+            promise.failure_log2, promise.security_bits
         ));
         sentences.push(format!(
             "The service learned the schema, the program, that there are at most {} rows, sizes and times; no \

@@ -119,9 +119,14 @@ impl<'a> Encoder<'a> {
                     None => algebra.mul(new_left, new_right),
                 }
             }
-            Some(Op::Linear(_) | Op::Relinearize { .. } | Op::ModSwitch { .. } | Op::Drop { .. }) | None => {
-                algebra.apply(op)
-            }
+            Some(
+                Op::Linear(_)
+                | Op::Relinearize { .. }
+                | Op::ModSwitch { .. }
+                | Op::Drop { .. }
+                | Op::Lookup { .. },
+            )
+            | None => algebra.apply(op),
         }
     }
 

@@ -18,5 +18,8 @@ mod load_error;
 pub mod parameters;
 pub mod plan;
 pub mod range;
+pub mod rotations;
+pub mod table;
 pub mod text;
+pub mod tfhe;
 pub mod verify;

@@ -63,6 +63,21 @@ pub(super) unsafe extern "C" fn encrypt<B: Custody>(
     unsafe { answer(out, error, work) }
 }
 
+pub(super) unsafe extern "C" fn encrypt_entries<B: Custody>(
+    key: Handle,
+    values: View<i64>,
+    out: *mut Buffer,
+    error: *mut Buffer,
+) -> i32 {
+    let work = || {
+        // SAFETY: the handle is null or a live key of this table; the view is readable during this call.
+        let (key, values) = unsafe { (key_of::<B>(key)?, slice(values, "values")?) };
+        B::encrypt_entries(key, values)
+    };
+    // SAFETY: the out-parameters are as the module's rules say.
+    unsafe { answer(out, error, work) }
+}
+
 pub(super) unsafe extern "C" fn decrypt<B: Custody>(
     key: Handle,
     result: View<u8>,
