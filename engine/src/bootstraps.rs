@@ -12,7 +12,7 @@ use hq_plugin_sdk::verify::{Invalid, ranges};
 
 use crate::certificate::blocks;
 use crate::noise::{FAILURE_BITS, float};
-use crate::passes::{self, Encodings, Values};
+use crate::passes::{self, Encodings, Shared, Values};
 use crate::planner::{Pipeline, PlanError, Planned};
 use crate::torus::{TorusNoise, tail_log2};
 
@@ -141,8 +141,11 @@ impl Tables<'_> {
     pub(crate) fn fixed(&self, parameters: &TfheParameters) -> Result<Planned, PlanError> {
         let mut best: Option<Planned> = None;
         let mut last = None;
-        for values in [Values::Whole, Values::Limbs] {
-            match self.with_values(parameters, values) {
+        let ways = [Values::Whole, Values::Limbs]
+            .into_iter()
+            .flat_map(|values| [Shared::LookedUp, Shared::Inlined].map(|shared| (values, shared)));
+        for (values, shared) in ways {
+            match self.with_values(parameters, values, shared) {
                 Ok(planned) => {
                     if best.as_ref().is_none_or(|best| planned.cost_ns < best.cost_ns) {
                         best = Some(planned);
@@ -159,7 +162,12 @@ impl Tables<'_> {
         }
     }
 
-    fn with_values(&self, parameters: &TfheParameters, values: Values) -> Result<Planned, PlanError> {
+    fn with_values(
+        &self,
+        parameters: &TfheParameters,
+        values: Values,
+        shared: Shared,
+    ) -> Result<Planned, PlanError> {
         let modulus = parameters.sum_modulus();
         let width = (modulus - 1) / self.circuit.rows.max(1);
         let mut pipeline = self.pipeline.clone();
@@ -167,7 +175,8 @@ impl Tables<'_> {
             .pass("encode", &self.circuit, |plan| passes::encode_digits(plan, self.encodings, values))?;
         plan = pipeline.pass("presence", &plan, passes::presence)?;
         plan = pipeline.pass("prune", &plan, passes::prune)?;
-        plan = pipeline.pass("tables", &plan, |plan| passes::tables(plan, parameters.entries(), width))?;
+        plan = pipeline
+            .pass("tables", &plan, |plan| passes::tables(plan, parameters.entries(), width, shared))?;
         plan = pipeline.pass("limbs", &plan, |plan| passes::limbs(plan, modulus, MAX_LIMBS))?;
         plan.parameters = Some(Parameters::Tfhe(parameters.clone()));
         let certificate = certify(&plan)?;

@@ -2,7 +2,7 @@
 //! first, and is one of few cases. For a threshold there are two, which are added to the next digit as a carry is.
 
 use hq_plugin_sdk::plan::{NodeId, Op};
-use hq_plugin_sdk::range::RangeSet;
+use hq_plugin_sdk::range::{Range, RangeSet};
 
 use super::functions::{Bench, Function, too_wide};
 use super::steps::Steps;
@@ -28,7 +28,11 @@ impl Bench {
         }
         let (base, digits) = self.digits_of(value)?;
         let last = digits.iter().map(|digit| digit.weight.saturating_mul(digit.most)).sum();
-        let steps = Steps::of_set(set, base, last);
+        // What lies above the largest value does not occur, whatever its digits could hold.
+        let top = set.ranges().last().filter(|top| top.hi() >= range.hi());
+        let above = top.and_then(|top| Range::new(top.lo(), i64::MAX >> 1));
+        let set = RangeSet::from_ranges(set.ranges().iter().copied().chain(above));
+        let steps = Steps::of_set(&set, base, last);
         match self.decide(&digits, &steps) {
             Ok(function) => Ok(function),
             Err(error) => match self.halved(&digits)? {

@@ -128,7 +128,7 @@ impl Bench {
     /// The product of functions. Flags of flags are added up, so that one table finds whether all hold; functions of one
     /// node are one; others are packed into one argument while a table holds them.
     pub(super) fn product(&mut self, factors: Vec<Function>) -> Result<Function> {
-        let mut factors = merged(factors);
+        let mut factors = merged(factors, i64::saturating_mul);
         loop {
             let (flags, mut others): (Vec<_>, Vec<_>) =
                 factors.into_iter().partition(|factor| self.is_bit(factor));
@@ -156,7 +156,7 @@ impl Bench {
             };
             let node = self.digit(&made)?;
             others.push(self.identity(node)?);
-            factors = merged(others);
+            factors = merged(others, i64::saturating_mul);
         }
     }
 
@@ -187,20 +187,45 @@ impl Bench {
     }
 
     /// The product of functions as one of an argument that holds all of theirs.
-    fn packed(&mut self, mut parts: Vec<Function>) -> Result<Function> {
+    fn packed(&mut self, parts: Vec<Function>) -> Result<Function> {
+        self.joint(parts, 1, i64::saturating_mul)
+    }
+
+    /// The sum of functions as one of an argument that holds all of theirs.
+    ///
+    /// # Errors
+    /// No table holds them.
+    pub(super) fn sum(&mut self, constant: i64, parts: Vec<Function>) -> Result<Function> {
+        let parts = merged(parts, i64::saturating_add);
+        let size = parts.iter().fold(1_u64, |size, part| size.saturating_mul(part.size()));
+        match parts.first() {
+            Some(_) if size <= self.entries => {
+                Ok(self.joint(parts, 0, i64::saturating_add)?.map(|value| value.saturating_add(constant)))
+            }
+            first => Err(too_wide(first.map_or_else(String::new, |part| part.arg.to_string()))),
+        }
+    }
+
+    /// Functions folded into one, of an argument that holds all of theirs.
+    fn joint(
+        &mut self,
+        mut parts: Vec<Function>,
+        unit: i64,
+        fold: impl Fn(i64, i64) -> i64 + Copy,
+    ) -> Result<Function> {
         if parts.len() == 1 {
             return parts.pop().ok_or_else(|| too_wide(""));
         }
         // The largest argument has the largest weight, so that weights stay small.
         parts.sort_by_key(Function::size);
-        let (mut terms, mut constant, mut values, mut weight) = (Vec::new(), 0, vec![1_i64], 1_i64);
+        let (mut terms, mut constant, mut values, mut weight) = (Vec::new(), 0, vec![unit], 1_i64);
         for part in &parts {
             terms.push((weight, part.arg));
             constant -= weight * self.algebra.range(part.arg).lo();
             values = part
                 .values
                 .iter()
-                .flat_map(|&own| values.iter().map(move |&below| own.saturating_mul(below)))
+                .flat_map(|&own| values.iter().map(move |&below| fold(own, below)))
                 .collect();
             weight = weight.saturating_mul(i64::try_from(part.values.len()).unwrap_or(i64::MAX));
         }
@@ -241,12 +266,16 @@ impl Bench {
 }
 
 /// Functions of one node are one.
-fn merged(factors: Vec<Function>) -> Vec<Function> {
+fn merged(factors: Vec<Function>, fold: impl Fn(i64, i64) -> i64) -> Vec<Function> {
     let mut merged: Vec<Function> = Vec::with_capacity(factors.len());
     for factor in factors {
         match merged.iter_mut().find(|known| known.arg == factor.arg) {
             Some(known) => {
-                known.values.iter_mut().zip(&factor.values).for_each(|(value, own)| *value *= own);
+                known
+                    .values
+                    .iter_mut()
+                    .zip(&factor.values)
+                    .for_each(|(value, &own)| *value = fold(*value, own));
             }
             None => merged.push(factor),
         }

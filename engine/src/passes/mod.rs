@@ -25,4 +25,4 @@ pub use limbs::{limbs, span};
 pub use place::{Cut, choices, place, stage_shapes};
 pub use presence::presence;
 pub use prune::prune;
-pub use tables::tables;
+pub use tables::{Shared, tables};

@@ -20,6 +20,21 @@ use crate::algebra::{Algebra, Result, combine};
 use crate::encoding::is_word;
 use crate::lower::present_input;
 
+/// Most terms of a combination that one table is tried for.
+const MAX_JOINT: usize = 4;
+
+/// Most factors of a product that are taken out of products beneath it.
+const MAX_FACTORS: usize = 32;
+
+/// What is done with a product that several others read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shared {
+    /// It is looked up once.
+    LookedUp,
+    /// Each of its readers takes its factors into a table of its own.
+    Inlined,
+}
+
 /// Multiples of nodes, and a constant.
 type Combination = (i64, Vec<(i64, NodeId)>);
 
@@ -28,7 +43,7 @@ type Combination = (i64, Vec<(i64, NodeId)>);
 ///
 /// # Errors
 /// What no tables of this size compute.
-pub fn tables(plan: &Plan, entries: u64, width: u64) -> Result<Plan> {
+pub fn tables(plan: &Plan, entries: u64, width: u64, shared: Shared) -> Result<Plan> {
     if width == 0 && !plan.sums.is_empty() {
         // Not even a flag could be added up.
         let reason = "the table has more rows than the sums' modulus can count".to_owned();
@@ -44,7 +59,7 @@ pub fn tables(plan: &Plan, entries: u64, width: u64) -> Result<Plan> {
     let algebra = Algebra::new(hq_plugin_sdk::plan::Builder::new(plan.rows));
     let bench = Bench { algebra, entries };
     let mut maker =
-        Maker { source: plan, ranges: ranges(plan)?, users, bench, width, digits: HashMap::new() };
+        Maker { source: plan, ranges: ranges(plan)?, users, bench, width, shared, digits: HashMap::new() };
     let mut sums = Vec::with_capacity(plan.sums.len());
     for sum in &plan.sums {
         let (constant, terms) = maker.terms(sum.node, Use::Share)?;
@@ -75,6 +90,7 @@ struct Maker<'a> {
     bench: Bench,
     /// How far a share may span.
     width: u64,
+    shared: Shared,
     /// Nodes of the source as digits, as far as they were made.
     digits: HashMap<NodeId, NodeId>,
 }
@@ -152,10 +168,13 @@ impl Maker<'_> {
                     let constant = linear.constant();
                     Ok(self.function(term)?.map(|value| constant + coefficient * value))
                 }
-                _ => {
-                    let digit = self.digit(old)?;
-                    self.bench.identity(digit)
-                }
+                terms => match self.joint(linear.constant(), terms)? {
+                    Some(function) => Ok(function),
+                    None => {
+                        let digit = self.digit(old)?;
+                        self.bench.identity(digit)
+                    }
+                },
             },
             Op::Member { arg, set } => {
                 let value = self.digit(arg)?;
@@ -179,18 +198,37 @@ impl Maker<'_> {
         }
     }
 
+    /// A combination of functions that are not looked up yet, where one table holds them all.
+    fn joint(&mut self, constant: i64, terms: &[(i64, NodeId)]) -> Result<Option<Function>> {
+        let is_table = |node: NodeId| {
+            !self.digits.contains_key(&node)
+                && !matches!(self.source.op(node), Some(Op::Input { .. } | Op::Linear(_)) | None)
+        };
+        if terms.len() > MAX_JOINT || !terms.iter().any(|&(_, term)| is_table(term) && self.is_inlined(term))
+        {
+            return Ok(None);
+        }
+        let mut parts = Vec::with_capacity(terms.len());
+        for &(coefficient, term) in terms {
+            let Ok(part) = self.factor(term) else { return Ok(None) };
+            parts.push(part.map(|value| value.saturating_mul(coefficient)));
+        }
+        Ok(self.bench.sum(constant, parts).ok())
+    }
+
     fn compare(&mut self, left: NodeId, right: NodeId, differences: Option<Range>) -> Result<Function> {
         let (left, right) = (self.digit(left)?, self.digit(right)?);
         let difference = self.bench.algebra.linear(0, [(1, left), (-1, right)])?;
         self.bench.member(difference, &RangeSet::from_ranges(differences))
     }
 
-    /// The factors of a product, through products that nothing else reads.
+    /// The factors of a product, through products that are taken into their readers.
     fn factors(&self, old: NodeId) -> Result<Vec<NodeId>> {
         let Op::Mul { left, right } = self.op(old)? else { return Ok(vec![old]) };
         let mut factors = Vec::new();
         for factor in [left, right] {
-            if self.is_alone(factor) && !self.digits.contains_key(&factor) {
+            let inlined = self.is_alone(factor) || self.shared == Shared::Inlined;
+            if inlined && factors.len() < MAX_FACTORS && !self.digits.contains_key(&factor) {
                 factors.extend(self.factors(factor)?);
             } else {
                 factors.push(factor);
@@ -208,6 +246,7 @@ impl Maker<'_> {
     fn is_inlined(&self, old: NodeId) -> bool {
         match self.source.op(old) {
             Some(Op::Member { arg, .. }) if self.range(*arg).size() <= self.bench.entries => true,
+            Some(Op::Mul { .. }) if self.shared == Shared::Inlined => true,
             Some(_) => self.is_alone(old),
             None => false,
         }

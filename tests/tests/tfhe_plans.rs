@@ -1,0 +1,154 @@
+//! Queries on tfhe, from text to released numbers: the plans with their bootstraps as golden files in `tests/golden`, and
+//! the numbers of synthetic tables, equal to the interpreter's. `HQ_BLESS=1` writes the files anew.
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::fs;
+use std::path::Path;
+
+use hq_dsl::{Loader, compile};
+use hq_engine::compile::{CompiledQuery, compile_query};
+use hq_engine::explain::price::Prices;
+use hq_engine::explain::{Detail, Request, explain};
+use hq_engine::forms::Forms;
+use hq_engine::planner::Target;
+use hq_plugin_sdk::backend::{Custody, Evaluator, Session};
+use hq_plugin_sdk::interpret::interpret;
+use hq_plugin_sdk::parameters::{Parameters, RnsRequest};
+use hq_plugin_sdk::plan::{InputId, Plan};
+use hq_plugin_sdk::tfhe::TfheParameters;
+use hq_plugin_tfhe::{Tfhe, test_parameters};
+use hq_tests::Schemas;
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+
+/// Rows of the tables.
+const ROWS: u64 = 256;
+
+/// The schemas of the tests with fewer rows: what a sum costs depends on them.
+struct Small(u64);
+
+impl Loader for Small {
+    fn load(&self, module: &str) -> Option<(String, String)> {
+        let (name, text) = Schemas.load(module)?;
+        let lines = text.lines().map(|line| match line.trim_start().split_once("rows <= ") {
+            Some((_, rest)) => {
+                let unit = rest.trim_start_matches(|sign: char| sign.is_ascii_digit() || sign == '_');
+                format!("  rows <= {}{unit}", self.0)
+            }
+            None => line.to_owned(),
+        });
+        Some((name, lines.collect::<Vec<_>>().join("\n")))
+    }
+}
+
+fn planned(query: &str, rows: u64, target: &Target) -> (CompiledQuery, String) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("queries").join(format!("{query}.hq"));
+    let text = fs::read_to_string(path).unwrap();
+    let program = compile(&format!("{query}.hq"), &text, &[], &Small(rows));
+    let query = &program.queries[0];
+    let backend = Tfhe::capabilities();
+    let forms = Forms::for_backend(&query.dataset, &backend).encodings();
+    let resolve = |request: &RnsRequest| Tfhe::resolve(request);
+    let compiled = compile_query(query, &forms, &backend, &resolve, target).unwrap();
+    let explained = explain(&Request {
+        query,
+        sources: &program.sources,
+        compiled: &compiled,
+        backend: &backend,
+        prices: &Prices { costs: Vec::new(), source: String::new() },
+        measured: None,
+        detail: Detail::Plan,
+    });
+    (compiled, explained)
+}
+
+fn cheapest() -> Target {
+    Target::Cheapest { security_bits: 128, max_log2_q: None }
+}
+
+fn bootstraps(compiled: &CompiledQuery) -> usize {
+    let (digits, shares) = compiled.planned.bootstraps.as_ref().unwrap().bootstraps;
+    digits + shares
+}
+
+fn check(golden: &str, made: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(golden);
+    if std::env::var_os("HQ_BLESS").is_some() {
+        fs::write(&file, made).unwrap();
+    } else {
+        assert_eq!(made, fs::read_to_string(&file).unwrap_or_default(), "{golden}");
+    }
+}
+
+#[test]
+fn q_cohort_takes_five_bootstraps_a_row() {
+    let (compiled, explained) = planned("cohort", ROWS, &cheapest());
+    assert_eq!(bootstraps(&compiled), 5, "{explained}");
+    check("tfhe_cohort.txt", &explained);
+}
+
+#[test]
+fn a_score_and_a_grade_are_explained() {
+    for query in ["P09", "P15"] {
+        let (compiled, explained) = planned(query, ROWS, &cheapest());
+        assert!(compiled.planned.bootstraps.as_ref().unwrap().failure_log2 <= -128.0);
+        check(&format!("tfhe_{query}.txt"), &explained);
+    }
+}
+
+#[test]
+fn whole_schemas_are_certified() {
+    for (query, rows) in [("cohort", 65_536), ("P09", 10_000), ("P15", 1_000)] {
+        let (compiled, _) = planned(query, rows, &cheapest());
+        assert!(compiled.planned.bootstraps.as_ref().unwrap().failure_log2 <= -128.0, "{query}");
+    }
+}
+
+/// Values within the ranges of a plan's inputs, flags of presence set.
+fn table(plan: &Plan) -> Vec<Vec<i64>> {
+    let mut rng = StdRng::seed_from_u64(7);
+    let rows = 0..usize::try_from(ROWS).unwrap();
+    plan.inputs
+        .iter()
+        .map(|input| match input.name.as_str() {
+            "rows.present" => rows.clone().map(|_| 1).collect(),
+            _ => rows.clone().map(|_| rng.random_range(input.range.lo()..=input.range.hi())).collect(),
+        })
+        .collect()
+}
+
+/// A plan on encrypted rows against the interpreter.
+fn runs(query: &str, parameters: &TfheParameters) {
+    let (compiled, explained) = planned(query, ROWS, &Target::Bootstrapped(parameters.clone()));
+    let plan = &compiled.planned.plan;
+    let pair = Tfhe::keygen(&Parameters::Tfhe(parameters.clone()), None).unwrap();
+    let key = Tfhe::load(&pair.secret).unwrap();
+    let columns = table(plan);
+    let mut session = Tfhe::open(plan, &pair.evaluation).unwrap();
+    let rows = usize::try_from(parameters.rows_per_block).unwrap();
+    for start in (0..columns[0].len()).step_by(rows) {
+        let frame = |(index, column): (usize, &Vec<i64>)| {
+            let values = &column[start..(start + rows).min(column.len())];
+            if plan.is_entry(InputId::from_index(index).unwrap()) {
+                Tfhe::encrypt_entries(&key, values).unwrap()
+            } else {
+                Tfhe::encrypt(&key, values).unwrap()
+            }
+        };
+        let frames: Vec<Vec<u8>> = columns.iter().enumerate().map(frame).collect();
+        session.block(&frames.iter().map(Vec::as_slice).collect::<Vec<_>>()).unwrap();
+    }
+    let opened = Tfhe::decrypt(&key, &session.finish().unwrap()).unwrap();
+    let modulus = i128::from(parameters.sum_modulus());
+    let expected: Vec<i128> =
+        interpret(plan, &columns).into_iter().map(|sum| sum.rem_euclid(modulus)).collect();
+    assert!(expected.iter().any(|&sum| sum > 0), "{query}");
+    assert_eq!(opened.iter().map(|&sum| i128::from(sum)).collect::<Vec<_>>(), expected, "{explained}");
+}
+
+#[test]
+fn queries_give_their_numbers_at_test_parameters() {
+    for query in ["cohort", "P09", "P15"] {
+        runs(query, &TfheParameters { sum_bits: 16, ..test_parameters() });
+    }
+}
