@@ -96,6 +96,21 @@ pub(crate) fn plan(
     }
 }
 
+/// What a query costs on a backend, by the backend's own figures; `None` where it has no plan.
+pub(crate) fn cost_ns(
+    query: &Query,
+    evaluator: &EvaluatorPlugin,
+    forms: &Forms,
+    security_bits: u32,
+) -> Option<f64> {
+    let resolve = |request: &RnsRequest| evaluator.resolve(request);
+    let targets = [forms.target(security_bits), Target::Cheapest { security_bits, max_log2_q: None }];
+    let plan = |target: &Target| {
+        compile_query(query, &forms.encodings(), evaluator.capabilities(), &resolve, target).ok()
+    };
+    targets.iter().find_map(plan).map(|compiled| compiled.planned.cost_ns)
+}
+
 /// Tells that a row takes more bytes than the forms allow.
 pub(crate) fn note_room(what: &str, forms: &Forms, parameters: Option<&Parameters>) {
     let Some(Parameters::Rns(rns)) = parameters else { return };

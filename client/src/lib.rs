@@ -22,6 +22,7 @@ mod backend;
 mod blocks;
 mod calibrate;
 mod checkpoint;
+mod choice;
 mod cli;
 mod commands;
 mod error;

@@ -8,7 +8,7 @@ use hq_engine::planner::{PlanError, Planned, Target, plan};
 use hq_plugin_sdk::backend::{Custody, Evaluator, Session};
 use hq_plugin_sdk::interpret::interpret;
 use hq_plugin_sdk::parameters::{Parameters, RnsRequest};
-use hq_plugin_sdk::plan::{InputId, Origin};
+use hq_plugin_sdk::plan::{InputId, Origin, Plan};
 use hq_plugin_sdk::tfhe::TfheParameters;
 use hq_plugin_tfhe::{SecretKey, Tfhe, test_parameters};
 use hq_tests::random::{Case, Size, case};
@@ -41,6 +41,9 @@ impl Keys {
 
     fn check(&self, case: &Case, planned: &Planned) {
         let plan = &planned.plan;
+        for (name, pass) in &planned.passes {
+            assert_eq!(aggregates(case, pass), expected(case), "{name}\n{}\n{pass}", case.circuit);
+        }
         let inputs = case.inputs(plan);
         let rows = usize::try_from(self.parameters.rows_per_block).unwrap();
         let mut session = Tfhe::open(plan, &self.evaluation).unwrap();
@@ -68,11 +71,16 @@ impl Keys {
 }
 
 fn expected(case: &Case) -> Vec<i128> {
-    let sums = interpret(&case.circuit, &case.inputs(&case.circuit));
+    aggregates(case, &case.circuit)
+}
+
+/// What a plan of a case gives by the interpreter.
+fn aggregates(case: &Case, plan: &Plan) -> Vec<i128> {
+    let sums = interpret(plan, &case.inputs(plan));
     let aggregate = |terms: &[(i64, hq_plugin_sdk::plan::SumId)]| {
         terms.iter().map(|&(c, sum)| i128::from(c) * sums[sum.index()]).sum()
     };
-    case.circuit.aggregates.iter().map(|own| aggregate(&own.terms)).collect()
+    plan.aggregates.iter().map(|own| aggregate(&own.terms)).collect()
 }
 
 #[expect(clippy::panic, reason = "a test")]

@@ -10,6 +10,7 @@ use hq_plugin_sdk::capabilities::Capabilities;
 
 use crate::backend::{Backend, load_evaluator};
 use crate::calibrate::{self, Calibration};
+use crate::choice;
 use crate::cli::ExplainArgs;
 use crate::error::{ClientError, Result, file_error};
 use crate::execution::aggregate_name;
@@ -22,9 +23,10 @@ use crate::trial;
 /// Plans every query of a program, or the one named, and shows it.
 pub(crate) fn explain(args: &ExplainArgs) -> Result<()> {
     let program = Program::of(&args.file, &args.program)?;
-    let evaluator = load_evaluator(&args.backend)?;
+    let name = choice::backend(&args.backend, &program, &args.forms, args.security)?;
+    let evaluator = load_evaluator(&name)?;
     // Throw-away keys for a trial run; nothing else here touches a secret key.
-    let custody = if args.measure { Some(Backend::load(&args.backend)?) } else { None };
+    let custody = if args.measure { Some(Backend::load(&name)?) } else { None };
     let capabilities = evaluator.capabilities();
     let leveled = capabilities.leveled.as_ref();
     let prices = prices(capabilities)?;
@@ -55,7 +57,7 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<()> {
                 let (title, sums) = ((query.name.clone(), title(query)), sums(query, &compiled));
                 graph::Subject::new(title, sums, &compiled.planned, leveled, measured.as_ref())
             })
-            .ok_or_else(|| ClientError::NoPlanToDraw { backend: args.backend.clone() })?;
+            .ok_or_else(|| ClientError::NoPlanToDraw { backend: name.clone() })?;
         let several = program.queries.len() > 1;
         draw(args.graph.as_deref(), query, several, || graph::plan(&subject))?;
         draw(args.noise.as_deref(), query, several, || graph::noise(&subject))?;

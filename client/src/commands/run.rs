@@ -5,6 +5,7 @@ use std::path::Path;
 use hq_dsl::Query;
 
 use crate::backend::Backend;
+use crate::choice;
 use crate::cli::RunArgs;
 use crate::error::{ClientError, Result};
 use crate::execution::{Execution, aggregate_name, execute, threads};
@@ -20,7 +21,8 @@ pub(crate) fn run(args: &RunArgs) -> Result<()> {
     let program = Program::of(&args.file, &args.program)?;
     check_tables(&program, args)?;
     plot::check(&program.queries, args.plot.as_deref())?;
-    let backend = Backend::load(&args.backend)?;
+    let name = choice::backend(&args.backend, &program, &args.forms, args.security)?;
+    let backend = Backend::load(&name)?;
     let clear = if args.verify { Some(Backend::load(CLEAR)?) } else { None };
     let threads = threads(args.threads);
     let mut executions = Vec::with_capacity(program.queries.len());

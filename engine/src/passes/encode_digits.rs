@@ -95,9 +95,9 @@ impl Encoder<'_> {
 
     /// The `known` of a column and the column, where these are the factors.
     fn guarded(&self, left: NodeId, right: NodeId) -> Option<(NodeId, Input)> {
-        let input = |node: NodeId| match self.source.op(node)? {
-            Op::Input { input, .. } => self.source.inputs.get(input.index()),
-            _ => None,
+        let input = |node: NodeId| {
+            let Op::Input { input, .. } = self.source.op(node)? else { return None };
+            self.source.inputs.get(input.index())
         };
         [(left, right), (right, left)].into_iter().find_map(|(known, column)| {
             let (guard, column_input) = (input(known)?, input(column)?);
@@ -149,10 +149,7 @@ impl Encoder<'_> {
             place: name.to_owned(),
             reason: "the dataset does not hold it in digits".to_owned(),
         })?;
-        let width = match form {
-            Form::Limbs { bits } => *bits,
-            _ => 1,
-        };
+        let width = if let Form::Limbs { bits } = form { *bits } else { 1 };
         let mut terms = Vec::new();
         for (index, mut part) in (0..).zip(encoding.parts_of(name, form)) {
             part.input.origin = input.origin;

@@ -288,3 +288,90 @@ fn fits(plan: &Plan, rotation: &Rotation, table: &Table, parameters: &TfheParame
     let first = rotation.lookups.first().and_then(|&node| table_of(plan, node));
     !is_encrypted(table) && first.is_some_and(|first| !is_encrypted(first))
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "the plans are written here")]
+
+    use super::*;
+    use crate::parameters::Parameters;
+    use crate::tfhe::Decomposition;
+    use crate::verify::{ranges, verify};
+
+    fn parameters() -> TfheParameters {
+        let decomposition = Decomposition { base_log: 8, levels: 2 };
+        TfheParameters {
+            lwe_dimension: 24,
+            lwe_noise_bits: 30,
+            glwe_dimension: 1,
+            polynomial_size: 512,
+            glwe_noise_bits: 4,
+            key_switch: decomposition,
+            bootstrap: decomposition,
+            sum_bootstrap: decomposition,
+            boxes: 15,
+            sum_bits: 16,
+            rows_per_block: 4,
+            security_bits: 0,
+        }
+    }
+
+    /// A plan of some inputs, nodes and sums.
+    fn plan(text: &str) -> Plan {
+        let json = serde_json::to_string(&Parameters::Tfhe(parameters())).unwrap();
+        let text = format!("hq-plan 1\nrows 100\nparameters {json}\n{text}");
+        let plan = Plan::parse(&text).unwrap();
+        assert_eq!(plan.to_string(), text);
+        plan
+    }
+
+    #[test]
+    fn tables_of_one_value_share_rotations_as_far_as_they_fit() {
+        let plan = plan(
+            "input a 0..3\ninput v 0..200\n%0 = input a\n%1 = lookup %0 0 [0,0,0,v]\n%2 = lookup %0 0 [0,1,2,3]\n\
+             %3 = lookup %0 0 [1,0,0,0]\n%4 = lookup %0 0 [0,1,0,0]\n%5 = lookup %0 0 [0,0,1,0]\n\
+             %6 = linear 0 1*%2 4*%3\n%7 = lookup %6 0 [0,0,0,0,1,1,1,1]\nsum %1 0..200\nsum %2 0..3\nsum %4 0..1\n\
+             sum %5 0..1\nsum %7 0..1\n",
+        );
+        verify(&plan).unwrap();
+        let found = Rotations::of(&plan, &ranges(&plan).unwrap(), &parameters()).unwrap();
+        let shape: Vec<(usize, Use, usize)> = found
+            .rotations
+            .iter()
+            .map(|rotation| (rotation.arg.index(), rotation.role, rotation.lookups.len()))
+            .collect();
+        // Four tables of four values fill all boxes, in which an encrypted entry may not stand first.
+        let expected = [(0, Use::Share, 3), (0, Use::Digit, 2), (0, Use::Share, 1), (6, Use::Share, 1)];
+        assert_eq!(shape, expected);
+        let first = &found.rotations[0];
+        assert_eq!(first.lookups.last().map(|node| node.index()), Some(1), "an encrypted entry stands last");
+        assert!(
+            found.is_digit(NodeId::from_index(2).unwrap()) && found.is_share(NodeId::from_index(2).unwrap())
+        );
+        assert_eq!(first_coefficient(0, &parameters()), -17);
+        assert_eq!(first_coefficient(15, &parameters()), 512 - 17);
+    }
+
+    #[test]
+    fn what_no_bootstraps_compute_is_refused() {
+        let wrong = [
+            (
+                "input a 0..16\n%0 = input a\n%1 = lookup %0 0 [0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,1]\nsum %1 0..1\n",
+                "entries",
+            ),
+            ("input a 0..3\n%0 = input a\nsum %0 0..3\n", "without a table"),
+            ("input a 0..3\n%0 = input a\n%1 = lookup %0 0 [0,1,2]\nsum %1 0..2\n", "no entry"),
+            ("input a 0..3\n%0 = input a\n%1 = mul %0 %0\nsum %1 0..9\n", "no operation"),
+            ("input a 0..1\n%0 = input a\n%1 = lookup %0 0 [0,9000]\nsum %1 0..9000\n", "may wrap"),
+            ("input a 0..1\n%0 = input a\n%1 = lookup %0 0 [0,a]\nsum %1 0..1\n", "encrypted entry"),
+            (
+                "input a 0..1\ninput p 0..1 parameter\n%0 = input a\n%1 = lookup %0 0 [0,p]\nsum %1 0..1\n",
+                "encrypted entry",
+            ),
+        ];
+        for (text, reason) in wrong {
+            let error = verify(&plan(text)).unwrap_err().to_string();
+            assert!(error.contains(reason), "{error}");
+        }
+    }
+}
