@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::forms::FormsSource;
 use crate::help::{
-    AFTER_CALIBRATE, AFTER_COMPUTE, AFTER_DOC, AFTER_EXPLAIN, AFTER_FMT, AFTER_HELP, AFTER_KEYGEN, AFTER_LSP,
-    AFTER_PLAN_DATA, AFTER_RUN, AFTER_TEST,
+    AFTER_CALIBRATE, AFTER_COMPUTE, AFTER_DOC, AFTER_ENCRYPT, AFTER_EXPLAIN, AFTER_FMT, AFTER_HELP,
+    AFTER_KEYGEN, AFTER_LSP, AFTER_PLAN_DATA, AFTER_RUN, AFTER_TEST,
 };
 
 /// Encrypted analytics for health data: counts, means and survival curves over rows nobody else can read.
@@ -308,6 +308,7 @@ pub(crate) struct PlanDataArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = AFTER_ENCRYPT)]
 pub(crate) struct EncryptArgs {
     /// Schema of the dataset
     pub(crate) dataset: PathBuf,
@@ -317,9 +318,15 @@ pub(crate) struct EncryptArgs {
     /// Folder with the keys
     #[arg(long, value_name = "DIR")]
     pub(crate) keys: PathBuf,
-    /// Folder to write
+    /// Folder to write; with --add, the one to add to
     #[arg(short, long, value_name = "OUT")]
     pub(crate) output: PathBuf,
+    /// Encrypt only what OUT does not hold yet, from the table that is in it
+    #[arg(long)]
+    pub(crate) add: bool,
+    /// Forms to add: `default` from the schema, `bits`, or a file of `hq plan-data` [default: those of the keys]
+    #[arg(long, value_name = "bits|default|FILE", requires = "add")]
+    pub(crate) forms: Option<FormsSource>,
     /// What becomes of cells outside their domain
     #[arg(long, value_enum, default_value = "refuse")]
     pub(crate) outside: Outside,

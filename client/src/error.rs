@@ -102,6 +102,25 @@ pub(crate) enum ClientError {
     /// Something else than an interrupted run of this computation.
     #[error("{}: {reason}. Delete it to start anew, or give another name with `--checkpoint`", path.display())]
     Checkpoint { path: PathBuf, reason: String },
+    /// A dataset gains forms from another table than the one in it.
+    #[error(
+        "{} is not the table in {}: {difference}. Nothing was added. Give the table that was encrypted, with \
+         `--outside` as it was then, or encrypt this one into a folder of its own", path.display(), data.display()
+    )]
+    OtherTable { path: PathBuf, data: PathBuf, difference: String },
+    /// A table was encrypted where nothing of it was kept.
+    #[error(
+        "{}: there is no such file, so these keys do not know the table in {}: they are a copy from before it was \
+         encrypted, or an older `hq` encrypted it. Bring that file back, or encrypt the table again", path.display(),
+        data.display()
+    )]
+    UnknownTable { path: PathBuf, data: PathBuf },
+    /// A dataset holds all forms that were asked for.
+    #[error("{} holds all of that already: there is nothing to add", data.display())]
+    NothingToAdd { data: PathBuf },
+    /// Two processes add to one dataset.
+    #[error("another `hq encrypt --add` is at work on {}. Wait until it is done", data.display())]
+    AddedElsewhere { data: PathBuf },
     /// The encrypted dataset cannot be read.
     #[error(transparent)]
     Dataset(#[from] SourceError),

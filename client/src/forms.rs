@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use hq_dsl::{Code, Dataset, Query};
 use hq_engine::compile::{CompiledQuery, compile_query};
+use hq_engine::encoding::Form;
 use hq_engine::forms::Forms;
 use hq_engine::planner::Target;
 use hq_plugin_sdk::host::EvaluatorPlugin;
@@ -18,6 +19,9 @@ use crate::program::Program;
 
 /// Largest file of forms that is read, in bytes.
 const MAX_FORMS_BYTES: u64 = 4 << 20;
+
+/// Cut points that are shown.
+const SHOWN_CUTS: usize = 6;
 
 /// Where forms come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,4 +109,22 @@ pub(crate) fn note_room(what: &str, forms: &Forms, parameters: Option<&Parameter
         forms.dataset,
         hq_dsl::with_commas(forms.max_bytes_per_row.into()),
     ));
+}
+
+/// A form for the eye.
+pub(crate) fn shown(form: &Form) -> String {
+    let digits = |bases: &[u32]| bases.iter().map(u32::to_string).collect::<Vec<_>>().join("x");
+    match form {
+        Form::Bits => "bits".to_owned(),
+        Form::Levels => "a flag each".to_owned(),
+        Form::OneHot { bases } => format!("one-hot {}", digits(bases)),
+        Form::Thermometer { bases } => format!("thermometer {}", digits(bases)),
+        Form::Cuts { at } if at.len() > SHOWN_CUTS => format!("cuts at {} values", at.len()),
+        Form::Cuts { at } => {
+            format!("cuts at {}", at.iter().map(i64::to_string).collect::<Vec<_>>().join(" "))
+        }
+        Form::Word => "word".to_owned(),
+        Form::Square => "square".to_owned(),
+        Form::Limbs { bits } => format!("limbs of {bits} bits"),
+    }
 }

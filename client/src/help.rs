@@ -52,9 +52,18 @@ pub(crate) const AFTER_KEYGEN: &str = "\
 The keys serve the named programs and whatever needs no more than they do; without any, a typical query.
 The passphrase is asked for, or taken from --passphrase-file or HQ_PASSPHRASE.";
 
+pub(crate) const AFTER_ENCRYPT: &str = "\
+Columns are encrypted in the forms that the keys were made for. --add gives them more, for queries to come: the files that
+are there stay as they are, `forms.json` of the keys is widened, and whoever computes needs the new files and the manifest.
+It takes the very table that was encrypted, with the same --outside; the keys know it again.
+
+  hq encrypt clinic.hq --table clinic.csv --keys keys -o data
+  hq plan-data clinic.hq --workload new.hq
+  hq encrypt clinic.hq --table clinic.csv --keys keys -o data --add --forms clinic.forms.json";
+
 pub(crate) const AFTER_PLAN_DATA: &str = "\
-The file is for `--forms` of `hq keygen`, which keeps it with the keys for `hq encrypt`, and of `run`, `check`
-and `explain`. Every column keeps a form that answers any question; forms that the named queries gain from stand
+The file is for `--forms` of `hq keygen`, which keeps it with the keys for `hq encrypt`, of `hq encrypt --add`, and of
+`run`, `check` and `explain`. Every column keeps a form that answers any question; forms that the named queries gain from stand
 beside it.
 
   hq plan-data clinic.hq --workload control.hq

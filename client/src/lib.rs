@@ -7,7 +7,8 @@
 //! | programs and the files they use | `program`, `loader`, `modules` |
 //! | plugins | `backend` |
 //! | forms of columns | `forms` |
-//! | tables, blocks of encrypted inputs | `table`, `header`, `blocks` |
+//! | tables, blocks of encrypted inputs, files of them | `table`, `header`, `blocks`, `part_files` |
+//! | whether a table is the one that was encrypted | `fingerprint` |
 //! | keys at rest | `keys`, `passphrase` |
 //! | computations that may be interrupted | `execution`, `checkpoint`, `interrupt` |
 //! | secret parameters on their way | `sealed` |
@@ -26,6 +27,7 @@ mod cli;
 mod commands;
 mod error;
 mod execution;
+mod fingerprint;
 mod forms;
 mod graph;
 mod header;
@@ -36,6 +38,7 @@ mod loader;
 mod lsp;
 mod modules;
 mod output;
+mod part_files;
 mod passphrase;
 mod plot;
 mod program;

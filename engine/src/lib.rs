@@ -35,3 +35,4 @@ pub mod run;
 pub mod search;
 pub mod sizes;
 pub mod variance;
+pub mod widen;

@@ -2,6 +2,7 @@
 //! puts it and in `HQ_PLUGIN_DIR`; without it the tests say so and pass.
 #![expect(clippy::unwrap_used, reason = "a failing test may panic")]
 
+mod add_forms;
 mod codes;
 mod examples;
 mod explain;
