@@ -63,7 +63,7 @@ pub(crate) struct ProgramArgs {
     /// Value of a parameter; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     pub(crate) param: Vec<(String, String)>,
-    /// The query to take, where the file holds several
+    /// The query to take, where there are several
     #[arg(long, value_name = "NAME")]
     pub(crate) query: Option<String>,
 }
@@ -176,8 +176,9 @@ pub(crate) struct FmtArgs {
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_EXPLAIN)]
 pub(crate) struct ExplainArgs {
-    /// The program
-    pub(crate) file: PathBuf,
+    /// Programs; queries over one dataset are planned together
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) program: ProgramArgs,
     /// Backend to plan for
@@ -206,8 +207,9 @@ pub(crate) struct ExplainArgs {
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_RUN)]
 pub(crate) struct RunArgs {
-    /// The program
-    pub(crate) file: PathBuf,
+    /// Programs; queries over one dataset are computed together
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
     /// The table of a dataset; may be repeated
     #[arg(long, value_name = "NAME=CSV", value_parser = pair, required = true)]
     pub(crate) table: Vec<(String, String)>,
@@ -354,8 +356,9 @@ pub(crate) struct SealArgs {
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_COMPUTE)]
 pub(crate) struct ComputeArgs {
-    /// The program
-    pub(crate) file: PathBuf,
+    /// Programs; their queries are computed together and have one result
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
     /// Folder with the encrypted table
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,

@@ -46,8 +46,8 @@ pub(crate) enum ClientError {
     #[error("{} holds no query. Write `query NAME from … report …`", path.display())]
     NoQuery { path: PathBuf },
     /// The program holds no query of this name.
-    #[error("{} has no query `{name}`; it has {known}", path.display())]
-    UnknownQuery { path: PathBuf, name: String, known: String },
+    #[error("{files} has no query `{name}`; it has {known}")]
+    UnknownQuery { files: String, name: String, known: String },
     /// Several queries where one is needed.
     #[error("{} holds several queries; choose one with `--query`: {known}", path.display())]
     SeveralQueries { path: PathBuf, known: String },
@@ -154,6 +154,23 @@ pub(crate) enum ClientError {
          give the file with `--sealed`"
     )]
     SecretInClear { name: String },
+    /// Queries that cannot have one result.
+    #[error(
+        "{queries} declare the same secret parameter with other domains, so they have no common plan. Compute them \
+         one by one"
+    )]
+    NotTogether { queries: String },
+    /// Queries without a common plan for keys that exist.
+    #[error(
+        "{queries} have no common plan for these keys, though each has one. Compute them one by one, or make keys for \
+         all of them: `hq keygen --query` with their files"
+    )]
+    NoCommonPlan { queries: String },
+    /// Several queries with secret parameters, of which a file holds those of one.
+    #[error(
+        "{queries} have secret parameters, and a file of `hq seal` holds those of one query. Compute them one by one"
+    )]
+    SeveralSealed { queries: String },
     /// Secret parameters were not given.
     #[error("query `{query}` has secret parameters; encrypt them with `hq seal` and give `--sealed FILE`")]
     NotSealed { query: String },

@@ -4,18 +4,18 @@ use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use hq_dsl::{Code, Dataset, Query};
-use hq_engine::compile::{CompiledQuery, compile_query};
+use hq_dsl::{Code, Dataset};
+use hq_engine::compile::{CompiledQueries, Refusal};
 use hq_engine::encoding::Form;
 use hq_engine::forms::Forms;
 use hq_engine::planner::Target;
 use hq_plugin_sdk::host::EvaluatorPlugin;
-use hq_plugin_sdk::parameters::{Parameters, RnsRequest};
+use hq_plugin_sdk::parameters::Parameters;
 
 use crate::error::{ClientError, Result, damaged};
+use crate::joint::Joint;
 use crate::keys::read_bounded;
 use crate::output;
-use crate::program::Program;
 
 /// Largest file of forms that is read, in bytes.
 const MAX_FORMS_BYTES: u64 = 4 << 20;
@@ -74,28 +74,33 @@ pub(crate) fn text(forms: &Forms) -> Result<Vec<u8>> {
     Ok(text)
 }
 
-/// Plans a query for keys to be made, in the room that the forms allow; where that is too little for the query's
-/// depth, in more, which is told.
+/// Plans queries for keys to be made, in the room that the forms allow; where that is too little for their depth, in
+/// more, which is told.
 pub(crate) fn plan(
-    program: &Program,
-    query: &Query,
+    joint: &Joint<'_>,
     evaluator: &EvaluatorPlugin,
     forms: &Forms,
     security_bits: u32,
-) -> Result<CompiledQuery> {
+) -> Result<CompiledQueries> {
+    joint.drawn(attempt(joint, evaluator, forms, security_bits))
+}
+
+/// As [`plan`]; nothing is drawn.
+pub(crate) fn attempt(
+    joint: &Joint<'_>,
+    evaluator: &EvaluatorPlugin,
+    forms: &Forms,
+    security_bits: u32,
+) -> std::result::Result<CompiledQueries, Box<Refusal>> {
     let encodings = forms.encodings();
-    let resolve = |request: &RnsRequest| evaluator.resolve(request);
-    let target = forms.target(security_bits);
-    match compile_query(query, &encodings, evaluator.capabilities(), &resolve, &target) {
-        Ok(compiled) => Ok(compiled),
-        Err(diagnostic) if diagnostic.code == Code::TooDeep => {
+    match joint.plan(evaluator, &encodings, &forms.target(security_bits)) {
+        Err(refusal) if refusal.diagnostic.code == Code::TooDeep => {
             let target = Target::Cheapest { security_bits, max_log2_q: None };
-            let compiled = program.plan(query, evaluator, &encodings, &target)?;
-            note_room(&query.name, forms, compiled.planned.plan.parameters.as_ref());
+            let compiled = joint.plan(evaluator, &encodings, &target)?;
+            note_room(&joint.names(), forms, compiled.planned.plan.parameters.as_ref());
             Ok(compiled)
         }
-        // Once more, for the diagnostic in the words of the program.
-        Err(_) => program.plan(query, evaluator, &encodings, &target),
+        planned => planned,
     }
 }
 

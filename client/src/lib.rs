@@ -5,6 +5,7 @@
 //! |---|---|
 //! | what can be asked for | `cli`, `commands` |
 //! | programs and the files they use | `program`, `loader`, `modules` |
+//! | queries that are run together | `joint`, `planned` |
 //! | plugins | `backend` |
 //! | forms of columns | `forms` |
 //! | tables, blocks of encrypted inputs, files of them | `table`, `header`, `blocks`, `part_files` |
@@ -33,6 +34,7 @@ mod graph;
 mod header;
 mod help;
 mod interrupt;
+mod joint;
 mod keys;
 mod loader;
 mod lsp;
@@ -40,6 +42,7 @@ mod modules;
 mod output;
 mod part_files;
 mod passphrase;
+mod planned;
 mod plot;
 mod program;
 mod release;
