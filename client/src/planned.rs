@@ -11,9 +11,12 @@ use crate::joint::Joint;
 use crate::output;
 use crate::program::Program;
 
-/// How many times dearer one plan may be than several: of the one there is one pair of keys and one encryption, which
-/// no estimate counts.
+/// How many times dearer one plan may be than several: columns that several read are encrypted once for it, which no
+/// estimate counts.
 const MOST_DEARER: f64 = 1.1;
+
+/// About what a pair of keys takes, in nanoseconds; each plan needs one.
+const KEYS_NS: f64 = 4e7;
 
 /// Queries with their plan.
 pub(crate) struct PlannedJoint<'a> {
@@ -103,13 +106,13 @@ impl Planner<'_> {
     }
 }
 
-/// How many times a plan costs what others cost, as estimated; 1 where nothing has a price.
+/// How many times a plan costs what others cost, as estimated, keys included.
 fn times_dearer<'p, 'q: 'p>(
     together: &PlannedJoint<'q>,
     alone: impl IntoIterator<Item = &'p PlannedJoint<'q>>,
 ) -> f64 {
-    let alone: f64 = alone.into_iter().map(|planned| planned.compiled.planned.cost_ns).sum();
-    if alone > 0.0 { together.compiled.planned.cost_ns / alone } else { 1.0 }
+    let cost = |planned: &PlannedJoint<'q>| planned.compiled.planned.cost_ns + KEYS_NS;
+    cost(together) / alone.into_iter().map(cost).sum::<f64>()
 }
 
 fn rows_per_block(planned: &PlannedJoint<'_>) -> u32 {

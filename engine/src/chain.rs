@@ -127,7 +127,11 @@ impl Demand {
                 chains.push(Chain { limbs: limbs.clone(), release, relinearize: way.relinearize });
             }
         }
-        if chains.is_empty() { Err(if least.is_finite() { least } else { lacking.max(1.0) }) } else { Ok(chains) }
+        if chains.is_empty() {
+            Err(if least.is_finite() { least } else { lacking.max(1.0) })
+        } else {
+            Ok(chains)
+        }
     }
 
     /// Primes of the modulus under which results are opened: those of stage 0.

@@ -169,19 +169,19 @@ fn what_is_shared_is_explained() {
         return;
     }
     let session = session();
-    let told = session.ok("explain control.hq smokers.hq --graph plan.svg --noise noise.svg");
+    let told = session.ok("explain control.hq two.hq --graph plan.svg --noise noise.svg");
     for words in [
         "Together, in one plan",
         "needed by several",
         "in the plan",
         "control \u{201c}a test",
-        "smokers \u{201c}who",
+        "high \u{201c}",
     ] {
         assert!(told.contains(words), "{words}: {told}");
     }
     assert_eq!(told.matches("\nRelease\n").count(), 1, "{told}");
     let drawn = std::fs::read_to_string(session.path("plan.svg")).unwrap();
-    assert!(drawn.contains("control, smokers"));
+    assert!(drawn.contains("control, high, all"));
     let apart = session.ok("explain control.hq beds.hq --graph plan.svg");
     assert!(!apart.contains("Together") && session.path("plan-beds.svg").exists(), "{apart}");
 }
