@@ -149,8 +149,11 @@ impl<'a> Encryption<'a> {
     }
 
     /// Makes the next block and gives the frame of each input away as soon as it is made, in no order and on
-    /// whatever thread: besides the rows, only one frame per thread is in memory.
-    pub(crate) fn next_block(&mut self, take: &(dyn Fn(usize, Vec<u8>) -> Result<()> + Sync)) -> Result<()> {
+    /// whatever thread: besides the rows, only one frame per thread is in memory. What was encrypted is given back.
+    pub(crate) fn next_block(
+        &mut self,
+        take: &(dyn Fn(usize, Vec<u8>) -> Result<()> + Sync),
+    ) -> Result<(usize, Cells)> {
         let start = Instant::now();
         let (rows, cells) = self.reader.next_rows(self.rows_per_block)?;
         let (inputs, next, bytes) = (self.encoder.len(), AtomicUsize::new(0), AtomicU64::new(0));
@@ -181,7 +184,7 @@ impl<'a> Encryption<'a> {
         self.made += 1;
         self.seconds += start.elapsed().as_secs_f64();
         self.bytes += bytes.into_inner();
-        Ok(())
+        Ok((rows, cells))
     }
 }
 

@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::forms::FormsSource;
 use crate::help::{
-    AFTER_CALIBRATE, AFTER_COMPUTE, AFTER_DOC, AFTER_EXPLAIN, AFTER_FMT, AFTER_HELP, AFTER_KEYGEN, AFTER_LSP,
-    AFTER_PLAN_DATA, AFTER_RUN, AFTER_TEST,
+    AFTER_CALIBRATE, AFTER_COMPUTE, AFTER_DOC, AFTER_ENCRYPT, AFTER_EXPLAIN, AFTER_FMT, AFTER_HELP,
+    AFTER_KEYGEN, AFTER_LSP, AFTER_PLAN_DATA, AFTER_RUN, AFTER_TEST,
 };
 
 /// Encrypted analytics for health data: counts, means and survival curves over rows nobody else can read.
@@ -63,7 +63,7 @@ pub(crate) struct ProgramArgs {
     /// Value of a parameter; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     pub(crate) param: Vec<(String, String)>,
-    /// The query to take, where the file holds several
+    /// The query to take, where there are several
     #[arg(long, value_name = "NAME")]
     pub(crate) query: Option<String>,
 }
@@ -176,8 +176,9 @@ pub(crate) struct FmtArgs {
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_EXPLAIN)]
 pub(crate) struct ExplainArgs {
-    /// The program
-    pub(crate) file: PathBuf,
+    /// Programs; queries over one dataset are planned together
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) program: ProgramArgs,
     /// Backend to plan for; `auto` takes the cheapest encrypted one
@@ -206,8 +207,9 @@ pub(crate) struct ExplainArgs {
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_RUN)]
 pub(crate) struct RunArgs {
-    /// The program
-    pub(crate) file: PathBuf,
+    /// Programs; queries over one dataset are computed together
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
     /// The table of a dataset; may be repeated
     #[arg(long, value_name = "NAME=CSV", value_parser = pair, required = true)]
     pub(crate) table: Vec<(String, String)>,
@@ -308,6 +310,7 @@ pub(crate) struct PlanDataArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = AFTER_ENCRYPT)]
 pub(crate) struct EncryptArgs {
     /// Schema of the dataset
     pub(crate) dataset: PathBuf,
@@ -317,9 +320,15 @@ pub(crate) struct EncryptArgs {
     /// Folder with the keys
     #[arg(long, value_name = "DIR")]
     pub(crate) keys: PathBuf,
-    /// Folder to write
+    /// Folder to write; with --add, the one to add to
     #[arg(short, long, value_name = "OUT")]
     pub(crate) output: PathBuf,
+    /// Encrypt only what OUT does not hold yet, from the table that is in it
+    #[arg(long)]
+    pub(crate) add: bool,
+    /// Forms to add: `default` from the schema, `bits`, or a file of `hq plan-data` [default: those of the keys]
+    #[arg(long, value_name = "bits|default|FILE", requires = "add")]
+    pub(crate) forms: Option<FormsSource>,
     /// What becomes of cells outside their domain
     #[arg(long, value_enum, default_value = "refuse")]
     pub(crate) outside: Outside,
@@ -347,8 +356,9 @@ pub(crate) struct SealArgs {
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_COMPUTE)]
 pub(crate) struct ComputeArgs {
-    /// The program
-    pub(crate) file: PathBuf,
+    /// Programs; their queries are computed together and have one result
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
     /// Folder with the encrypted table
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,

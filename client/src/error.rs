@@ -46,8 +46,8 @@ pub(crate) enum ClientError {
     #[error("{} holds no query. Write `query NAME from … report …`", path.display())]
     NoQuery { path: PathBuf },
     /// The program holds no query of this name.
-    #[error("{} has no query `{name}`; it has {known}", path.display())]
-    UnknownQuery { path: PathBuf, name: String, known: String },
+    #[error("{files} has no query `{name}`; it has {known}")]
+    UnknownQuery { files: String, name: String, known: String },
     /// Several queries where one is needed.
     #[error("{} holds several queries; choose one with `--query`: {known}", path.display())]
     SeveralQueries { path: PathBuf, known: String },
@@ -107,6 +107,25 @@ pub(crate) enum ClientError {
     /// Something else than an interrupted run of this computation.
     #[error("{}: {reason}. Delete it to start anew, or give another name with `--checkpoint`", path.display())]
     Checkpoint { path: PathBuf, reason: String },
+    /// A dataset gains forms from another table than the one in it.
+    #[error(
+        "{} is not the table in {}: {difference}. Nothing was added. Give the table that was encrypted, with \
+         `--outside` as it was then, or encrypt this one into a folder of its own", path.display(), data.display()
+    )]
+    OtherTable { path: PathBuf, data: PathBuf, difference: String },
+    /// A table was encrypted where nothing of it was kept.
+    #[error(
+        "{}: there is no such file, so these keys do not know the table in {}: they are a copy from before it was \
+         encrypted, or an older `hq` encrypted it. Bring that file back, or encrypt the table again", path.display(),
+        data.display()
+    )]
+    UnknownTable { path: PathBuf, data: PathBuf },
+    /// A dataset holds all forms that were asked for.
+    #[error("{} holds all of that already: there is nothing to add", data.display())]
+    NothingToAdd { data: PathBuf },
+    /// Two processes add to one dataset.
+    #[error("another `hq encrypt --add` is at work on {}. Wait until it is done", data.display())]
+    AddedElsewhere { data: PathBuf },
     /// The encrypted dataset cannot be read.
     #[error(transparent)]
     Dataset(#[from] SourceError),
@@ -140,6 +159,23 @@ pub(crate) enum ClientError {
          give the file with `--sealed`"
     )]
     SecretInClear { name: String },
+    /// Queries that cannot have one result.
+    #[error(
+        "{queries} declare the same secret parameter with other domains, so they have no common plan. Compute them \
+         one by one"
+    )]
+    NotTogether { queries: String },
+    /// Queries without a common plan for keys that exist.
+    #[error(
+        "{queries} have no common plan for these keys, though each has one. Compute them one by one, or make keys for \
+         all of them: `hq keygen --query` with their files"
+    )]
+    NoCommonPlan { queries: String },
+    /// Several queries with secret parameters, of which a file holds those of one.
+    #[error(
+        "{queries} have secret parameters, and a file of `hq seal` holds those of one query. Compute them one by one"
+    )]
+    SeveralSealed { queries: String },
     /// Secret parameters were not given.
     #[error("query `{query}` has secret parameters; encrypt them with `hq seal` and give `--sealed FILE`")]
     NotSealed { query: String },

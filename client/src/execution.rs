@@ -1,4 +1,4 @@
-//! One query from keys to exact aggregates, in one process.
+//! One plan from keys to exact aggregates, in one process.
 
 use std::num::NonZero;
 use std::ops::ControlFlow;
@@ -7,9 +7,7 @@ use std::thread;
 use std::time::Instant;
 
 use hq_dsl::Query;
-use hq_engine::compile::CompiledQuery;
 use hq_engine::open;
-use hq_engine::passes::Encodings;
 use hq_engine::run::{Job, run};
 use hq_engine::sizes::aggregates_per_group;
 use hq_plugin_sdk::frame;
@@ -20,10 +18,8 @@ use crate::backend::Backend;
 use crate::blocks::{Encoder, Encryption, columns_of};
 use crate::cli::Outside;
 use crate::error::{ClientError, Result, refused};
-use crate::forms::{self, FormsSource};
 use crate::output::Bar;
-use crate::program::Program;
-use crate::sealed;
+use crate::planned::PlannedJoint;
 use crate::table::Table;
 
 /// Wall-clock seconds of each step, and CPU seconds of the server; `None` where a step was not taken.
@@ -48,7 +44,7 @@ pub(crate) struct Timing {
 pub(crate) struct Sizes {
     /// Evaluation keys.
     pub(crate) evaluation_keys_bytes: u64,
-    /// Ciphertexts that the query reads.
+    /// Ciphertexts that are read.
     pub(crate) upload_bytes: u64,
     /// Encrypted sums.
     pub(crate) result_bytes: u64,
@@ -60,12 +56,10 @@ pub(crate) struct Sizes {
     pub(crate) rows_per_block: u32,
 }
 
-/// What a query gave.
+/// What the queries of a plan gave.
 #[derive(Clone, Debug)]
 pub(crate) struct Execution {
-    /// The plan with its certificate.
-    pub(crate) compiled: CompiledQuery,
-    /// Per group and aggregate, in the plan's order.
+    /// Per query, group and aggregate, in the plan's order.
     pub(crate) aggregates: Vec<i128>,
     /// What it took.
     pub(crate) timing: Timing,
@@ -78,23 +72,18 @@ pub(crate) fn rows_per_block(plan: &Plan) -> u32 {
     plan.parameters.as_ref().map_or(1, hq_plugin_sdk::parameters::Parameters::rows_per_block)
 }
 
-/// Runs one query of a program on a table.
+/// Runs planned queries on a table.
 pub(crate) fn execute(
-    program: &Program,
-    query: &Query,
+    planned: &PlannedJoint<'_>,
     backend: &Backend,
-    (source, security_bits): (&FormsSource, u32),
     csv: &Path,
     outside: Outside,
     threads: NonZero<usize>,
 ) -> Result<Execution> {
-    let forms = source.of(&query.dataset, backend.evaluator.capabilities())?;
-    let compiled = forms::plan(program, query, &backend.evaluator, &forms, security_bits)?;
-    program.draw_notes(&compiled);
-    let columns = columns_of(compiled.planned.plan.table_inputs());
-    let table = Table::open(csv, &query.dataset, &columns, outside)?;
+    let columns = columns_of(planned.compiled.planned.plan.table_inputs());
+    let table = Table::open(csv, planned.joint.dataset(), &columns, outside)?;
     table.note();
-    execute_plan(program, query, backend, (compiled, &forms.encodings()), &table, threads)
+    execute_plan(planned, backend, &table, threads)
 }
 
 /// As many threads as asked for, else one for each processor.
@@ -102,26 +91,25 @@ pub(crate) fn threads(asked: Option<NonZero<usize>>) -> NonZero<usize> {
     asked.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZero::<usize>::MIN)
 }
 
-/// Runs a plan of a query, made with some encodings, on a table.
+/// Runs planned queries on a table that was opened.
 pub(crate) fn execute_plan(
-    program: &Program,
-    query: &Query,
+    PlannedJoint { joint, forms, compiled }: &PlannedJoint<'_>,
     backend: &Backend,
-    (compiled, encodings): (CompiledQuery, &Encodings),
     table: &Table,
     threads: NonZero<usize>,
 ) -> Result<Execution> {
     let plan = &compiled.planned.plan;
     let Some(parameters) = plan.parameters.clone() else {
-        return Err(crate::error::mismatch(&program.file, "the plan has no parameters"));
+        return Err(crate::error::mismatch(joint.file(), "the plan has no parameters"));
     };
     let start = Instant::now();
     let keys = backend.custody.keygen(&parameters, None).map_err(refused("key generation"))?;
     let key = backend.custody.load_key(&keys.secret).map_err(refused("the secret key"))?;
     let keygen_s = start.elapsed().as_secs_f64();
 
-    let parameters = sealed::seal(program, query, &backend.evaluator, &keys.evaluation)?;
-    let encoder = Encoder::new(plan.table_inputs(), backend.evaluator.capabilities(), table, encodings)?;
+    let capabilities = backend.evaluator.capabilities();
+    let parameters = joint.seal(&backend.evaluator, &keys.evaluation)?;
+    let encoder = Encoder::new(plan.table_inputs(), capabilities, table, &forms.encodings())?;
     let mut source = Encryption::new(&key, table, encoder, rows_per_block(plan), threads)?;
     let job = Job {
         plan,
@@ -130,7 +118,7 @@ pub(crate) fn execute_plan(
         parameters: &parameters,
         threads,
     };
-    let mut bar = Bar::new(&query.name);
+    let mut bar = Bar::new(&joint.names());
     let outcome = run(job, &mut source, None, &mut |progress| {
         bar.set(progress);
         ControlFlow::Continue(())
@@ -141,7 +129,7 @@ pub(crate) fn execute_plan(
     let start = Instant::now();
     let opened = key.decrypt(&outcome.sums).map_err(refused("the encrypted sums"))?;
     let aggregates = open::aggregates(plan, &opened)
-        .map_err(|source| ClientError::Open { place: format!("query `{}`", query.name), source })?;
+        .map_err(|source| ClientError::Open { place: joint.quoted_names(), source })?;
     let open_s = start.elapsed().as_secs_f64();
 
     let sizes = Sizes {
@@ -159,7 +147,7 @@ pub(crate) fn execute_plan(
         open_s: Some(open_s),
         server_cpu_s: Some(outcome.spent.server_cpu_s),
     };
-    Ok(Execution { compiled, aggregates, timing, sizes })
+    Ok(Execution { aggregates, timing, sizes })
 }
 
 /// The name of a number of a plan, for messages: its group and its own.

@@ -4,21 +4,25 @@ use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use hq_dsl::{Code, Dataset, Query};
-use hq_engine::compile::{CompiledQuery, compile_query};
+use hq_dsl::{Code, Dataset};
+use hq_engine::compile::{CompiledQueries, Refusal};
+use hq_engine::encoding::Form;
 use hq_engine::forms::Forms;
 use hq_engine::planner::Target;
 use hq_plugin_sdk::capabilities::Capabilities;
 use hq_plugin_sdk::host::EvaluatorPlugin;
-use hq_plugin_sdk::parameters::{Parameters, RnsRequest};
+use hq_plugin_sdk::parameters::{Parameters, RnsParameters};
 
 use crate::error::{ClientError, Result, damaged};
+use crate::joint::Joint;
 use crate::keys::read_bounded;
 use crate::output;
-use crate::program::Program;
 
 /// Largest file of forms that is read, in bytes.
 const MAX_FORMS_BYTES: u64 = 4 << 20;
+
+/// Cut points that are shown.
+const SHOWN_CUTS: usize = 6;
 
 /// Where forms come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,49 +75,43 @@ pub(crate) fn text(forms: &Forms) -> Result<Vec<u8>> {
     Ok(text)
 }
 
-/// Plans a query for keys to be made, in the room that the forms allow; where that is too little for the query's
-/// depth, in more, which is told.
+/// Plans queries for keys to be made, in the room that the forms allow; where that is too little for their depth, in
+/// more, which is told.
 pub(crate) fn plan(
-    program: &Program,
-    query: &Query,
+    joint: &Joint<'_>,
     evaluator: &EvaluatorPlugin,
     forms: &Forms,
     security_bits: u32,
-) -> Result<CompiledQuery> {
+) -> Result<CompiledQueries> {
+    let compiled = joint.drawn(attempt(joint, evaluator, forms, security_bits))?;
+    if let Some(Parameters::Rns(rns)) = &compiled.planned.plan.parameters {
+        note_room(&joint.names(), forms, rns);
+    }
+    Ok(compiled)
+}
+
+/// As [`plan`]; nothing is drawn and nothing told.
+pub(crate) fn attempt(
+    joint: &Joint<'_>,
+    evaluator: &EvaluatorPlugin,
+    forms: &Forms,
+    security_bits: u32,
+) -> std::result::Result<CompiledQueries, Box<Refusal>> {
     let encodings = forms.encodings();
-    let resolve = |request: &RnsRequest| evaluator.resolve(request);
-    let target = forms.target(security_bits);
-    match compile_query(query, &encodings, evaluator.capabilities(), &resolve, &target) {
-        Ok(compiled) => Ok(compiled),
-        Err(diagnostic) if diagnostic.code == Code::TooDeep => {
+    match joint.plan(evaluator, &encodings, &forms.target(security_bits)) {
+        Err(refusal) if refusal.diagnostic.code == Code::TooDeep => {
             let target = Target::Cheapest { security_bits, max_log2_q: None };
-            let compiled = program.plan(query, evaluator, &encodings, &target)?;
-            note_room(&query.name, forms, compiled.planned.plan.parameters.as_ref());
-            Ok(compiled)
+            joint.plan(evaluator, &encodings, &target)
         }
-        // Once more, for the diagnostic in the words of the program.
-        Err(_) => program.plan(query, evaluator, &encodings, &target),
+        planned => planned,
     }
 }
 
-/// What a query costs on a backend, by the backend's own figures; `None` where it has no plan.
-pub(crate) fn cost_ns(
-    query: &Query,
-    evaluator: &EvaluatorPlugin,
-    forms: &Forms,
-    security_bits: u32,
-) -> Option<f64> {
-    let resolve = |request: &RnsRequest| evaluator.resolve(request);
-    let targets = [forms.target(security_bits), Target::Cheapest { security_bits, max_log2_q: None }];
-    let plan = |target: &Target| {
-        compile_query(query, &forms.encodings(), evaluator.capabilities(), &resolve, target).ok()
-    };
-    targets.iter().find_map(plan).map(|compiled| compiled.planned.cost_ns)
-}
-
-/// Tells that a row takes more bytes than the forms allow.
-pub(crate) fn note_room(what: &str, forms: &Forms, parameters: Option<&Parameters>) {
-    let Some(Parameters::Rns(rns)) = parameters else { return };
+/// Tells it where a row takes more bytes than the forms allow.
+pub(crate) fn note_room(what: &str, forms: &Forms, rns: &RnsParameters) {
+    if forms.fits(rns) {
+        return;
+    }
     output::note(&format!(
         "`{what}` needs longer ciphertexts: {} bytes for each row of `{}`, where {} are meant; `hq plan-data` finds \
          forms for a workload",
@@ -121,4 +119,22 @@ pub(crate) fn note_room(what: &str, forms: &Forms, parameters: Option<&Parameter
         forms.dataset,
         hq_dsl::with_commas(forms.max_bytes_per_row.into()),
     ));
+}
+
+/// A form for the eye.
+pub(crate) fn shown(form: &Form) -> String {
+    let digits = |bases: &[u32]| bases.iter().map(u32::to_string).collect::<Vec<_>>().join("x");
+    match form {
+        Form::Bits => "bits".to_owned(),
+        Form::Levels => "a flag each".to_owned(),
+        Form::OneHot { bases } => format!("one-hot {}", digits(bases)),
+        Form::Thermometer { bases } => format!("thermometer {}", digits(bases)),
+        Form::Cuts { at } if at.len() > SHOWN_CUTS => format!("cuts at {} values", at.len()),
+        Form::Cuts { at } => {
+            format!("cuts at {}", at.iter().map(i64::to_string).collect::<Vec<_>>().join(" "))
+        }
+        Form::Word => "word".to_owned(),
+        Form::Square => "square".to_owned(),
+        Form::Limbs { bits } => format!("limbs of {bits} bits"),
+    }
 }

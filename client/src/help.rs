@@ -18,21 +18,35 @@ pub(crate) const AFTER_RUN: &str = "\
 Nothing leaves this process, so `run` is for trying a query out and for measuring it. NAME is that of the
 dataset in the program. Columns are found by the table's header, which may have more of them.
 
-  hq run query.hq --table clinic=clinic.csv --query control --param age_min=40 --format json";
+  hq run query.hq --table clinic=clinic.csv --query control --param age_min=40 --format json
+
+Queries over one dataset, of one file or of several, are computed in one run of one plan: what they share is computed
+once, the table is encrypted once, and times and sizes are those of all. Results are as if each were run by itself: the
+release rules look at one query at a time. Queries over other datasets have runs of their own; so have queries for which
+one plan would cost more than several, which is told. A parameter is for every file that declares it.
+
+  hq run flags.hq blood.hq --table clinic=clinic.csv";
 
 pub(crate) const AFTER_COMPUTE: &str = "\
 An interrupted computation leaves a checkpoint beside the result, and the same command continues from it. So does
 one that was stopped by Ctrl-C, after the blocks at work.
 
-  hq compute query.hq --data data --eval-keys evaluation.keys -o query.result --threads 8";
+  hq compute query.hq --data data --eval-keys evaluation.keys -o query.result --threads 8
+
+Several queries, of one file or of several, are computed together and have one result: what they share is computed
+once. Keys made for all of them by one `hq keygen --query` have room for that.
+
+  hq compute flags.hq blood.hq --data data --eval-keys evaluation.keys -o both.result";
 
 pub(crate) const AFTER_EXPLAIN: &str = "\
 Of noise three numbers are told, in bits: its standard deviation as predicted by simulation, what a trial run
 with --measure shows, and the bound that the plan is certified by. A trial run takes seconds and memory as
-`hq run` does on one block; secret parameters need --param NAME=VALUE. Where a program has several queries,
-each has files of its own: FILE-QUERY.svg.
+`hq run` does on one block; secret parameters need --param NAME=VALUE. Queries over one dataset have one plan where
+that pays, and what they share is told. Where there are several plans, each has files of its own, named after its first query:
+FILE-QUERY.svg.
 
-  hq explain query.hq --measure --graph plan.svg --noise noise.svg";
+  hq explain query.hq --measure --graph plan.svg --noise noise.svg
+  hq explain flags.hq blood.hq";
 
 pub(crate) const AFTER_CALIBRATE: &str = "\
 It takes some ten seconds on a quiet machine. The costs go to calibration-NAME.json in the folder hq of
@@ -49,12 +63,22 @@ Editors start this by themselves; docs/editors.md says how they are told to. Dia
 without a plan; queries are not planned and nothing runs.";
 
 pub(crate) const AFTER_KEYGEN: &str = "\
-The keys serve the named programs and whatever needs no more than they do; without any, a typical query.
+The keys serve the named programs, each by itself and, if there is room, all in one `hq compute`, and whatever needs no
+more than they do; without any program, a typical query.
 The passphrase is asked for, or taken from --passphrase-file or HQ_PASSPHRASE.";
 
+pub(crate) const AFTER_ENCRYPT: &str = "\
+Columns are encrypted in the forms that the keys were made for. --add gives them more, for queries to come: the files that
+are there stay as they are, `forms.json` of the keys is widened, and whoever computes needs the new files and the manifest.
+It takes the very table that was encrypted, with the same --outside; the keys know it again.
+
+  hq encrypt clinic.hq --table clinic.csv --keys keys -o data
+  hq plan-data clinic.hq --workload new.hq
+  hq encrypt clinic.hq --table clinic.csv --keys keys -o data --add --forms clinic.forms.json";
+
 pub(crate) const AFTER_PLAN_DATA: &str = "\
-The file is for `--forms` of `hq keygen`, which keeps it with the keys for `hq encrypt`, and of `run`, `check`
-and `explain`. Every column keeps a form that answers any question; forms that the named queries gain from stand
+The file is for `--forms` of `hq keygen`, which keeps it with the keys for `hq encrypt`, of `hq encrypt --add`, and of
+`run`, `check` and `explain`. Every column keeps a form that answers any question; forms that the named queries gain from stand
 beside it.
 
   hq plan-data clinic.hq --workload control.hq

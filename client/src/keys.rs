@@ -1,5 +1,5 @@
-//! Keys at rest: a folder with `secret.key`, `evaluation.keys`, `keys.json`, which says what they are for, and
-//! `forms.json`, in which forms tables are encrypted under them. The secret key is encrypted with a passphrase (age, scrypt); the two files cannot be confused.
+//! Keys at rest: a folder with `secret.key`, `evaluation.keys`, `keys.json`, which says what they are for,
+//! `forms.json`, in which forms tables are encrypted under them, and `tables`, by which such a table is known again. The secret key is encrypted with a passphrase (age, scrypt); the two files cannot be confused.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
@@ -16,9 +16,11 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::backend::Backend;
+use crate::checkpoint::write_whole;
 use crate::cli::PassphraseArgs;
 use crate::error::{ClientError, Result, damaged, file_error, refused};
 use crate::execution::key_id;
+use crate::fingerprint::Fingerprint;
 use crate::forms;
 use crate::output;
 use crate::passphrase::{Purpose, passphrase};
@@ -32,6 +34,8 @@ pub(crate) const EVALUATION: &str = "evaluation.keys";
 const DESCRIPTION: &str = "keys.json";
 /// The file of the forms in which the dataset's columns are encrypted.
 pub(crate) const FORMS: &str = "forms.json";
+/// The folder of the fingerprints of tables that were encrypted.
+const TABLES: &str = "tables";
 /// Version of the description's format.
 const VERSION: u32 = 1;
 /// How a file of age begins.
@@ -237,6 +241,11 @@ impl KeyFolder {
 
     /// Unlocks the secret key.
     pub(crate) fn unlock(&self, backend: &Backend, args: &PassphraseArgs) -> Result<PluginKey> {
+        self.load(backend, &self.secret(args)?)
+    }
+
+    /// The unlocked frame of the secret key.
+    pub(crate) fn secret(&self, args: &PassphraseArgs) -> Result<Zeroizing<Vec<u8>>> {
         let path = self.folder.join(SECRET);
         let bytes = Zeroizing::new(read_bounded(&path, MAX_KEY_BYTES)?);
         let secret = if bytes.starts_with(AGE_MAGIC) {
@@ -254,12 +263,51 @@ impl KeyFolder {
             let reason = format!("belongs to key {}, {DESCRIPTION} to another", frame.key);
             return Err(damaged(&path, reason));
         }
-        backend.custody.load_key(&secret).map_err(refused(path.display().to_string()))
+        Ok(secret)
+    }
+
+    /// Gives a backend the unlocked secret key.
+    pub(crate) fn load(&self, backend: &Backend, secret: &[u8]) -> Result<PluginKey> {
+        let place = self.folder.join(SECRET).display().to_string();
+        backend.custody.load_key(secret).map_err(refused(place))
     }
 
     /// The forms in which the keys' dataset is encrypted.
     pub(crate) fn forms(&self) -> Result<Forms> {
         forms::read(&self.folder.join(FORMS), &self.dataset)
+    }
+
+    /// Keeps other forms from now on.
+    pub(crate) fn keep_forms(&self, forms: &Forms) -> Result<()> {
+        write_whole(&self.folder.join(FORMS), &forms::text(forms)?)
+    }
+
+    /// Keeps the fingerprint of a table that was encrypted. `present` is the digest of the part that says which rows are
+    /// there: no two encryptions have the same, and it stays when forms are added.
+    pub(crate) fn remember(&self, present: &str, table: &Fingerprint) -> Result<()> {
+        let path = self.fingerprint_path(present);
+        let folder = path.parent().unwrap_or(&self.folder);
+        fs::create_dir_all(folder).map_err(file_error(folder))?;
+        let text = serde_json::to_vec_pretty(table)
+            .map_err(|error| ClientError::Format { format: "JSON", reason: error.to_string() })?;
+        write_whole(&path, &text)
+    }
+
+    /// The fingerprint of the table in a dataset.
+    pub(crate) fn recall(&self, present: &str, data: &Path) -> Result<Fingerprint> {
+        let path = self.fingerprint_path(present);
+        if !path.exists() {
+            return Err(ClientError::UnknownTable { data: data.to_owned(), path });
+        }
+        let bytes = read_bounded(&path, MAX_DESCRIPTION_BYTES)?;
+        serde_json::from_slice(&bytes)
+            .map_err(|error| damaged(&path, format!("is no fingerprint of a table: {error}")))
+    }
+
+    /// A digest comes from outside, so it is hashed to a name.
+    fn fingerprint_path(&self, present: &str) -> PathBuf {
+        let name = blake3::hash(present.as_bytes()).to_hex();
+        self.folder.join(TABLES).join(format!("{name}.json"))
     }
 
     /// Length of the evaluation keys in bytes, 0 where they are kept elsewhere.

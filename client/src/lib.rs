@@ -5,9 +5,11 @@
 //! |---|---|
 //! | what can be asked for | `cli`, `commands` |
 //! | programs and the files they use | `program`, `loader`, `modules` |
+//! | queries that are run together | `joint`, `planned` |
 //! | plugins | `backend` |
 //! | forms of columns | `forms` |
-//! | tables, blocks of encrypted inputs | `table`, `header`, `blocks` |
+//! | tables, blocks of encrypted inputs, files of them | `table`, `header`, `blocks`, `part_files` |
+//! | whether a table is the one that was encrypted | `fingerprint` |
 //! | keys at rest | `keys`, `passphrase` |
 //! | computations that may be interrupted | `execution`, `checkpoint`, `interrupt` |
 //! | secret parameters on their way | `sealed` |
@@ -27,17 +29,21 @@ mod cli;
 mod commands;
 mod error;
 mod execution;
+mod fingerprint;
 mod forms;
 mod graph;
 mod header;
 mod help;
 mod interrupt;
+mod joint;
 mod keys;
 mod loader;
 mod lsp;
 mod modules;
 mod output;
+mod part_files;
 mod passphrase;
+mod planned;
 mod plot;
 mod program;
 mod release;

@@ -1,13 +1,9 @@
-//! A program compiled from files, with its diagnostics drawn, and the plan of one of its queries.
+//! Programs compiled from files, with their diagnostics drawn.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use hq_dsl::{Compiled, Dataset, Diagnostic, Example, Query, Sources};
-use hq_engine::compile::{CompiledQuery, compile_query};
-use hq_engine::passes::Encodings;
-use hq_engine::planner::Target;
-use hq_plugin_sdk::host::EvaluatorPlugin;
 
 use crate::cli::ProgramArgs;
 use crate::error::{ClientError, Result, damaged, file_error};
@@ -93,41 +89,48 @@ impl Program {
 
     /// Keeps the query of a name, or all.
     pub(crate) fn select(&mut self, name: Option<&str>) -> Result<()> {
-        if self.queries.is_empty() {
-            return Err(ClientError::NoQuery { path: self.file.clone() });
-        }
-        let Some(name) = name else { return Ok(()) };
-        let known = self.queries.iter().map(|query| query.name.as_str()).collect::<Vec<_>>().join(", ");
-        self.queries.retain(|query| query.name == name);
-        if self.queries.is_empty() {
-            let (path, name) = (self.file.clone(), name.to_owned());
-            return Err(ClientError::UnknownQuery { path, name, known });
-        }
-        Ok(())
+        select(std::slice::from_mut(self), name)
     }
+}
 
-    /// Draws what is worth knowing of a plan.
-    pub(crate) fn draw_notes(&self, compiled: &CompiledQuery) {
-        output::diagnostics(&compiled.notes, &self.sources);
+/// Compiles files. A value of a parameter is for the files that declare it, or where none does, a mistake in all. Keeps
+/// the query of a name, or all.
+pub(crate) fn read_all(
+    files: &[PathBuf],
+    args: &ProgramArgs,
+    loader: impl Fn(&Path) -> FileLoader,
+) -> Result<Vec<Program>> {
+    let texts = files.iter().map(|file| read_source(file)).collect::<Result<Vec<_>>>()?;
+    let declared: Vec<Vec<String>> = texts.iter().map(|text| hq_dsl::parameters(text)).collect();
+    let mut programs = Vec::with_capacity(files.len());
+    for ((file, text), own) in files.iter().zip(texts).zip(&declared) {
+        let elsewhere =
+            |name: &String| !own.contains(name) && declared.iter().any(|other| other.contains(name));
+        let params: Vec<(String, String)> =
+            args.param.iter().filter(|(name, _)| !elsewhere(name)).cloned().collect();
+        programs.push(Program::compile(file, text, &params, loader(file))?);
     }
+    select(&mut programs, args.query.as_deref())?;
+    Ok(programs)
+}
 
-    /// Plans one of the queries; what is wrong is drawn.
-    pub(crate) fn plan(
-        &self,
-        query: &Query,
-        evaluator: &EvaluatorPlugin,
-        encodings: &Encodings,
-        target: &Target,
-    ) -> Result<CompiledQuery> {
-        let resolve = |request: &_| evaluator.resolve(request);
-        match compile_query(query, encodings, evaluator.capabilities(), &resolve, target) {
-            Ok(compiled) => Ok(compiled),
-            Err(diagnostic) => {
-                output::diagnostics(&[*diagnostic], &self.sources);
-                Err(ClientError::Program { file: self.file.clone(), errors: 1 })
-            }
-        }
+/// Keeps the queries of a name, or all.
+fn select(programs: &mut [Program], name: Option<&str>) -> Result<()> {
+    if let Some(program) = programs.iter().find(|program| program.queries.is_empty()) {
+        return Err(ClientError::NoQuery { path: program.file.clone() });
     }
+    let Some(name) = name else { return Ok(()) };
+    let names = programs.iter().flat_map(|program| &program.queries).map(|query| query.name.as_str());
+    let known = names.collect::<Vec<_>>().join(", ");
+    for program in programs.iter_mut() {
+        program.queries.retain(|query| query.name == name);
+    }
+    if programs.iter().any(|program| !program.queries.is_empty()) {
+        return Ok(());
+    }
+    let files =
+        programs.iter().map(|program| program.file.display().to_string()).collect::<Vec<_>>().join(", ");
+    Err(ClientError::UnknownQuery { files, name: name.to_owned(), known })
 }
 
 /// Draws diagnostics; an error among them ends the command.

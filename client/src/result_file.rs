@@ -1,5 +1,5 @@
-//! The file that comes back from whoever computed: the program with all it uses, so that the custodian can
-//! plan it again and compare, and the encrypted sums.
+//! The file that comes back from whoever computed: the programs with all they use, so that the custodian can
+//! plan them again and compare, and the encrypted sums.
 //!
 //! One frame of kind [`Kind::Result`] around a payload with a header (`headed`); its body is the frame of the sums.
 
@@ -11,22 +11,14 @@ use hq_plugin_sdk::frame::{self, FrameError, KeyId, Kind};
 use hq_plugin_sdk::parameters::Parameters;
 use serde::{Deserialize, Serialize};
 
-const LAYOUT: Layout = Layout { version: 1, max_header_bytes: 64 << 20 };
+const LAYOUT: Layout = Layout { version: 2, max_header_bytes: 64 << 20 };
 
 /// What was computed, and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
-    /// Display name of the program.
-    pub program_name: String,
-    /// Its text.
-    pub program: String,
-    /// Display name and text of every module and schema that it uses, by module.
-    pub modules: BTreeMap<String, (String, String)>,
-    /// Values of its public parameters.
-    pub params: Vec<(String, String)>,
-    /// The query.
-    pub query: String,
+    /// The programs, in order.
+    pub programs: Vec<ProgramRecord>,
     /// The dataset.
     pub dataset: String,
     /// The backend, and its version.
@@ -41,6 +33,22 @@ pub struct Header {
     pub certificate: Option<CertificateRecord>,
     /// What it took.
     pub cost: Cost,
+}
+
+/// A program of which queries were computed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProgramRecord {
+    /// Display name.
+    pub name: String,
+    /// Its text.
+    pub text: String,
+    /// Display name and text of every module and schema that it uses, by module.
+    pub modules: BTreeMap<String, (String, String)>,
+    /// Values of its public parameters.
+    pub params: Vec<(String, String)>,
+    /// The queries, in the order of its text.
+    pub queries: Vec<String>,
 }
 
 /// The heads of a certificate.

@@ -255,6 +255,11 @@ impl Table {
         &self.ignored
     }
 
+    /// Names of the columns, in the order of [`Cells`].
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(|column| column.column.name.as_str())
+    }
+
     /// Position of a column in [`Cells`].
     pub(crate) fn position(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.column.name == name)

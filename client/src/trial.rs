@@ -3,9 +3,6 @@
 use std::num::NonZero;
 use std::path::Path;
 
-use hq_dsl::Query;
-use hq_engine::compile::CompiledQuery;
-use hq_engine::passes::Encodings;
 use hq_engine::run::BlockSource as _;
 use hq_plugin_sdk::backend::Measurement;
 use hq_plugin_sdk::plan::Origin;
@@ -15,8 +12,7 @@ use crate::blocks::{Encoder, Encryption, columns_of};
 use crate::commands::synthetic;
 use crate::error::{Result, mismatch, refused};
 use crate::execution::rows_per_block;
-use crate::program::Program;
-use crate::sealed;
+use crate::planned::PlannedJoint;
 use crate::table::Table;
 
 /// The seed of the rows: noise depends on them hardly at all.
@@ -24,26 +20,25 @@ const SEED: u64 = 1;
 
 /// Runs a plan on one block of synthetic rows and measures. Secret parameters need values.
 pub(crate) fn measure(
-    program: &Program,
-    query: &Query,
+    PlannedJoint { joint, forms, compiled }: &PlannedJoint<'_>,
     backend: &Backend,
-    (compiled, encodings): (&CompiledQuery, &Encodings),
 ) -> Result<Measurement> {
     let plan = &compiled.planned.plan;
     let Some(parameters) = &plan.parameters else {
-        return Err(mismatch(&program.file, "the plan has no parameters"));
+        return Err(mismatch(joint.file(), "the plan has no parameters"));
     };
     let keys = backend.custody.keygen(parameters, None).map_err(refused("key generation"))?;
     let key = backend.custody.load_key(&keys.secret).map_err(refused("the secret key"))?;
-    let rows = query.dataset.rows.min(rows_per_block(plan).into());
-    let text = synthetic(&query.dataset, rows, SEED)?;
+    let rows = joint.dataset().rows.min(rows_per_block(plan).into());
+    let text = synthetic(joint.dataset(), rows, SEED)?;
     let columns = columns_of(plan.table_inputs());
-    let table = Table::of_text(Path::new("synthetic rows"), text.into_bytes(), &query.dataset, &columns)?;
-    let encoder = Encoder::new(plan.table_inputs(), backend.evaluator.capabilities(), &table, encodings)?;
+    let table = Table::of_text(Path::new("synthetic rows"), text.into_bytes(), joint.dataset(), &columns)?;
+    let capabilities = backend.evaluator.capabilities();
+    let encoder = Encoder::new(plan.table_inputs(), capabilities, &table, &forms.encodings())?;
     let mut block = Vec::new();
     Encryption::new(&key, &table, encoder, rows_per_block(plan), NonZero::<usize>::MIN)?
         .block(0, &mut block)?;
-    let sealed = sealed::seal(program, query, &backend.evaluator, &keys.evaluation)?;
+    let sealed = joint.seal(&backend.evaluator, &keys.evaluation)?;
     let mut table_frames = block.iter();
     let frames: Vec<&[u8]> = plan
         .inputs

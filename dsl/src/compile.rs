@@ -87,6 +87,13 @@ fn merged(diagnostics: Vec<Diagnostic>, sources: &Sources) -> Vec<Diagnostic> {
     kept.into_iter().map(with_lines).collect()
 }
 
+/// Names of the parameters that a program declares, as far as it can be read.
+#[must_use]
+pub fn parameters(text: &str) -> Vec<String> {
+    let (tree, _) = read(Sources::default().add("", text), text);
+    tree.params.into_iter().map(|param| param.name.text).collect()
+}
+
 /// Compiles a schema file alone: the first dataset in it.
 #[must_use]
 pub fn dataset(file_name: &str, text: &str) -> (Option<Dataset>, Vec<Diagnostic>, Sources) {

@@ -44,7 +44,7 @@ mod suggest;
 mod typed;
 
 pub use clear::{Binary, ClearId, ClearOp, Clears, Output, Unary};
-pub use compile::{Compiled, compile, dataset};
+pub use compile::{Compiled, compile, dataset, parameters};
 pub use diagnostic::{Code, Diagnostic, Severity};
 pub use difference::difference;
 pub use distribution::Distribution;

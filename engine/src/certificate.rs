@@ -189,7 +189,7 @@ pub fn certify(plan: &Plan, leveled: &Leveled) -> Result<Certificate, Uncertifie
     })
 }
 
-fn not_placed() -> Invalid {
+pub(crate) fn not_placed() -> Invalid {
     Invalid { place: "parameters".to_owned(), reason: "the plan is not placed".to_owned() }
 }
 

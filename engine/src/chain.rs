@@ -87,7 +87,7 @@ impl Demand {
                 modulus_bits: modulus_bits.clone(),
                 special_bits,
                 digit_limbs,
-                relinearization_limbs: way.keys,
+                relinearization_limbs: way.keys.iter().map(|&limbs| primes_of(limbs)).collect(),
             }
         };
         self.ways(&limbs, release, &primes).into_iter().map(wish).collect()
@@ -120,14 +120,18 @@ impl Demand {
             let mut own = lacking + (way.special - parameters.log2_p() - SPECIAL_SLACK_BITS).max(0.0);
             for (index, &wanted) in way.keys.iter().enumerate() {
                 let given = parameters.relinearization_limbs.get(index).copied().unwrap_or(0);
-                own += f64::from(wanted.saturating_sub(given)) * 100.0;
+                own += f64::from(primes_of(wanted).saturating_sub(given)) * 100.0;
             }
             least = least.min(own);
             if own <= 0.0 {
                 chains.push(Chain { limbs: limbs.clone(), release, relinearize: way.relinearize });
             }
         }
-        if chains.is_empty() { Err(if least.is_finite() { least } else { lacking.max(1.0) }) } else { Ok(chains) }
+        if chains.is_empty() {
+            Err(if least.is_finite() { least } else { lacking.max(1.0) })
+        } else {
+            Ok(chains)
+        }
     }
 
     /// Primes of the modulus under which results are opened: those of stage 0.
@@ -177,7 +181,13 @@ struct Way {
     /// Bits of P.
     special: f64,
     /// By power of the secret, from the second: primes that its key is for.
-    keys: Vec<u32>,
+    keys: Vec<usize>,
+}
+
+/// Keys by power of the secret, from the second, so that they serve the first `powers` under `limbs` primes as well.
+pub(crate) fn widen_keys(keys: &mut Vec<usize>, powers: usize, limbs: usize) {
+    keys.resize(keys.len().max(powers), 0);
+    keys.iter_mut().take(powers).for_each(|most| *most = limbs.max(*most));
 }
 
 impl Way {
@@ -186,11 +196,12 @@ impl Way {
         let digits = primes.bits.get(..limbs).unwrap_or(primes.bits);
         let needed = special_bits(digits, primes.digit_limbs, parts, primes.key_switch_unit);
         self.special = self.special.max(needed - noise);
-        let powers = usize::from(parts).saturating_sub(2);
-        self.keys.resize(self.keys.len().max(powers), 0);
-        let limbs = u32::try_from(limbs).unwrap_or(u32::MAX);
-        self.keys.iter_mut().take(powers).for_each(|most| *most = limbs.max(*most));
+        widen_keys(&mut self.keys, usize::from(parts).saturating_sub(2), limbs);
     }
+}
+
+fn primes_of(limbs: usize) -> u32 {
+    u32::try_from(limbs).unwrap_or(u32::MAX)
 }
 
 /// Bits that P needs to bring the noise of key switching to 1.

@@ -1,27 +1,37 @@
-//! The planner applied to a checked query: the one entry that `check`, `explain`, `run`, `compute` and
+//! The planner applied to checked queries over one dataset: the one entry that `check`, `explain`, `run`, `compute` and
 //! `open` share. Operational details become a researcher's diagnostics here.
 
 use std::collections::BTreeMap;
 
 use hq_dsl::{Aggregate, Code, Diagnostic, Query, Severity, Span};
 use hq_plugin_sdk::capabilities::{Capabilities, OpKind};
-use hq_plugin_sdk::plan::Plan;
+use hq_plugin_sdk::plan::{self, Plan};
 
 use crate::forms::parameter_form;
-use crate::lower::{Scores, lower_for};
+use crate::joint::shares;
+use crate::lower::{Scores, lower_all};
 use crate::passes::Encodings;
 use crate::planner::{self, PlanError, Planned, Resolve, Target};
 use crate::sizes::aggregates_per_group;
 
-/// A query with its circuit and plan.
+/// Queries with their common circuit and plan.
 #[derive(Clone, Debug)]
-pub struct CompiledQuery {
+pub struct CompiledQueries {
     /// The circuit before any pass; the same for every backend of a kind.
     pub circuit: Plan,
     /// The plan.
     pub planned: Planned,
-    /// Notes, such as sums carried in limbs.
-    pub notes: Vec<Diagnostic>,
+    /// Notes, such as sums carried in limbs, each with the position of its query.
+    pub notes: Vec<(usize, Diagnostic)>,
+}
+
+/// Why there is no plan, for the author of the query at this position.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    /// Position of the query.
+    pub query: usize,
+    /// What is wrong with it.
+    pub diagnostic: Diagnostic,
 }
 
 /// Plans a query for a backend.
@@ -34,17 +44,46 @@ pub fn compile_query(
     capabilities: &Capabilities,
     resolve: &Resolve<'_>,
     target: &Target,
-) -> Result<CompiledQuery, Box<Diagnostic>> {
-    let explain = |error| Box::new(diagnose(query, capabilities, error));
+) -> Result<CompiledQueries, Box<Diagnostic>> {
+    let refused = |refusal: Box<Refusal>| Box::new(refusal.diagnostic);
+    compile_queries(&[query], encodings, capabilities, resolve, target).map_err(refused)
+}
+
+/// Plans queries that may be together ([`crate::joint::may_join`]) for a backend, as one.
+///
+/// # Errors
+/// What is wrong with one of the queries on this backend, for its author.
+pub fn compile_queries(
+    queries: &[&Query],
+    encodings: &Encodings,
+    capabilities: &Capabilities,
+    resolve: &Resolve<'_>,
+    target: &Target,
+) -> Result<CompiledQueries, Box<Refusal>> {
+    let shares = shares(queries);
+    let explain = |error| {
+        // Of an error that no number stands for, the first query is told.
+        let aggregate = if let PlanError::TooDeep { aggregate, .. } = error { aggregate } else { 0 };
+        let query = shares.iter().position(|share| share.contains(&aggregate)).unwrap_or(0);
+        let within = aggregate.saturating_sub(shares.get(query).map_or(0, |share| share.start));
+        let diagnostic = diagnose(queries.get(query).copied(), within, capabilities, error);
+        Box::new(Refusal { query, diagnostic })
+    };
     let scores = if capabilities.ops.contains(&OpKind::Lookup) { Scores::AsNumbers } else { Scores::AsMasks };
     let circuit =
-        lower_for(query, scores).map_err(|source| explain(PlanError::Pass { pass: "lower", source }))?;
+        lower_all(queries, scores).map_err(|source| explain(PlanError::Pass { pass: "lower", source }))?;
     let mut encodings = encodings.clone();
-    let form = |secret| parameter_form(secret, capabilities);
-    encodings.extend(query.secrets.iter().map(|secret| (secret.name.clone(), form(secret))));
+    let secrets = queries.iter().flat_map(|query| &query.secrets);
+    encodings.extend(secrets.map(|secret| (secret.name.clone(), parameter_form(secret, capabilities))));
     let planned = planner::plan(&circuit, &encodings, capabilities, resolve, target).map_err(explain)?;
-    let notes = limb_notes(query, &planned);
-    Ok(CompiledQuery { circuit, planned, notes })
+    let notes = (0..)
+        .zip(queries.iter().zip(&shares))
+        .flat_map(|(index, (query, share))| {
+            let aggregates = planned.plan.aggregates.get(share.clone()).unwrap_or_default();
+            limb_notes(query, aggregates).into_iter().map(move |note| (index, note))
+        })
+        .collect();
+    Ok(CompiledQueries { circuit, planned, notes })
 }
 
 /// The span that an aggregate of the plan was written at. Aggregates come group by group; a size was not
@@ -54,15 +93,21 @@ fn aggregate_span(query: &Query, aggregate: usize) -> Span {
     query.aggregates.get(within).map_or(query.dataset.span, |aggregate| aggregate.span)
 }
 
-fn diagnose(query: &Query, capabilities: &Capabilities, error: PlanError) -> Diagnostic {
+/// For the author of a query; `within` is the position among its aggregates of the one that is too deep.
+fn diagnose(
+    query: Option<&Query>,
+    within: usize,
+    capabilities: &Capabilities,
+    error: PlanError,
+) -> Diagnostic {
     match error {
-        PlanError::TooDeep { depth, allowed, aggregate } => Diagnostic::new(
+        PlanError::TooDeep { depth, allowed, .. } => Diagnostic::new(
             Code::TooDeep,
             Severity::Error,
-            aggregate_span(query, aggregate),
+            query.map_or_else(Span::default, |query| aggregate_span(query, within)),
             format!(
                 "This number needs {depth} multiplications in sequence; the keys of `{}` allow {allowed}.",
-                query.dataset.name
+                query.map_or("", |query| query.dataset.name.as_str())
             ),
             "Use fewer conditions on wide columns, ask the owner for a prepared flag, or make keys for this \
              query with `hq keygen --query`.",
@@ -73,7 +118,7 @@ fn diagnose(query: &Query, capabilities: &Capabilities, error: PlanError) -> Dia
         | PlanError::Backend(_)) => Diagnostic::new(
             Code::Unsupported,
             Severity::Error,
-            query.dataset.span,
+            query.map_or_else(Span::default, |query| query.dataset.span),
             format!("Backend `{}` has no certified plan for this query: {other}.", capabilities.name),
             "Simplify the query, lower `rows <=` if it is larger than the table, or use another backend.",
         ),
@@ -81,10 +126,10 @@ fn diagnose(query: &Query, capabilities: &Capabilities, error: PlanError) -> Dia
 }
 
 /// HQ051: sums that one plaintext does not hold; one note for all that a place of the program gives.
-fn limb_notes(query: &Query, planned: &Planned) -> Vec<Diagnostic> {
+fn limb_notes(query: &Query, aggregates: &[plan::Aggregate]) -> Vec<Diagnostic> {
     let per_group = aggregates_per_group(query);
     let mut wide: BTreeMap<usize, usize> = BTreeMap::new();
-    for (index, aggregate) in planned.plan.aggregates.iter().enumerate() {
+    for (index, aggregate) in aggregates.iter().enumerate() {
         let limbs = wide.entry(index.checked_rem(per_group).unwrap_or(0)).or_default();
         *limbs = aggregate.terms.len().max(*limbs);
     }

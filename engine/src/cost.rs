@@ -6,7 +6,7 @@ use hq_plugin_sdk::parameters::RnsParameters;
 use hq_plugin_sdk::plan::{NodeId, Op, Plan};
 use hq_plugin_sdk::verify::Shape;
 
-use crate::chain::Chain;
+use crate::chain::{Chain, widen_keys};
 
 /// What the price of an operation depends on besides its number of limbs.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -245,10 +245,7 @@ impl Census {
         let (specials, release) = (size(ring.specials), chain.release);
         let (mut block, mut once) = (Kernels::default(), Kernels::default());
         // Keys are expanded for what is relinearized: primes, by power.
-        let mut keys = [0; 256];
-        let mut expand = |powers: usize, limbs: usize| {
-            keys.iter_mut().take(powers).for_each(|most: &mut usize| *most = limbs.max(*most));
-        };
+        let mut keys = Vec::new();
         for &(level, step, count) in &self.steps {
             let limbs = at(level);
             let kernels = |kernels: Kernels| kernels.times(count);
@@ -264,7 +261,7 @@ impl Census {
                 }
                 Step::Relinearize { parts, to } => {
                     let own = usize::from(parts).saturating_sub(2);
-                    expand(own, limbs);
+                    widen_keys(&mut keys, own, limbs);
                     let kept = at(to);
                     let switch = Kernels::key_switch(limbs, own, ring);
                     block =
@@ -285,7 +282,7 @@ impl Census {
                     };
                     if own > 0 {
                         let middle = chain.relinearize.clamp(kept, limbs);
-                        expand(own, middle);
+                        widen_keys(&mut keys, own, middle);
                         kernel = kernel.plus(Kernels::division(limbs - middle, middle, own + 1));
                         kernel = kernel.plus(Kernels::key_switch(middle, own, ring));
                         kernel = kernel.plus(Kernels::division(specials + middle - kept, kept, 1));
@@ -297,7 +294,7 @@ impl Census {
             }
         }
         let key = |&limbs: &usize| limbs.div_ceil(size(ring.digit_limbs).max(1)) * (limbs + specials);
-        let keys: usize = keys.iter().take_while(|&&limbs| limbs > 0).map(key).sum();
+        let keys: usize = keys.iter().map(key).sum();
         once.setups += float(2 * (keys + release));
         (block, once)
     }

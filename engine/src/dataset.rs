@@ -11,7 +11,7 @@ mod blocks;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{Read, Write as _};
 use std::path::{Path, PathBuf};
 
 use hq_plugin_sdk::frame;
@@ -123,14 +123,33 @@ pub fn part_file_name(part: &str) -> Result<String, SourceError> {
 /// A file that cannot be written.
 pub fn write_manifest(folder: &Path, manifest: &Manifest, schema: &str) -> Result<(), SourceError> {
     let path = folder.join(MANIFEST);
-    let mut text = serde_json::to_string_pretty(manifest).map_err(|error| wrong(&path, error.to_string()))?;
-    text.push('\n');
+    let text = manifest_text(&path, manifest)?;
     let digest = format!("{}\n", hex_digest(text.as_bytes()));
     for (name, text) in [(MANIFEST, text.as_str()), (SCHEMA, schema), (MANIFEST_DIGEST, digest.as_str())] {
         let path = folder.join(name);
         fs::write(&path, text).map_err(|error| wrong(&path, error.to_string()))?;
     }
     Ok(())
+}
+
+fn manifest_text(path: &Path, manifest: &Manifest) -> Result<String, SourceError> {
+    let mut text = serde_json::to_string_pretty(manifest).map_err(|error| wrong(path, error.to_string()))?;
+    text.push('\n');
+    Ok(text)
+}
+
+/// Writes a file that is there as it was or as a whole, even after a failure of the machine.
+fn write_whole(path: &Path, text: &str) -> Result<(), SourceError> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let new = path.with_file_name(name);
+    let write = || {
+        let mut file = File::create(&new)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&new, path)
+    };
+    write().map_err(|error| wrong(path, error.to_string()))
 }
 
 /// The digest of a text as it stands in a manifest.
@@ -191,6 +210,23 @@ impl DatasetFolder {
         self.manifest.columns.iter().map(|(name, encoding)| (name.clone(), encoding.clone())).collect()
     }
 
+    /// Puts another manifest in the place of this one; the files of its parts are there. At every moment the folder is a
+    /// dataset, the old one or the new one: for a while the digests of both are in [`MANIFEST_DIGEST`].
+    ///
+    /// # Errors
+    /// A file that cannot be written, or a manifest that is no longer the one that was opened.
+    pub fn replace_manifest(self, manifest: &Manifest) -> Result<(), SourceError> {
+        let (path, digest_path) = (self.folder.join(MANIFEST), self.folder.join(MANIFEST_DIGEST));
+        if read_manifest(&self.folder)?.1 != self.digest {
+            return Err(wrong(&path, "was changed meanwhile: do it again"));
+        }
+        let text = manifest_text(&path, manifest)?;
+        let digest = hex_digest(text.as_bytes());
+        write_whole(&digest_path, &format!("{}\n{digest}\n", self.digest))?;
+        write_whole(&path, &text)?;
+        write_whole(&digest_path, &format!("{digest}\n"))
+    }
+
     /// The blocks of the parts that a plan reads: their frames are there and in their order.
     ///
     /// # Errors
@@ -210,9 +246,10 @@ impl DatasetFolder {
 fn read_manifest(folder: &Path) -> Result<(Manifest, String), SourceError> {
     let path = folder.join(MANIFEST);
     let text = read_text(&path)?;
-    let digest = read_text(&folder.join(MANIFEST_DIGEST))?;
-    let digest = digest.trim_end();
-    if hex_digest(text.as_bytes()) != digest {
+    let digests = read_text(&folder.join(MANIFEST_DIGEST))?;
+    let digest = hex_digest(text.as_bytes());
+    // The second is there while the manifest is replaced.
+    if !digests.lines().take(2).any(|known| known == digest) {
         return Err(wrong(&path, format!("does not match {MANIFEST_DIGEST}: one of them was altered")));
     }
     let manifest: Manifest =
@@ -227,7 +264,7 @@ fn read_manifest(folder: &Path) -> Result<(Manifest, String), SourceError> {
     if manifest.blocks == 0 {
         return Err(wrong(&path, "says that there are no blocks"));
     }
-    Ok((manifest, digest.to_owned()))
+    Ok((manifest, digest))
 }
 
 fn read_text(path: &Path) -> Result<String, SourceError> {

@@ -2,7 +2,7 @@
 //!
 //! | stage | file | from -> to |
 //! |---|---|---|
-//! | lower | `lower`, `sizes` | query -> circuit |
+//! | lower | `lower`, `sizes`, `joint` | queries -> circuit |
 //! | encode, shape, place | `passes` | circuit -> placed plan |
 //! | choose parameters | `planner`, `choose`, `cost` | placed plan -> plan of one backend |
 //! | certify | `noise`, `certificate` | plan -> certificate |
@@ -27,6 +27,7 @@ pub mod encoding;
 pub mod explain;
 pub mod forms;
 pub mod headed;
+pub mod joint;
 pub mod lower;
 pub mod noise;
 pub mod open;
@@ -38,3 +39,4 @@ pub mod search;
 pub mod sizes;
 pub mod torus;
 pub mod variance;
+pub mod widen;

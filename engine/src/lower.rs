@@ -24,13 +24,12 @@ pub fn known_input(column: &str) -> String {
     format!("{column}.known")
 }
 
-/// The circuit of a query. Its aggregates come group by group (the first key varies slowest), and within
-/// a group in the query's order, followed by the counts of rows that the release rules need ([`sizes`]).
+/// The circuit of a query, as [`lower_all`] makes it.
 ///
 /// # Errors
 /// A value leaves 62 bits.
 pub fn lower(query: &Query) -> Result<Plan> {
-    lower_for(query, Scores::AsMasks)
+    lower_all(&[query], Scores::AsMasks)
 }
 
 /// How small sums of a row's values are compared.
@@ -42,63 +41,23 @@ pub enum Scores {
     AsNumbers,
 }
 
-/// As [`lower`], for a kind of backends.
+/// The common circuit of queries over one dataset: what is equal in two of them is there once. Aggregates come query by
+/// query, then group by group (the first key varies slowest), and within a group in the query's order, followed by
+/// the counts of rows that the release rules need ([`sizes`]).
 ///
 /// # Errors
 /// A value leaves 62 bits.
-pub fn lower_for(query: &Query, scores: Scores) -> Result<Plan> {
-    let mut lowering = Lowering {
-        query,
-        scores,
-        algebra: Algebra::new(Builder::new(query.dataset.rows)),
-        values: HashMap::new(),
-        members: HashMap::new(),
-        distributions: HashMap::new(),
-        supports: Vec::new(),
-    };
-    let sizes = sizes(query);
-    let filter = lowering.condition(query.filter)?;
-    for group in groups(query) {
-        let mut mask = vec![filter];
-        for (key, code) in query.by.iter().zip(&group) {
-            // The checker has reduced most keys to conditions on columns.
-            let condition = key.labels.codes().position(|own| own == *code);
-            match condition.and_then(|index| key.conditions.get(index)) {
-                Some(&condition) => mask.push(lowering.condition(condition)?),
-                None => {
-                    let set = RangeSet::from_ranges([Range::single(*code)]);
-                    mask.push(lowering.member(key.value, &set)?);
-                }
-            }
-        }
-        let mask = lowering.conjunction(mask)?;
-        for aggregate in &query.aggregates {
-            let term = match aggregate.kind {
-                AggregateKind::Count => {
-                    let condition = lowering.condition(aggregate.value)?;
-                    lowering.conjunction(vec![mask, condition])?
-                }
-                AggregateKind::Sum => {
-                    let value = lowering.value(aggregate.value)?;
-                    lowering.algebra.mul(mask, value)?
-                }
-            };
-            lowering.release(term);
-        }
-        for size in &sizes {
-            let mut factors = vec![mask];
-            for &condition in size {
-                factors.push(lowering.condition(condition)?);
-            }
-            let term = lowering.conjunction(factors)?;
-            lowering.release(term);
-        }
+pub fn lower_all(queries: &[&Query], scores: Scores) -> Result<Plan> {
+    let rows = queries.iter().map(|query| query.dataset.rows).max().unwrap_or(0);
+    let mut algebra = Algebra::new(Builder::new(rows));
+    for query in queries {
+        algebra = Lowering::new(query, scores, algebra).query()?;
     }
-    if lowering.algebra.plan().inputs.is_empty() {
+    if algebra.plan().inputs.is_empty() {
         // A backend learns the number of rows from its inputs.
-        lowering.algebra.input(present_input(), None)?;
+        algebra.input(present_input(), None)?;
     }
-    Ok(lowering.algebra.finish())
+    Ok(algebra.finish())
 }
 
 /// The codes of every group, the first key varying slowest.
@@ -153,6 +112,65 @@ impl Support {
             (a, b) if a == b => a,
             _ => Self::Many,
         }
+    }
+}
+
+impl<'a> Lowering<'a> {
+    /// Of a query, to be added to a circuit.
+    fn new(query: &'a Query, scores: Scores, algebra: Algebra) -> Self {
+        Self {
+            query,
+            scores,
+            algebra,
+            values: HashMap::new(),
+            members: HashMap::new(),
+            distributions: HashMap::new(),
+            supports: Vec::new(),
+        }
+    }
+
+    /// Adds the query's sums.
+    fn query(mut self) -> Result<Algebra> {
+        let query = self.query;
+        let sizes = sizes(query);
+        let filter = self.condition(query.filter)?;
+        for group in groups(query) {
+            let mut mask = vec![filter];
+            for (key, code) in query.by.iter().zip(&group) {
+                // The checker has reduced most keys to conditions on columns.
+                let condition = key.labels.codes().position(|own| own == *code);
+                match condition.and_then(|index| key.conditions.get(index)) {
+                    Some(&condition) => mask.push(self.condition(condition)?),
+                    None => {
+                        let set = RangeSet::from_ranges([Range::single(*code)]);
+                        mask.push(self.member(key.value, &set)?);
+                    }
+                }
+            }
+            let mask = self.conjunction(mask)?;
+            for aggregate in &query.aggregates {
+                let term = match aggregate.kind {
+                    AggregateKind::Count => {
+                        let condition = self.condition(aggregate.value)?;
+                        self.conjunction(vec![mask, condition])?
+                    }
+                    AggregateKind::Sum => {
+                        let value = self.value(aggregate.value)?;
+                        self.algebra.mul(mask, value)?
+                    }
+                };
+                self.release(term);
+            }
+            for size in &sizes {
+                let mut factors = vec![mask];
+                for &condition in size {
+                    factors.push(self.condition(condition)?);
+                }
+                let term = self.conjunction(factors)?;
+                self.release(term);
+            }
+        }
+        Ok(self.algebra)
     }
 }
 

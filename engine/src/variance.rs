@@ -23,7 +23,7 @@ use hq_plugin_sdk::verify::{self, Invalid, Shape};
 use draw::{Draw, Point, WIDTH};
 use scheme::Scheme;
 
-use crate::certificate::blocks;
+use crate::certificate::{blocks, not_placed};
 use crate::noise::log2_add;
 
 /// Sample points at most and at least. The relative error of a standard deviation is `sqrt(r / points) / 2`, where
@@ -58,7 +58,7 @@ pub struct SumDeviation {
 pub fn deviations(plan: &Plan, leveled: &Leveled) -> Result<Deviations, Invalid> {
     let shapes = verify::shapes(plan)?;
     let Some(Parameters::Rns(rns)) = &plan.parameters else {
-        return Err(Invalid { place: "parameters".to_owned(), reason: "the plan is not placed".to_owned() });
+        return Err(not_placed());
     };
     let simulation = Simulation::new(plan, &shapes, rns, leveled);
     let points = WORK / plan.nodes().len().next_power_of_two();

@@ -148,12 +148,15 @@ fn write_stored(write: &dyn Fn(&str, &str, &[u8]) -> io::Result<()>) -> io::Resu
         columns: columns.clone(),
         parts: BTreeMap::from([("age.bit0".to_owned(), part)]),
     };
-    let header = result_file::Header {
-        program_name: String::new(),
-        program: String::new(),
+    let program = result_file::ProgramRecord {
+        name: String::new(),
+        text: String::new(),
         modules: BTreeMap::new(),
         params: Vec::new(),
-        query: "q".to_owned(),
+        queries: vec!["q".to_owned()],
+    };
+    let header = result_file::Header {
+        programs: vec![program],
         dataset: "d".to_owned(),
         backend: ("bgv".to_owned(), "0".to_owned()),
         parameters,

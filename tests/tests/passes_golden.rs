@@ -37,7 +37,7 @@ fn run(source: &str) -> Plan {
         ["spread"] => {
             let limbs: Vec<usize> =
                 settings(source, "primes")[0].split(' ').map(|count| count.parse().unwrap()).collect();
-            Chain { release: limbs[0], limbs }.spread(&plan)
+            Chain { release: limbs[0], relinearize: limbs[0], limbs }.spread(&plan)
         }
         other => unreachable!("no pass {other:?}"),
     }

@@ -43,7 +43,7 @@ fn choices(seed: u64, plan: &Plan) -> (Vec<Cut>, Chain) {
         primes
     };
     let limbs = [release, above(0)].into_iter().chain((2..60).map(|_| above(1))).collect();
-    (cuts, Chain { limbs, release })
+    (cuts, Chain { limbs, release, relinearize: release })
 }
 
 const CUTS: [Cut; 3] = [Cut::Lazy, Cut::Relinearize, Cut::Switch];

@@ -27,7 +27,7 @@ fn price(plan: &Plan, cuts: &[Cut], leveled: &Leveled) -> Option<f64> {
     let demand = Demand::of(&placed, &shapes, 1.0, &mut noise);
     let sizes = PrimeSizes { least: 32.0, widest: leveled.max_modulus_bits };
     let census = Census::of(&placed, &shapes);
-    let wishes = (1..=4).filter_map(|width| demand.wish(sizes, width, noise.key_switch_unit()));
+    let wishes = (1..=4).flat_map(|width| demand.wishes(sizes, width, noise.key_switch_unit()));
     let costs = wishes.filter(|wish| wish.log2_qp() <= 430).map(|wish| {
         let ring = Ring {
             degree: RING_DEGREE,
@@ -35,7 +35,7 @@ fn price(plan: &Plan, cuts: &[Cut], leveled: &Leveled) -> Option<f64> {
             digit_limbs: wish.digit_limbs,
             specials: u32::try_from(wish.special_bits.len()).unwrap(),
         };
-        census.nanoseconds(leveled, ring, &wish.chain.limbs, wish.chain.release)
+        census.nanoseconds(leveled, ring, &wish.chain)
     });
     costs.min_by(f64::total_cmp)
 }

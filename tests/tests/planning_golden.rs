@@ -6,9 +6,9 @@ use std::fs;
 use std::path::Path;
 
 use hq_dsl::{compile, render};
-use hq_engine::compile::compile_query;
+use hq_engine::compile::{compile_queries, compile_query};
 use hq_engine::explain::price::Prices;
-use hq_engine::explain::{Detail, Request, explain};
+use hq_engine::explain::{Asked, Detail, Request, explain};
 use hq_engine::forms::Forms;
 use hq_engine::planner::Target;
 use hq_plugin_bgv::backend::Bgv;
@@ -25,12 +25,11 @@ fn planned(name: &str, text: &str, target: &Target, explained: bool) -> String {
     match compile_query(query, &Forms::of(&query.dataset).encodings(), &backend, &resolve, target) {
         Ok(plan) => {
             let mut out: String =
-                plan.notes.iter().map(|note| render(note, &compiled.sources, false)).collect();
+                plan.notes.iter().map(|(_, note)| render(note, &compiled.sources, false)).collect();
             if explained {
                 let costs = backend.leveled.as_ref().unwrap().costs.clone();
                 out.push_str(&explain(&Request {
-                    query,
-                    sources: &compiled.sources,
+                    asked: &[Asked { query, sources: &compiled.sources }],
                     compiled: &plan,
                     backend: &backend,
                     prices: &Prices { costs, source: "of the backend".to_owned() },
@@ -63,6 +62,32 @@ fn q_cohort_is_explained() {
     let made = planned("cohort.hq", &text, &cheapest(), true);
     assert!(made.lines().count() < 220, "two screens, and the plan");
     check("explain_cohort.txt", &made);
+}
+
+/// What is told of two queries with one plan, as far as it does not depend on the parameters.
+#[test]
+fn queries_with_one_plan_are_explained_with_what_they_share() {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("queries/cohort.hq")).unwrap();
+    let other = "use cohort\nquery by_sex \"of those with diabetes\"\n  from cohort\n  where age >= 65 and dx_diabetes\n  \
+                 by sex\n  report\n    n = count()\n";
+    let compiled = [("cohort.hq", text.as_str()), ("by_sex.hq", other)]
+        .map(|(name, text)| compile(name, text, &[], &Schemas));
+    let asked = [0, 1]
+        .map(|index: usize| Asked { query: &compiled[index].queries[0], sources: &compiled[index].sources });
+    let backend = Bgv::capabilities();
+    let resolve = |request: &RnsRequest| Bgv::resolve(request);
+    let encodings = Forms::of(&asked[0].query.dataset).encodings();
+    let queries = asked.map(|asked| asked.query);
+    let together = compile_queries(&queries, &encodings, &backend, &resolve, &cheapest()).unwrap();
+    let made = explain(&Request {
+        asked: &asked,
+        compiled: &together,
+        backend: &backend,
+        prices: &Prices { costs: Vec::new(), source: String::new() },
+        measured: None,
+        detail: Detail::Plan,
+    });
+    check("explain_together.txt", &made[..made.find("\nCircuit\n").unwrap()]);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use crate::backend::load_evaluator;
 use crate::cli::CheckArgs;
 use crate::error::{ClientError, Result};
 use crate::forms;
+use crate::joint::Joint;
 use crate::loader::FileLoader;
 use crate::output;
 use crate::program::Program;
@@ -85,8 +86,9 @@ fn plan(program: &Program, evaluator: &EvaluatorPlugin, args: &CheckArgs) -> Res
     let mut errors = 0;
     for query in &program.queries {
         let forms = args.forms.of(&query.dataset, evaluator.capabilities())?;
-        match forms::plan(program, query, evaluator, &forms, args.security) {
-            Ok(compiled) => program.draw_notes(&compiled),
+        let joint = Joint::single(program, query);
+        match forms::plan(&joint, evaluator, &forms, args.security) {
+            Ok(compiled) => joint.draw_notes(&compiled),
             Err(ClientError::Program { errors: more, .. }) => errors += more,
             Err(error) => return Err(error),
         }

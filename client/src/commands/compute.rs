@@ -1,13 +1,18 @@
-//! `hq compute`: a query on an encrypted dataset. It needs, takes and touches no secret key.
+//! `hq compute`: queries on an encrypted dataset. It needs, takes and touches no secret key.
 
 use std::ops::ControlFlow;
+use std::path::Path;
 
 use hq_dsl::Query;
 use hq_engine::checkpoint::Identity;
+use hq_engine::compile::CompiledQueries;
 use hq_engine::dataset::DatasetFolder;
+use hq_engine::passes::Encodings;
 use hq_engine::planner::Target;
 use hq_engine::run::{Job, Outcome, SealedParameters, run};
+use hq_plugin_sdk::capabilities::Capabilities;
 use hq_plugin_sdk::frame::KeyId;
+use hq_plugin_sdk::host::EvaluatorPlugin;
 use hq_plugin_sdk::parameters::Parameters;
 
 use crate::backend::load_evaluator;
@@ -16,14 +21,15 @@ use crate::cli::ComputeArgs;
 use crate::error::{ClientError, Result, damaged, mismatch};
 use crate::execution::{plan_digest, rows_per_block, threads};
 use crate::interrupt::Interrupt;
+use crate::joint::Joint;
 use crate::keys::read_evaluation_keys;
 use crate::loader::FileLoader;
 use crate::output::{self, Bar};
-use crate::program::{Program, compile_schema};
-use crate::result_file::{self, CertificateRecord, Cost, Header, ResultFile};
+use crate::program::{Program, compile_schema, read_all};
+use crate::result_file::{self, CertificateRecord, Cost, Header, ProgramRecord, ResultFile};
 use crate::sealed;
 
-/// Computes one query.
+/// Computes the queries of programs, all together.
 pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
     let (evaluation_key, key) = read_evaluation_keys(&args.eval_keys)?;
     let folder = DatasetFolder::open(&args.data)?;
@@ -33,34 +39,13 @@ pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
             format!("is key {key}; {} was encrypted with key {}", args.data.display(), manifest.key_id);
         return Err(mismatch(&args.eval_keys, reason));
     }
-    let schema_path = args.data.join(hq_engine::dataset::SCHEMA);
-    let loader = FileLoader::beside(&args.file, &args.program.schema).with(
-        &manifest.dataset,
-        &schema_path.display().to_string(),
-        folder.schema(),
-    );
-    let mut program = Program::read(&args.file, &args.program.param, loader)?;
-    program.select(args.program.query.as_deref())?;
-    if let Some((name, _)) = program.secret_params.first() {
-        return Err(ClientError::SecretInClear { name: name.clone() });
-    }
-    let query = only(&program)?;
-    let schema = compile_schema(&schema_path, folder.schema())?;
-    if let Some(change) = hq_dsl::difference(&query.dataset, &schema) {
-        let reason = format!(
-            "{}: query `{}` reads `{}`, which is not as the dataset in {}: there, {change}",
-            hq_dsl::Code::SchemaChanged,
-            query.name,
-            query.dataset.name,
-            args.data.display()
-        );
-        return Err(mismatch(&args.file, reason));
-    }
+    let programs = programs(args, &folder)?;
+    let joint = together(&programs)?;
 
     let evaluator = load_evaluator(&manifest.backend)?;
     let target = target(&manifest.parameters);
-    let compiled = program.plan(query, &evaluator, &folder.encodings(), &target)?;
-    program.draw_notes(&compiled);
+    let compiled = plan(&joint, &evaluator, &folder.encodings(), &target)?;
+    joint.draw_notes(&compiled);
     let plan = &compiled.planned.plan;
     if plan.parameters.as_ref() != Some(&manifest.parameters) {
         return Err(mismatch(&args.data, "its parameters are not those of a plan of this program"));
@@ -71,11 +56,7 @@ pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
         return Err(mismatch(&args.data, reason));
     }
 
-    let parameters = match &args.sealed {
-        Some(path) => sealed::read(path, query, evaluator.capabilities(), key)?,
-        None if query.secrets.is_empty() => SealedParameters::new(),
-        None => return Err(ClientError::NotSealed { query: query.name.clone() }),
-    };
+    let parameters = sealed_parameters(args, &joint, evaluator.capabilities(), key)?;
     let job = Job {
         plan,
         backend: &evaluator,
@@ -83,7 +64,7 @@ pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
         parameters: &parameters,
         threads: threads(args.threads),
     };
-    let (outcome, checkpoint) = run_kept(args, job, key, &folder, &query.name)?;
+    let (outcome, checkpoint) = run_kept(args, job, key, &folder, &joint.names())?;
     let capabilities = evaluator.capabilities();
     let certificate = compiled.planned.promise().map(|promise| CertificateRecord {
         failure_log2: promise.failure_log2,
@@ -91,11 +72,7 @@ pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
         security_bits: promise.security_bits,
     });
     let header = Header {
-        program_name: program.file.display().to_string(),
-        program: program.text.clone(),
-        modules: program.modules.clone(),
-        params: program.params.clone(),
-        query: query.name.clone(),
+        programs: programs.iter().filter(|program| !program.queries.is_empty()).map(record).collect(),
         dataset: manifest.dataset.clone(),
         backend: (capabilities.name.clone(), capabilities.version.clone()),
         parameters: manifest.parameters.clone(),
@@ -114,9 +91,9 @@ pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
     write_whole(&args.output, &bytes)?;
     checkpoint.remove()?;
     output::out(&format!(
-        "{}: `{}` on {} block{}, {} bytes, {:.2} s ({:.2} s CPU)\n",
+        "{}: {} on {} block{}, {} bytes, {:.2} s ({:.2} s CPU)\n",
         args.output.display(),
-        query.name,
+        joint.quoted_names(),
         manifest.blocks,
         if manifest.blocks == 1 { "" } else { "s" },
         hq_dsl::with_commas(u128::try_from(bytes.len()).unwrap_or(u128::MAX)),
@@ -124,6 +101,95 @@ pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
         outcome.spent.server_cpu_s
     ));
     Ok(())
+}
+
+fn record(program: &Program) -> ProgramRecord {
+    ProgramRecord {
+        name: program.file.display().to_string(),
+        text: program.text.clone(),
+        modules: program.modules.clone(),
+        params: program.params.clone(),
+        queries: program.queries.iter().map(|query| query.name.clone()).collect(),
+    }
+}
+
+/// The programs, over the schema of the dataset.
+fn programs(args: &ComputeArgs, folder: &DatasetFolder) -> Result<Vec<Program>> {
+    let name = &folder.manifest().dataset;
+    let schema_path = args.data.join(hq_engine::dataset::SCHEMA);
+    let loader = |file: &Path| {
+        let loader = FileLoader::beside(file, &args.program.schema);
+        loader.with(name, &schema_path.display().to_string(), folder.schema())
+    };
+    let programs = read_all(&args.files, &args.program, loader)?;
+    let schema = compile_schema(&schema_path, folder.schema())?;
+    for program in &programs {
+        if let Some((name, _)) = program.secret_params.first() {
+            return Err(ClientError::SecretInClear { name: name.clone() });
+        }
+        for query in &program.queries {
+            if let Some(change) = hq_dsl::difference(&query.dataset, &schema) {
+                let reason = format!(
+                    "{}: query `{}` reads `{}`, which is not as the dataset in {}: there, {change}",
+                    hq_dsl::Code::SchemaChanged,
+                    query.name,
+                    query.dataset.name,
+                    args.data.display()
+                );
+                return Err(mismatch(&program.file, reason));
+            }
+        }
+    }
+    Ok(programs)
+}
+
+/// All queries of programs, which are over one dataset, as one plan's.
+pub(super) fn together(programs: &[Program]) -> Result<Joint<'_>> {
+    let mut joints = Joint::all(programs);
+    match (joints.pop(), joints.is_empty()) {
+        (Some(joint), true) => Ok(joint),
+        (last, _) => {
+            let names = joints.iter().chain(&last).map(Joint::quoted_names).collect::<Vec<_>>().join(", ");
+            Err(ClientError::NotTogether { queries: names })
+        }
+    }
+}
+
+/// The plan for keys that exist; what is wrong with a query is drawn.
+fn plan(
+    joint: &Joint<'_>,
+    evaluator: &EvaluatorPlugin,
+    encodings: &Encodings,
+    target: &Target,
+) -> Result<CompiledQueries> {
+    let planned = joint.plan(evaluator, encodings, target);
+    let alone = |one: Joint<'_>| one.plan(evaluator, encodings, target).is_ok();
+    if planned.is_err() && joint.is_several() && joint.apart().all(alone) {
+        return Err(ClientError::NoCommonPlan { queries: joint.quoted_names() });
+    }
+    joint.drawn(planned)
+}
+
+/// Sealed parameters, where a query has some.
+fn sealed_parameters(
+    args: &ComputeArgs,
+    joint: &Joint<'_>,
+    backend: &Capabilities,
+    key: KeyId,
+) -> Result<SealedParameters> {
+    let queries = joint.queries();
+    let secret: Vec<&Query> = queries.iter().copied().filter(|query| !query.secrets.is_empty()).collect();
+    match (&args.sealed, secret.as_slice()) {
+        (None, []) => Ok(SealedParameters::new()),
+        (Some(path), [query]) => sealed::read(path, query, backend, key),
+        (Some(path), []) => sealed::read(path, joint.first(), backend, key),
+        (None, [query, ..]) => Err(ClientError::NotSealed { query: query.name.clone() }),
+        (Some(_), several) => {
+            let names =
+                several.iter().map(|query| format!("`{}`", query.name)).collect::<Vec<_>>().join(", ");
+            Err(ClientError::SeveralSealed { queries: names })
+        }
+    }
 }
 
 /// Runs a plan and keeps it in a file until there is a result.
@@ -161,7 +227,7 @@ pub(crate) fn target(parameters: &Parameters) -> Target {
     }
 }
 
-/// A result is of one query.
+/// Sealed parameters are of one query.
 pub(crate) fn only(program: &Program) -> Result<&Query> {
     match program.queries.as_slice() {
         [query] => Ok(query),

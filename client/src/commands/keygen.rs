@@ -4,12 +4,10 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use hq_dsl::{Dataset, Query};
+use hq_dsl::Dataset;
+use hq_engine::compile::CompiledQueries;
 use hq_engine::forms::Forms;
-use hq_engine::passes::Encodings;
 use hq_engine::planner::Target;
-use hq_plugin_sdk::backend::{BackendError, Fault};
-use hq_plugin_sdk::capabilities::Capabilities;
 use hq_plugin_sdk::parameters::{Parameters, RnsParameters, RnsRequest};
 use hq_plugin_sdk::tfhe::TfheParameters;
 
@@ -17,6 +15,7 @@ use crate::backend::Backend;
 use crate::cli::KeygenArgs;
 use crate::error::{ClientError, Result, mismatch, refused};
 use crate::forms::{self, note_room};
+use crate::joint::Joint;
 use crate::keys::{self, Protection, SECRET};
 use crate::loader::FileLoader;
 use crate::output;
@@ -70,81 +69,120 @@ fn programs(args: &KeygenArgs, dataset: &Dataset, schema: &str) -> Result<Vec<Pr
     Ok(vec![Program::compile(Path::new("default workload"), text, &[], loader)?])
 }
 
-/// The smallest parameters that certify every query, if there are any within the room that the forms allow; larger ones
-/// else, which is told.
+/// Queries with the parameters that are cheapest for them.
+struct Wanted<'a> {
+    joint: Joint<'a>,
+    parameters: Parameters,
+}
+
+impl<'a> Wanted<'a> {
+    fn new(joint: Joint<'a>, compiled: CompiledQueries) -> Result<Self> {
+        let parameters = compiled.planned.plan.parameters;
+        let parameters = parameters.ok_or_else(|| mismatch(joint.file(), "the plan has no parameters"))?;
+        Ok(Self { joint, parameters })
+    }
+}
+
+/// Parameters that certify every query, and all that may be computed together as one, if that takes no more room than the
+/// forms allow.
 fn common_parameters(
     programs: &[Program],
     forms: &Forms,
     backend: &Backend,
     security_bits: u32,
 ) -> Result<Parameters> {
-    let encodings = forms.encodings();
-    let queries: Vec<(&Program, &Query)> = programs
-        .iter()
-        .flat_map(|program| program.queries.iter().map(move |query| (program, query)))
-        .collect();
-    let mut wanted: Vec<(RnsParameters, &Query)> = Vec::new();
-    let mut tables: Vec<TfheParameters> = Vec::new();
-    for &(program, query) in &queries {
-        let compiled = forms::plan(program, query, &backend.evaluator, forms, security_bits)?;
-        match compiled.planned.plan.parameters {
-            Some(Parameters::Rns(rns)) => wanted.push((with_key_of_square(rns), query)),
-            Some(Parameters::Tfhe(tfhe)) => tables.push(tfhe),
-            // Without noise, any plan's parameters are those of all.
-            Some(parameters @ Parameters::Clear { .. }) => return Ok(parameters),
-            None => return Err(mismatch(&program.file, "the plan has no parameters")),
+    let joints = Joint::all(programs);
+    let mut wanted = Vec::new();
+    for joint in joints.iter().flat_map(Joint::apart) {
+        let compiled = forms::plan(&joint, &backend.evaluator, forms, security_bits)?;
+        wanted.push(Wanted::new(joint, compiled)?);
+    }
+    let of_each = serving(&wanted, forms, backend, security_bits);
+    if wanted.len() == 1 {
+        return of_each;
+    }
+    let mut planned = true;
+    for joint in joints.into_iter().filter(Joint::is_several) {
+        match forms::attempt(&joint, &backend.evaluator, forms, security_bits) {
+            Ok(compiled) => wanted.push(Wanted::new(joint, compiled)?),
+            Err(_) => planned = false,
         }
     }
-    let capabilities = backend.evaluator.capabilities();
-    if !tables.is_empty() {
-        return common_tables(tables, &queries, &encodings, capabilities, security_bits);
+    let of_all = if planned { serving(&wanted, forms, backend, security_bits).ok() } else { None };
+    let fits = |parameters: &Parameters| match parameters {
+        Parameters::Rns(rns) => forms.fits(rns),
+        Parameters::Tfhe(_) | Parameters::Clear { .. } => true,
+    };
+    let parameters = match of_all {
+        Some(of_all) if fits(&of_all) || !of_each.as_ref().is_ok_and(fits) => of_all,
+        Some(_) | None => {
+            let of_each = of_each?;
+            output::note(
+                "the keys serve these queries one by one; for all in one run they would have to be larger",
+            );
+            of_each
+        }
+    };
+    if let Parameters::Rns(rns) = &parameters {
+        note_room("the workload", forms, rns);
     }
-    let resolve = |request: &RnsRequest| backend.evaluator.resolve(request);
-    let refusal = |parameters: &RnsParameters| {
-        let target = Target::Fixed(parameters.clone());
-        queries.iter().find_map(|(_, query)| {
-            let planned =
-                hq_engine::compile::compile_query(query, &encodings, capabilities, &resolve, &target);
-            planned.err().map(|diagnostic| (query.name.clone(), diagnostic.to_string()))
+    Ok(parameters)
+}
+
+/// The smallest parameters that certify all, if there are any within the room that the forms allow; larger ones else.
+fn serving(
+    wanted: &[Wanted<'_>],
+    forms: &Forms,
+    backend: &Backend,
+    security_bits: u32,
+) -> Result<Parameters> {
+    let mut candidates: Vec<RnsParameters> = Vec::with_capacity(wanted.len());
+    let mut tables: Vec<TfheParameters> = Vec::new();
+    for Wanted { parameters, .. } in wanted {
+        match parameters {
+            Parameters::Rns(rns) => candidates.push(with_key_of_square(rns.clone())),
+            Parameters::Tfhe(tfhe) => tables.push(tfhe.clone()),
+            // Without noise, any plan's parameters are those of all.
+            Parameters::Clear { .. } => return Ok(parameters.clone()),
+        }
+    }
+    let encodings = forms.encodings();
+    let refusal = |target: &Target| {
+        wanted.iter().find_map(|Wanted { joint, .. }| {
+            let planned = joint.plan(&backend.evaluator, &encodings, target);
+            planned.err().map(|refusal| (joint.names(), refusal.diagnostic.to_string()))
         })
     };
-    let mut candidates: Vec<RnsParameters> = wanted.iter().map(|(rns, _)| rns.clone()).collect();
+    let mut reason = None;
+    for candidate in common_tables(&tables) {
+        match refusal(&Target::Bootstrapped(candidate.clone())) {
+            None => return Ok(Parameters::Tfhe(candidate)),
+            refused => reason = refused,
+        }
+    }
     candidates.sort_by_key(size);
     candidates.dedup();
-    let degrees: Vec<u32> = capabilities
-        .leveled
-        .iter()
-        .flat_map(|leveled| {
-            leveled
-                .security
-                .iter()
-                .filter(|limit| limit.security_bits == security_bits)
-                .map(|limit| limit.ring_degree)
-        })
+    let leveled = backend.evaluator.capabilities().leveled.iter();
+    let degrees: Vec<u32> = leveled
+        .flat_map(|leveled| &leveled.security)
+        .filter(|limit| limit.security_bits == security_bits)
+        .map(|limit| limit.ring_degree)
         .collect();
     let joined: Vec<RnsParameters> = requests(&candidates, &degrees)
         .iter()
         .filter_map(|request| backend.evaluator.resolve(request).ok())
         .collect();
-    let mut reason = None;
     let (within, beyond): (Vec<_>, Vec<_>) =
         candidates.into_iter().chain(joined).partition(|candidate| forms.fits(candidate));
     for candidate in within.into_iter().chain(beyond) {
-        match refusal(&candidate) {
-            None => {
-                let fits = forms.fits(&candidate);
-                let parameters = Parameters::Rns(candidate);
-                // Of a single query it was told already.
-                if !fits && queries.len() > 1 {
-                    note_room("the workload", forms, Some(&parameters));
-                }
-                return Ok(parameters);
-            }
+        match refusal(&Target::Fixed(candidate.clone())) {
+            None => return Ok(Parameters::Rns(candidate)),
             refused => reason = refused,
         }
     }
     let (hardest, reason) = reason.unwrap_or_default();
-    let queries = queries.iter().map(|(_, query)| format!("`{}`", query.name)).collect::<Vec<_>>().join(", ");
+    let queries =
+        wanted.iter().map(|Wanted { joint, .. }| joint.quoted_names()).collect::<Vec<_>>().join(", ");
     Err(ClientError::NoCommonParameters { security: security_bits, queries, hardest, reason })
 }
 
@@ -158,38 +196,16 @@ fn with_key_of_square(mut rns: RnsParameters) -> RnsParameters {
     rns
 }
 
-/// Of a scheme of bootstraps: the cheapest wanted by some query, with sums as wide as some query's, that serves all.
-fn common_tables(
-    wanted: Vec<TfheParameters>,
-    queries: &[(&Program, &Query)],
-    encodings: &Encodings,
-    capabilities: &Capabilities,
-    security_bits: u32,
-) -> Result<Parameters> {
+/// Of a scheme of bootstraps, from cheap to dear: what some query wants, with sums as wide as some query's.
+fn common_tables(wanted: &[TfheParameters]) -> Vec<TfheParameters> {
     let widths: BTreeSet<u32> = wanted.iter().map(|tfhe| tfhe.sum_bits).collect();
     let mut candidates: Vec<TfheParameters> = wanted
         .iter()
-        .flat_map(|tfhe| widths.iter().rev().map(|&sum_bits| TfheParameters { sum_bits, ..tfhe.clone() }))
+        .flat_map(|tfhe| widths.iter().map(|&sum_bits| TfheParameters { sum_bits, ..tfhe.clone() }))
         .collect();
     candidates.sort_by_key(|tfhe| (tfhe.sum_bootstrap.levels, Reverse(tfhe.sum_bits)));
     candidates.dedup();
-    let resolve = |_: &RnsRequest| Err(BackendError::new(Fault::Parameters, "a scheme without levels"));
-    let mut reason = (String::new(), String::new());
-    for candidate in candidates {
-        let target = Target::Bootstrapped(candidate.clone());
-        let refusal = queries.iter().find_map(|(_, query)| {
-            let planned =
-                hq_engine::compile::compile_query(query, encodings, capabilities, &resolve, &target);
-            planned.err().map(|diagnostic| (query.name.clone(), diagnostic.to_string()))
-        });
-        match refusal {
-            None => return Ok(Parameters::Tfhe(candidate)),
-            Some(refused) => reason = refused,
-        }
-    }
-    let queries = queries.iter().map(|(_, query)| format!("`{}`", query.name)).collect::<Vec<_>>().join(", ");
-    let (hardest, reason) = reason;
-    Err(ClientError::NoCommonParameters { security: security_bits, queries, hardest, reason })
+    candidates
 }
 
 /// What orders parameters from cheap to dear.

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod add_forms;
 mod calibrate;
 mod check;
 mod compute;

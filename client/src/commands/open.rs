@@ -1,4 +1,4 @@
-//! `hq open`: plans the program of a result again, decrypts the sums, and shows what the rules allow.
+//! `hq open`: plans the programs of a result again, decrypts the sums, and shows what the rules allow.
 
 use std::path::Path;
 use std::time::Instant;
@@ -14,10 +14,10 @@ use crate::loader::FileLoader;
 use crate::output;
 use crate::plot;
 use crate::program::Program;
-use crate::report::{self, Report};
-use crate::result_file;
+use crate::report::{self, Run};
+use crate::result_file::{self, ProgramRecord};
 
-use super::compute::target;
+use super::compute::{target, together};
 
 /// Largest result that is read, in bytes.
 const MAX_RESULT_BYTES: u64 = 1 << 30;
@@ -44,22 +44,19 @@ pub(crate) fn open(args: &OpenArgs) -> Result<()> {
         return Err(mismatch(&args.result, "was computed with other parameters than those of the keys"));
     }
 
-    let mut program = Program::compile(
-        Path::new(&header.program_name),
-        header.program,
-        &header.params,
-        FileLoader::of(header.modules),
-    )?;
-    program.select(Some(&header.query))?;
-    let Some(query) = program.queries.first() else {
-        return Err(ClientError::NoQuery { path: program.file });
-    };
-    plot::check(&program.queries, args.plot.as_deref())?;
+    let mut programs = Vec::with_capacity(header.programs.len());
+    for record in header.programs {
+        programs.push(program(record)?);
+    }
+    let joint = together(&programs)?;
+    plot::check(&joint.queries(), args.plot.as_deref())?;
     // The release rules that act are those of the keys' schema, not of what came back.
-    keys.check_dataset(&query.dataset, &args.result)?;
+    for query in joint.queries() {
+        keys.check_dataset(&query.dataset, &args.result)?;
+    }
     let backend = Backend::load(&keys.description.backend)?;
     let encodings = header.columns.into_iter().collect();
-    let compiled = program.plan(query, &backend.evaluator, &encodings, &target(&header.parameters))?;
+    let compiled = joint.drawn(joint.plan(&backend.evaluator, &encodings, &target(&header.parameters)))?;
     let plan = &compiled.planned.plan;
     if plan_digest(plan) != header.plan_blake3 {
         let (name, version) = &header.backend;
@@ -89,9 +86,32 @@ pub(crate) fn open(args: &OpenArgs) -> Result<()> {
         blocks: header.cost.blocks,
         rows_per_block: header.parameters.rows_per_block(),
     };
-    let execution = Execution { compiled, aggregates, timing, sizes };
-    let report = Report::new(query, &backend.name, backend.is_encrypted(), &execution, args.release, false);
-    let reports = [report];
+    let execution = Execution { aggregates, timing, sizes };
+    let run = Run {
+        backend: &backend.name,
+        encrypted: backend.is_encrypted(),
+        planned: &compiled.planned,
+        execution,
+        verified: false,
+    };
+    let reports = report::in_order(report::of(&joint, &run, args.release));
     plot::write(&reports, args.plot.as_deref())?;
     report::print(&reports, args.format)
+}
+
+/// A program of a result, with the queries that were computed.
+fn program(record: ProgramRecord) -> Result<Program> {
+    let ProgramRecord { name, text, modules, params, queries } = record;
+    let mut program = Program::compile(Path::new(&name), text, &params, FileLoader::of(modules))?;
+    let known = |name: &String| program.queries.iter().any(|query| query.name == *name);
+    if let Some(name) = queries.iter().find(|name| !known(name)) {
+        let known = program.queries.iter().map(|query| query.name.as_str()).collect::<Vec<_>>().join(", ");
+        return Err(ClientError::UnknownQuery {
+            files: program.file.display().to_string(),
+            name: name.clone(),
+            known,
+        });
+    }
+    program.queries.retain(|query| queries.contains(&query.name));
+    Ok(program)
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use comfy_table::{Cell, CellAlignment};
 use hq_dsl::{Query, with_commas};
-use hq_engine::encoding::{Encoding, Form};
+use hq_engine::encoding::Encoding;
 use hq_engine::forms::Forms;
 use hq_engine::plan_data::{Choice, Comparison, Estimate, Workload, choose, comparison};
 use hq_engine::run::Progress;
@@ -14,7 +14,7 @@ use crate::backend::load_evaluator;
 use crate::checkpoint::write_whole;
 use crate::cli::PlanDataArgs;
 use crate::error::Result;
-use crate::forms;
+use crate::forms::{self, shown};
 use crate::output::{self, Bar};
 use crate::program::read_schema;
 use crate::report::{empty_table, trimmed};
@@ -22,9 +22,6 @@ use crate::workload;
 
 /// Most plans that are made in search of forms.
 const MAX_PLANS: usize = 2_000;
-
-/// Cut points that are shown.
-const SHOWN_CUTS: usize = 6;
 
 /// Chooses forms, shows what they cost, and writes them.
 pub(crate) fn plan_data(args: &PlanDataArgs) -> Result<()> {
@@ -85,24 +82,6 @@ fn bytes(parts: usize, estimate: &Estimate) -> String {
     }
     let parts = u32::try_from(parts).unwrap_or(u32::MAX);
     format!("{:.0}", f64::from(parts) * estimate.log2_q / 8.0)
-}
-
-/// A form for the eye.
-fn shown(form: &Form) -> String {
-    let digits = |bases: &[u32]| bases.iter().map(u32::to_string).collect::<Vec<_>>().join("x");
-    match form {
-        Form::Bits => "bits".to_owned(),
-        Form::Levels => "a flag each".to_owned(),
-        Form::OneHot { bases } => format!("one-hot {}", digits(bases)),
-        Form::Thermometer { bases } => format!("thermometer {}", digits(bases)),
-        Form::Cuts { at } if at.len() > SHOWN_CUTS => format!("cuts at {} values", at.len()),
-        Form::Cuts { at } => {
-            format!("cuts at {}", at.iter().map(i64::to_string).collect::<Vec<_>>().join(" "))
-        }
-        Form::Word => "word".to_owned(),
-        Form::Square => "square".to_owned(),
-        Form::Limbs { bits } => format!("limbs of {bits} bits"),
-    }
 }
 
 /// Room and time, in all and for each query, beside those of bits and of the schema's forms.

@@ -8,44 +8,50 @@ use crate::backend::Backend;
 use crate::choice;
 use crate::cli::RunArgs;
 use crate::error::{ClientError, Result};
-use crate::execution::{Execution, aggregate_name, execute, threads};
+use crate::execution::{Execution, execute, threads};
+use crate::forms;
+use crate::joint::Joint;
+use crate::loader::FileLoader;
+use crate::planned::PlannedJoint;
 use crate::plot;
-use crate::program::Program;
-use crate::report::{self, Report};
+use crate::program::read_all;
+use crate::report::{self, Run};
 
 /// The backend that everything is compared with.
 const CLEAR: &str = "clear";
 
-/// Runs every query of a program, or the one that was named.
+/// Runs every query of programs, or the one that was named; those over one dataset together.
 pub(crate) fn run(args: &RunArgs) -> Result<()> {
-    let program = Program::of(&args.file, &args.program)?;
-    check_tables(&program, args)?;
-    plot::check(&program.queries, args.plot.as_deref())?;
-    let name = choice::backend(&args.backend, &program, &args.forms, args.security)?;
+    let loader = |file: &Path| FileLoader::beside(file, &args.program.schema);
+    let programs = read_all(&args.files, &args.program, loader)?;
+    let queries: Vec<&Query> = programs.iter().flat_map(|program| &program.queries).collect();
+    check_tables(&queries, args)?;
+    plot::check(&queries, args.plot.as_deref())?;
+    let (name, plans) = choice::choose(&args.backend, &programs, &args.forms, args.security)?;
     let backend = Backend::load(&name)?;
     let clear = if args.verify { Some(Backend::load(CLEAR)?) } else { None };
     let threads = threads(args.threads);
-    let mut executions = Vec::with_capacity(program.queries.len());
-    for query in &program.queries {
-        let csv = Path::new(table_of(query, args)?);
-        let execution =
-            execute(&program, query, &backend, (&args.forms, args.security), csv, args.outside, threads)?;
+    let mut reports = Vec::with_capacity(queries.len());
+    for planned in &plans {
+        let csv = Path::new(table_of(planned.joint.first(), args)?);
+        let execution = execute(planned, &backend, csv, args.outside, threads)?;
         if let Some(clear) = &clear {
+            let (joint, forms) = (planned.joint.clone(), planned.forms.clone());
+            let compiled = forms::plan(&joint, &clear.evaluator, &forms, args.security)?;
             let oracle =
-                execute(&program, query, clear, (&args.forms, args.security), csv, args.outside, threads)?;
-            compare(query, &backend, &execution, &oracle)?;
+                execute(&PlannedJoint { joint, forms, compiled }, clear, csv, args.outside, threads)?;
+            compare(&planned.joint, &backend, &execution, &oracle)?;
         }
-        executions.push(execution);
+        let run = Run {
+            backend: &backend.name,
+            encrypted: backend.is_encrypted(),
+            planned: &planned.compiled.planned,
+            execution,
+            verified: clear.is_some(),
+        };
+        reports.extend(report::of(&planned.joint, &run, args.release));
     }
-    let reports: Vec<Report<'_>> = program
-        .queries
-        .iter()
-        .zip(&executions)
-        .map(|(query, execution)| {
-            let encrypted = backend.is_encrypted();
-            Report::new(query, &backend.name, encrypted, execution, args.release, clear.is_some())
-        })
-        .collect();
+    let reports = report::in_order(reports);
     plot::write(&reports, args.plot.as_deref())?;
     report::print(&reports, args.format)
 }
@@ -59,14 +65,14 @@ fn table_of<'a>(query: &Query, args: &'a RunArgs) -> Result<&'a str> {
 }
 
 /// Tables that no query reads are most likely misspelt.
-fn check_tables(program: &Program, args: &RunArgs) -> Result<()> {
-    for query in &program.queries {
+fn check_tables(queries: &[&Query], args: &RunArgs) -> Result<()> {
+    for query in queries {
         table_of(query, args)?;
     }
     for (name, _) in &args.table {
-        if !program.queries.iter().any(|query| query.dataset.name == *name) {
+        if !queries.iter().any(|query| query.dataset.name == *name) {
             let mut known: Vec<String> =
-                program.queries.iter().map(|query| format!("`{}`", query.dataset.name)).collect();
+                queries.iter().map(|query| format!("`{}`", query.dataset.name)).collect();
             known.sort_unstable();
             known.dedup();
             let known = format!("they read {}", known.join(", "));
@@ -77,7 +83,7 @@ fn check_tables(program: &Program, args: &RunArgs) -> Result<()> {
 }
 
 /// All numbers of two runs, exactly.
-fn compare(query: &Query, backend: &Backend, encrypted: &Execution, clear: &Execution) -> Result<()> {
+fn compare(joint: &Joint<'_>, backend: &Backend, encrypted: &Execution, clear: &Execution) -> Result<()> {
     let pairs = || encrypted.aggregates.iter().zip(&clear.aggregates).enumerate();
     let lengths = encrypted.aggregates.len().abs_diff(clear.aggregates.len());
     let differ = pairs().filter(|(_, (a, b))| a != b).count() + lengths;
@@ -90,7 +96,7 @@ fn compare(query: &Query, backend: &Backend, encrypted: &Execution, clear: &Exec
         backend: backend.name.clone(),
         differ,
         all: clear.aggregates.len(),
-        name: aggregate_name(query, index),
+        name: joint.aggregate_name(index),
         encrypted: encrypted_value,
         clear: clear_value,
     })

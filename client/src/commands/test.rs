@@ -12,9 +12,11 @@ use crate::cli::TestArgs;
 use crate::error::{ClientError, Result};
 use crate::execution::{execute_plan, threads};
 use crate::forms;
+use crate::joint::Joint;
 use crate::loader::FileLoader;
 use crate::modules::{self, Module};
 use crate::output;
+use crate::planned::PlannedJoint;
 use crate::program::Program;
 use crate::table::Table;
 
@@ -102,12 +104,12 @@ fn mismatches(
         Vec::new()
     } else {
         let forms = Forms::for_backend(&query.dataset, backend.evaluator.capabilities());
-        let compiled = forms::plan(program, query, &backend.evaluator, &forms, security_bits)?;
+        let joint = Joint::single(program, query);
+        let compiled = forms::plan(&joint, &backend.evaluator, &forms, security_bits)?;
         let name = PathBuf::from(format!("the table of `{}`", example.name));
         let wanted = columns_of(compiled.planned.plan.table_inputs());
         let table = Table::of_text(&name, csv(&name, example)?, &query.dataset, &wanted)?;
-        execute_plan(program, query, backend, (compiled, &forms.encodings()), &table, threads(None))?
-            .aggregates
+        execute_plan(&PlannedJoint { joint, forms, compiled }, backend, &table, threads(None))?.aggregates
     };
     let group = Group { by: Vec::new(), aggregates: aggregates.into_iter().map(Some).collect() };
     Ok(example.mismatches(&hq_dsl::finish(query, &[group])))

@@ -35,7 +35,7 @@ use crate::error::{ClientError, Result, file_error};
 use crate::report::Report;
 
 /// Refuses where no result of the queries can be drawn; called before anything is computed.
-pub(crate) fn check(queries: &[Query], path: Option<&Path>) -> Result<()> {
+pub(crate) fn check(queries: &[&Query], path: Option<&Path>) -> Result<()> {
     let Some(path) = path else { return Ok(()) };
     if queries.iter().any(|query| !choose::drawings(query).is_empty()) {
         return Ok(());

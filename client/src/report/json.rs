@@ -126,6 +126,9 @@ pub(super) fn render(report: &Report<'_>) -> Json {
             ]),
         ),
     ];
+    if !report.together.is_empty() {
+        fields.push(("together", Json::List(report.together.iter().map(|name| Json::text(name)).collect())));
+    }
     if report.verified {
         fields.push(("equal_to_clear_run", Json::Bool(true)));
     }

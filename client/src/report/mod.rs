@@ -8,13 +8,14 @@ mod table;
 
 use hq_dsl::{Group, Query, Value};
 use hq_engine::certificate::Certificate;
-use hq_engine::planner::Promise;
+use hq_engine::planner::{Planned, Promise};
 use hq_engine::sizes::aggregates_per_group;
 use hq_plugin_sdk::parameters::Parameters;
 
 use crate::cli::{Format, Release};
 use crate::error::{ClientError, Result};
 use crate::execution::{Execution, Sizes, Timing, plan_digest};
+use crate::joint::{Joint, Member};
 use crate::output;
 use crate::release::{self, Released};
 
@@ -25,6 +26,8 @@ pub(crate) use table::{empty_table, trimmed};
 #[derive(Debug)]
 pub(crate) struct Report<'a> {
     query: &'a Query,
+    /// Names of all queries that were run with it, its own among them; empty where it was alone.
+    together: Vec<&'a str>,
     backend: &'a str,
     /// Whether the backend saw ciphertexts only.
     encrypted: bool,
@@ -72,23 +75,16 @@ impl<'a> Report<'a> {
         &self.rows
     }
 
-    /// Applies the release rules, if they are on, and finishes the report.
-    pub(crate) fn new(
-        query: &'a Query,
-        backend: &'a str,
-        encrypted: bool,
-        execution: &Execution,
-        rules: Release,
-        verified: bool,
-    ) -> Self {
+    /// Applies the release rules, if they are on, and finishes the report; `numbers` are the query's own.
+    fn new(query: &'a Query, numbers: &[i128], together: &[&'a str], run: &Run<'a>, rules: Release) -> Self {
         let codes = hq_engine::lower::groups(query);
         let per_group = aggregates_per_group(query);
         let released = match rules {
-            Release::On => release::apply(query, &execution.aggregates),
+            Release::On => release::apply(query, numbers),
             Release::Off => Released::everything(query, codes.len()),
         };
         let value = |group: usize, index: usize| {
-            let value = execution.aggregates.get(group * per_group + index).copied();
+            let value = numbers.get(group * per_group + index).copied();
             value.filter(|_| released.reason(group, index).is_none())
         };
         let groups: Vec<Group> = codes
@@ -128,20 +124,51 @@ impl<'a> Report<'a> {
         }
         Self {
             query,
-            backend,
-            encrypted,
+            together: together.to_vec(),
+            backend: run.backend,
+            encrypted: run.encrypted,
             rows,
             aggregates,
             hidden: if released.hides() { release::describe(query, &released) } else { String::new() },
-            certificate: execution.compiled.planned.certificate.clone(),
-            promise: execution.compiled.planned.promise(),
-            parameters: execution.compiled.planned.plan.parameters.clone(),
-            plan_digest: plan_digest(&execution.compiled.planned.plan),
-            timing: execution.timing,
-            sizes: execution.sizes,
-            verified,
+            certificate: run.planned.certificate.clone(),
+            promise: run.planned.promise(),
+            parameters: run.planned.plan.parameters.clone(),
+            plan_digest: plan_digest(&run.planned.plan),
+            timing: run.execution.timing,
+            sizes: run.execution.sizes,
+            verified: run.verified,
         }
     }
+}
+
+/// A run of a plan.
+pub(crate) struct Run<'a> {
+    /// Name of the backend.
+    pub(crate) backend: &'a str,
+    /// Whether the backend saw ciphertexts only.
+    pub(crate) encrypted: bool,
+    /// The plan.
+    pub(crate) planned: &'a Planned,
+    /// What it gave.
+    pub(crate) execution: Execution,
+    /// Whether all numbers were compared with a clear run.
+    pub(crate) verified: bool,
+}
+
+/// The reports of the queries of a run, each with its place among all queries of the command.
+pub(crate) fn of<'a>(joint: &Joint<'a>, run: &Run<'a>, rules: Release) -> Vec<(usize, Report<'a>)> {
+    let names: Vec<&str> = joint.queries().iter().map(|query| query.name.as_str()).collect();
+    let together = if joint.is_several() { names.as_slice() } else { &[] };
+    let report = |(member, numbers): (Member<'a>, &[i128])| {
+        (member.place, Report::new(member.query, numbers, together, run, rules))
+    };
+    joint.numbers(&run.execution.aggregates).map(report).collect()
+}
+
+/// Reports in the order of their queries.
+pub(crate) fn in_order(mut reports: Vec<(usize, Report<'_>)>) -> Vec<Report<'_>> {
+    reports.sort_by_key(|(place, _)| *place);
+    reports.into_iter().map(|(_, report)| report).collect()
 }
 
 /// Names of the keys with the labels of a group's codes.

@@ -95,6 +95,10 @@ fn promise(report: &Report<'_>) -> String {
         sentences
             .push(format!("Computed IN THE CLEAR by backend {}: nothing was encrypted.", report.backend));
     }
+    if !report.together.is_empty() {
+        let names = report.together.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        sentences.push(format!("Computed in one run for {names}: its times and sizes are those of all."));
+    }
     if let Some(promise) = &report.promise {
         sentences.push(format!(
             "Certified exact: the probability that any number is wrong is at most 2^{:.0}; security {} bits.",

@@ -11,7 +11,7 @@ use crate::session::{SCHEMA, Session, has_plugin, json};
 const COMPUTE: &str = "compute slow.hq --data data --eval-keys keys/evaluation.keys -o out.hqr --every 0";
 
 /// An encrypted table of a dozen blocks, and a query that takes its time for each.
-fn many_blocks() -> Session {
+pub(crate) fn many_blocks() -> Session {
     let session = Session::new();
     session.write("clinic.hq", &SCHEMA.replace("1_000,", "100_000,"));
     session.write(
@@ -30,11 +30,11 @@ fn many_blocks() -> Session {
     session
 }
 
-fn start(session: &Session, words: &str) -> Child {
+pub(crate) fn start(session: &Session, words: &str) -> Child {
     session.command(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-fn wait_for(path: &Path) {
+pub(crate) fn wait_for(path: &Path) {
     let start = Instant::now();
     while !path.exists() {
         assert!(start.elapsed() < Duration::from_secs(60), "{} does not come", path.display());

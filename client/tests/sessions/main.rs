@@ -2,6 +2,7 @@
 //! puts it and in `HQ_PLUGIN_DIR`; without it the tests say so and pass.
 #![expect(clippy::unwrap_used, reason = "a failing test may panic")]
 
+mod add_forms;
 mod codes;
 mod examples;
 mod explain;
@@ -10,6 +11,7 @@ mod interrupted;
 mod layout;
 mod session;
 mod tables;
+mod together;
 
 use std::fs;
 use std::path::Path;

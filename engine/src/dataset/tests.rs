@@ -193,3 +193,29 @@ fn manifest_and_schema_are_held_by_digests() {
     fs::remove_file(folder.path(MANIFEST_DIGEST)).unwrap();
     assert!(folder.refusal().contains("manifest.b3"));
 }
+
+#[test]
+fn a_manifest_is_replaced_as_a_whole() {
+    let folder = Folder::new();
+    let open = || DatasetFolder::open(folder.0.path());
+    let before = folder.bytes(MANIFEST);
+    let (first, second) = (open().unwrap(), open().unwrap());
+    let old = first.digest().to_owned();
+    let mut more = first.manifest().clone();
+    more.parts.retain(|part, _| part == "a");
+    first.replace_manifest(&more).unwrap();
+    let found = open().unwrap();
+    assert_eq!(found.manifest(), &more);
+    // Whoever opened the old one does not undo it.
+    let refusal = second.replace_manifest(&more).unwrap_err().to_string();
+    assert!(refusal.contains("manifest.json: was changed meanwhile"), "{refusal}");
+
+    // Stopped at any place, the folder is the old dataset or the new one.
+    let (after, new) = (folder.bytes(MANIFEST), found.digest().to_owned());
+    fs::write(folder.path(MANIFEST_DIGEST), format!("{old}\n{new}\n")).unwrap();
+    assert_eq!(open().unwrap().digest(), new);
+    fs::write(folder.path(MANIFEST), &before).unwrap();
+    assert_eq!(open().unwrap().digest(), old);
+    fs::write(folder.path(MANIFEST), [b" ", after.as_slice()].concat()).unwrap();
+    assert!(open().unwrap_err().to_string().contains("does not match manifest.b3"));
+}

@@ -6,7 +6,7 @@ use hq_plugin_sdk::plan::NodeId;
 use hq_plugin_sdk::text::annotated;
 
 use super::{Subject, section};
-use crate::compile::CompiledQuery;
+use crate::compile::CompiledQueries;
 
 /// Each value with its level and noise.
 pub(super) fn values(out: &mut String, subject: &Subject<'_>) {
@@ -32,7 +32,7 @@ fn note(node: NodeId, subject: &Subject<'_>) -> String {
     format!("@{level} {predicted:5.1}{measured} {bound:5.1} of {whole:5.1}")
 }
 
-pub(super) fn all_passes(out: &mut String, compiled: &CompiledQuery) {
+pub(super) fn all_passes(out: &mut String, compiled: &CompiledQueries) {
     section(out, "Passes");
     let _ = writeln!(out, "== lower\n{}", compiled.circuit);
     let mut before = compiled.circuit.to_string();

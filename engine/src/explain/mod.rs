@@ -1,8 +1,8 @@
-//! What will happen to a query, for its author and for whoever must check it.
+//! What will happen to queries of one plan, for their author and for whoever must check it.
 //!
 //! | part | file |
 //! |---|---|
-//! | stages, what is decrypted, circuit | `query` |
+//! | stages, what is decrypted, what queries share, circuit | `query` |
 //! | parameters, levels, room for noise | `levels` |
 //! | the products in sequence that decide the depth | `path`, and where they were written: `origin` |
 //! | release | `release` |
@@ -19,6 +19,7 @@ mod release;
 mod tables;
 
 use std::fmt::Write as _;
+use std::ops::Range;
 
 use hq_dsl::{Query, Sources};
 use hq_plugin_sdk::backend::Measurement;
@@ -28,22 +29,30 @@ use hq_plugin_sdk::plan::{NodeId, Plan};
 use hq_plugin_sdk::verify::{self, Shape};
 
 use crate::certificate::Certificate;
-use crate::compile::CompiledQuery;
+use crate::compile::CompiledQueries;
+use crate::joint::{Sharing, shares};
 use crate::variance::{Deviations, deviations};
 use price::Prices;
 
 /// Plans of at most this many nodes are printed in full.
 const MAX_LISTED_NODES: usize = 120;
 
+/// A query, and the texts that its spans point into.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The query.
+    pub query: &'a Query,
+    /// The texts.
+    pub sources: &'a Sources,
+}
+
 /// What is explained, and how.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// The query.
-    pub query: &'a Query,
-    /// The texts that its spans point into.
-    pub sources: &'a Sources,
-    /// Its plan.
-    pub compiled: &'a CompiledQuery,
+    /// The queries of one plan.
+    pub asked: &'a [Asked<'a>],
+    /// Their plan.
+    pub compiled: &'a CompiledQueries,
     /// For what it was planned.
     pub backend: &'a Capabilities,
     /// What CPU seconds are told by.
@@ -61,6 +70,13 @@ pub enum Detail {
     Plan,
     /// The plan after each pass, in full.
     Passes,
+}
+
+impl Request<'_> {
+    /// Where the numbers of each query stand.
+    fn shares(&self) -> Vec<Range<usize>> {
+        shares(&self.asked.iter().map(|asked| asked.query).collect::<Vec<_>>())
+    }
 }
 
 /// A certified plan with everything that is derived from it.
@@ -103,9 +119,19 @@ impl<'a> Subject<'a> {
 #[must_use]
 pub fn explain(request: &Request<'_>) -> String {
     let mut out = String::new();
-    let Request { query, compiled, backend, .. } = *request;
-    query::stages(&mut out, query);
-    query::decrypted(&mut out, query, &compiled.planned.plan);
+    let Request { asked, compiled, backend, .. } = *request;
+    let plan = &compiled.planned.plan;
+    let sharing = Sharing::of(plan, &request.shares());
+    for (index, (Asked { query, .. }, needs)) in asked.iter().zip(&sharing.each).enumerate() {
+        if index > 0 {
+            out.push('\n');
+        }
+        query::stages(&mut out, query);
+        query::decrypted(&mut out, query, (needs.sums, plan.rows));
+    }
+    if asked.len() > 1 {
+        query::shared(&mut out, asked, &sharing);
+    }
     query::circuit(&mut out, compiled);
     if let Some(subject) = Subject::of(request) {
         levels::parameters(&mut out, &subject, backend);

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::ops::Range;
 
 use hq_dsl::{ColumnId, Query, RowId, Sources, Span};
 use hq_plugin_sdk::plan::{NodeId, Op, Plan, SumId};
@@ -24,14 +25,15 @@ type Columns = BTreeSet<ColumnId>;
 pub struct Origins<'a> {
     query: &'a Query,
     plan: &'a Plan,
+    share: Range<usize>,
     nodes: Vec<Columns>,
     rows: Vec<Columns>,
 }
 
 impl<'a> Origins<'a> {
-    /// Of a query and a plan of it.
+    /// Of a query and a plan in which it has these aggregates.
     #[must_use]
-    pub fn of(query: &'a Query, plan: &'a Plan) -> Self {
+    pub fn of(query: &'a Query, plan: &'a Plan, share: Range<usize>) -> Self {
         let mut nodes: Vec<Columns> = Vec::with_capacity(plan.nodes().len());
         for op in plan.nodes() {
             let own = if let Op::Input { input, .. } = op {
@@ -52,7 +54,7 @@ impl<'a> Origins<'a> {
             }
             rows.push(own);
         }
-        Self { query, plan, nodes, rows }
+        Self { query, plan, share, nodes, rows }
     }
 
     /// Names of the columns that a node reads.
@@ -68,6 +70,7 @@ impl<'a> Origins<'a> {
         let index = self
             .plan
             .aggregates
+            .get(self.share.clone())?
             .iter()
             .position(|aggregate| aggregate.terms.iter().any(|&(_, other)| other == sum))?;
         let (roots, whole) = self.roots(index);

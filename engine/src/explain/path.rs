@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 use hq_plugin_sdk::plan::{NodeId, Op, Plan, SumId};
 
 use super::origin::{Origins, Place};
-use super::{Request, Subject, section};
+use super::{Asked, Request, Subject, section};
+use crate::joint::asked_by;
 use crate::passes::Depths;
 
 /// Most columns of a product that are named.
@@ -51,7 +52,12 @@ pub fn critical(plan: &Plan, bits: &[f64]) -> Option<Path> {
 pub(super) fn describe(out: &mut String, request: &Request<'_>, subject: &Subject<'_>) {
     let plan = subject.plan;
     let Some(path) = critical(plan, &subject.certificate.node_bits) else { return };
-    let origins = Origins::of(request.query, plan);
+    let shares = request.shares();
+    let query = asked_by(plan, &shares, path.sum).unwrap_or(0);
+    let (Some(Asked { query, sources }), Some(share)) = (request.asked.get(query), shares.get(query)) else {
+        return;
+    };
+    let origins = Origins::of(query, plan, share.clone());
     let products = path.nodes.iter().filter(|&&node| matches!(plan.op(node), Some(Op::Mul { .. }))).count();
     section(out, &format!("Critical path: {products} products in sequence, up to sum {}", path.sum));
     let _ = writeln!(
@@ -71,9 +77,9 @@ pub(super) fn describe(out: &mut String, request: &Request<'_>, subject: &Subjec
                 if more > 0 {
                     let _ = write!(columns, " and {more} more");
                 }
-                let place = origins.place(path.sum, node).map_or_else(String::new, |span| {
-                    format!("  {}", Place { sources: request.sources, span })
-                });
+                let place = origins
+                    .place(path.sum, node)
+                    .map_or_else(String::new, |span| format!("  {}", Place { sources, span }));
                 format!("product of {columns}{place}")
             }
             Some(

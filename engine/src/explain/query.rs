@@ -6,8 +6,9 @@ use hq_dsl::Query;
 use hq_plugin_sdk::capabilities::OpKind;
 use hq_plugin_sdk::plan::Plan;
 
-use super::section;
-use crate::compile::CompiledQuery;
+use super::{Asked, section};
+use crate::compile::CompiledQueries;
+use crate::joint::{Needs, Sharing};
 use crate::lower::groups;
 use crate::passes::Depths;
 use crate::sizes::{aggregates_per_group, sizes};
@@ -29,7 +30,8 @@ pub(super) fn stages(out: &mut String, query: &Query) {
     );
 }
 
-pub(super) fn decrypted(out: &mut String, query: &Query, plan: &Plan) {
+/// `sums` are those of the plan that the query needs.
+pub(super) fn decrypted(out: &mut String, query: &Query, (sums, rows): (usize, u64)) {
     section(out, "What will be decrypted, and nothing else");
     let groups = groups(query).len();
     let numbers = groups * aggregates_per_group(query);
@@ -43,9 +45,7 @@ pub(super) fn decrypted(out: &mut String, query: &Query, plan: &Plan) {
     let by = if keys.is_empty() { String::new() } else { format!(" by {}", keys.join(" x ")) };
     let _ = writeln!(
         out,
-        "{groups} group(s){by} x {per_group} = {numbers} numbers, as {} distinct sums over at most {} rows",
-        plan.sums.len(),
-        plan.rows
+        "{groups} group(s){by} x {per_group} = {numbers} numbers, as {sums} distinct sums over at most {rows} rows"
     );
     for aggregate in query.aggregates.iter().take(12) {
         let _ = writeln!(out, "  {}", aggregate.name);
@@ -78,7 +78,21 @@ pub(super) fn decrypted(out: &mut String, query: &Query, plan: &Plan) {
     );
 }
 
-pub(super) fn circuit(out: &mut String, compiled: &CompiledQuery) {
+/// What queries have in common.
+pub(super) fn shared(out: &mut String, asked: &[Asked<'_>], sharing: &Sharing) {
+    section(out, "Together, in one plan");
+    let _ = writeln!(out, "{:<24} {:>9} {:>7}", "query", "products", "sums");
+    let mut line = |name: &str, needs: Needs| {
+        let _ = writeln!(out, "{name:<24} {:>9} {:>7}", needs.products, needs.sums);
+    };
+    for (Asked { query, .. }, needs) in asked.iter().zip(&sharing.each) {
+        line(&query.name, *needs);
+    }
+    line("needed by several", sharing.shared);
+    line("in the plan", sharing.all);
+}
+
+pub(super) fn circuit(out: &mut String, compiled: &CompiledQueries) {
     section(out, "Circuit");
     let _ = writeln!(out, "{:<12} {:>7} {:>9} {:>7} {:>6}", "after", "nodes", "products", "sums", "depth");
     let mut depths_of = |name: &str, plan: &Plan| {

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use hq_plugin_sdk::plan::{Input, NodeId, Op, Origin, Plan};
-use hq_plugin_sdk::range::RangeSet;
+use hq_plugin_sdk::range::{Range, RangeSet};
 use hq_plugin_sdk::verify::{Invalid, ranges};
 
 use super::comparator::Comparator;
@@ -46,11 +46,13 @@ pub fn encode(plan: &Plan, encodings: &Encodings, values: Values) -> Result<Plan
         renamed: vec![None; plan.nodes().len()],
         flags: HashMap::new(),
     };
-    let source_ranges = ranges(plan)?;
+    let (source_ranges, gaps) = (ranges(plan)?, with_gaps(plan));
     let encoded = rebuild(plan, |algebra, old, op| {
         let node = encoder.node(algebra, old, op)?;
         if let Some(&range) = source_ranges.get(old.index()) {
-            algebra.narrow(node, range);
+            // What stands at a missing cell counts as 0 once it is guarded, and a guard may cost no node of its own.
+            let missing = gaps.get(old.index()) == Some(&true);
+            algebra.narrow(node, if missing { range.hull(Range::single(0)) } else { range });
         }
         if let Some(place) = encoder.renamed.get_mut(old.index()) {
             *place = Some(node);
@@ -287,7 +289,7 @@ impl<'a> Encoder<'a> {
                 }
                 algebra.linear(linear.constant(), terms)?
             }
-            Some(&Op::Mul { left, right }) if algebra.range(renamed) != hq_plugin_sdk::range::Range::BOOL => {
+            Some(&Op::Mul { left, right }) if algebra.range(renamed) != Range::BOOL => {
                 if self.guards(left, right) || self.guards(right, left) {
                     // A guard cost no product; what it made may hold numbers, which flags replace.
                     let (known, value) = if self.guards(left, right) { (left, right) } else { (right, left) };
@@ -386,6 +388,21 @@ fn missing(column: &str, use_of_it: &str) -> Invalid {
         place: column.to_owned(),
         reason: format!("the dataset holds no form of `{column}` that serves for {use_of_it}"),
     }
+}
+
+/// Of each node whether it reads a column that may lack cells.
+fn with_gaps(plan: &Plan) -> Vec<bool> {
+    let lacks = |name: &str| plan.inputs.iter().any(|input| input.name == known_input(name));
+    let mut gaps: Vec<bool> = Vec::with_capacity(plan.nodes().len());
+    for op in plan.nodes() {
+        let own = if let Op::Input { input, .. } = op {
+            plan.inputs.get(input.index()).is_some_and(|input| lacks(&input.name))
+        } else {
+            op.operands().iter().any(|operand| gaps.get(operand.index()) == Some(&true))
+        };
+        gaps.push(own);
+    }
+    gaps
 }
 
 fn columns(plan: &Plan) -> Vec<Columns> {

@@ -263,7 +263,7 @@ impl Workspace {
     ) -> Result<(), Error> {
         match out.place {
             Place::Register(register) => {
-                let mut buffer = std::mem::replace(&mut self.registers[register], Limb::default());
+                let mut buffer = std::mem::take(&mut self.registers[register]);
                 let mut parts = lend(buffer.chunks_mut(self.chunk + GAP).map(|part| &mut part[..self.chunk]));
                 let outcome = compute(self, &mut parts[..out.parts]);
                 self.registers[register] = buffer;

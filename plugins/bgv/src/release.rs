@@ -47,7 +47,8 @@ pub fn check(params: &Params, release: Release) -> Result<(), Error> {
     #[expect(clippy::cast_precision_loss, reason = "t is below 2^26")]
     let log2_t = (params.t() as f64).log2();
     let needed = log2_t + f64::from(release.flood_bits) + 1.0;
-    let impossible = release.relinearize.limbs() > params.chain() || release.flood_bits > sample::MAX_FLOOD_BITS;
+    let impossible =
+        release.relinearize.limbs() > params.chain() || release.flood_bits > sample::MAX_FLOOD_BITS;
     if impossible || needed >= params.rns().log2_q(usize::from(release.level.0)) {
         return Err(Error::Flooding { flood_bits: release.flood_bits, level: release.level.0 });
     }

@@ -37,6 +37,8 @@ impl Limb {
     pub fn zero(length: usize) -> Self {
         let mut store = Store::lock();
         let Some(limb) = store.kept(length) else { return Self(store.fresh(length)) };
+        // Other threads need not wait for this.
+        drop(store);
         limb.fill(0);
         Self(limb)
     }

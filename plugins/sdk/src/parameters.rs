@@ -76,7 +76,8 @@ impl RnsParameters {
     /// Primes under which a ciphertext of so many parts can be relinearized at most.
     #[must_use]
     pub fn relinearizes(&self, parts: u8) -> usize {
-        let highest = usize::from(parts).checked_sub(3).and_then(|index| self.relinearization_limbs.get(index));
+        let highest =
+            usize::from(parts).checked_sub(3).and_then(|index| self.relinearization_limbs.get(index));
         highest.map_or(0, |&limbs| usize::try_from(limbs).unwrap_or(usize::MAX))
     }
 }

@@ -48,10 +48,18 @@ fn hq() -> Result<PathBuf, String> {
 /// # Errors
 /// What the binary says if it fails.
 pub fn answer(id: &str, dataset: &str, table: &Path, backend: &str) -> Result<Answer, String> {
+    answer_together(&[id], dataset, table, backend)
+}
+
+/// Runs several programs of `tests/queries` together on a table, with all numbers shown.
+///
+/// # Errors
+/// What the binary says if it fails.
+pub fn answer_together(ids: &[&str], dataset: &str, table: &Path, backend: &str) -> Result<Answer, String> {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
     let output = Command::new(hq()?)
         .arg("run")
-        .arg(tests.join("queries").join(format!("{id}.hq")))
+        .args(ids.iter().map(|id| tests.join("queries").join(format!("{id}.hq"))))
         .arg("--schema")
         .arg(tests.join("schemas"))
         .arg("--table")
@@ -60,11 +68,29 @@ pub fn answer(id: &str, dataset: &str, table: &Path, backend: &str) -> Result<An
         .output()
         .map_err(|error| error.to_string())?;
     if !output.status.success() {
-        return Err(format!("{id} on {backend}: {}", String::from_utf8_lossy(&output.stderr)));
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("{} on {backend}: {said}", ids.join(", ")));
     }
     let value: Value = serde_json::from_slice(&output.stdout).map_err(|error| error.to_string())?;
     let reports = value.as_array().cloned().unwrap_or_else(|| vec![value]);
     Ok(Answer { reports })
+}
+
+/// Makes a table of synthetic rows for a schema of `tests/schemas`.
+///
+/// # Errors
+/// What the binary says if it fails.
+pub fn synthetic(dataset: &str, rows: u32, table: &Path) -> Result<(), String> {
+    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas").join(format!("{dataset}.hq"));
+    let output = Command::new(hq()?)
+        .arg("generate")
+        .arg(schema)
+        .args(["--rows", &rows.to_string(), "--seed", "7", "-o"])
+        .arg(table)
+        .output()
+        .map_err(|error| error.to_string())?;
+    let said = || format!("{dataset}: {}", String::from_utf8_lossy(&output.stderr));
+    output.status.success().then_some(()).ok_or_else(said)
 }
 
 /// Labels of a group, joined by commas.
@@ -117,10 +143,27 @@ impl Answer {
         all
     }
 
-    /// A number of the report, added up over the queries of the program: `timing`, `keygen_s`.
+    /// One report of each run.
+    fn runs(&self) -> impl Iterator<Item = &Value> {
+        let plan = |report: &Value| report["certificate"]["plan_blake3"].clone();
+        let mut seen = Vec::new();
+        self.reports.iter().filter(move |report| {
+            let new = !seen.contains(&plan(report));
+            seen.push(plan(report));
+            new
+        })
+    }
+
+    /// How many plans were run.
+    #[must_use]
+    pub fn plans(&self) -> usize {
+        self.runs().count()
+    }
+
+    /// A number of the report, added up over the runs of the program: `timing`, `keygen_s`.
     #[must_use]
     pub fn sum(&self, part: &str, name: &str) -> Option<f64> {
-        self.reports.iter().map(|report| report[part][name].as_f64()).sum()
+        self.runs().map(|report| report[part][name].as_f64()).sum()
     }
 
     /// A number of the report, the largest over the queries of the program.
