@@ -6,9 +6,9 @@ use std::fs;
 use std::path::Path;
 
 use hq_dsl::{Loader, compile};
-use hq_engine::compile::{CompiledQuery, compile_query};
+use hq_engine::compile::{CompiledQueries, compile_query};
 use hq_engine::explain::price::Prices;
-use hq_engine::explain::{Detail, Request, explain};
+use hq_engine::explain::{Asked, Detail, Request, explain};
 use hq_engine::forms::Forms;
 use hq_engine::planner::Target;
 use hq_plugin_sdk::backend::{Custody, Evaluator, Session};
@@ -41,7 +41,7 @@ impl Loader for Small {
     }
 }
 
-fn planned(query: &str, rows: u64, target: &Target) -> (CompiledQuery, String) {
+fn planned(query: &str, rows: u64, target: &Target) -> (CompiledQueries, String) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("queries").join(format!("{query}.hq"));
     let text = fs::read_to_string(path).unwrap();
     let program = compile(&format!("{query}.hq"), &text, &[], &Small(rows));
@@ -51,8 +51,7 @@ fn planned(query: &str, rows: u64, target: &Target) -> (CompiledQuery, String) {
     let resolve = |request: &RnsRequest| Tfhe::resolve(request);
     let compiled = compile_query(query, &forms, &backend, &resolve, target).unwrap();
     let explained = explain(&Request {
-        query,
-        sources: &program.sources,
+        asked: &[Asked { query, sources: &program.sources }],
         compiled: &compiled,
         backend: &backend,
         prices: &Prices { costs: Vec::new(), source: String::new() },
@@ -66,7 +65,7 @@ fn cheapest() -> Target {
     Target::Cheapest { security_bits: 128, max_log2_q: None }
 }
 
-fn bootstraps(compiled: &CompiledQuery) -> usize {
+fn bootstraps(compiled: &CompiledQueries) -> usize {
     let (digits, shares) = compiled.planned.bootstraps.as_ref().unwrap().bootstraps;
     digits + shares
 }
