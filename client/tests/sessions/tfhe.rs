@@ -152,13 +152,33 @@ fn the_cheapest_backend_is_taken_and_the_reason_told() {
         return;
     }
     let session = small();
-    let output =
-        session.hq("run control.hq --table clinic=clinic.csv --backend auto --release off --format json");
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{errors}");
+    session.write("square.hq", "use clinic\nquery square from clinic report s = sum(age * age)\n");
+    let told = |words: &str| {
+        let output = session.hq(words);
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "hq {words}: {errors}");
+        (String::from_utf8(output.stdout).unwrap(), errors)
+    };
+    let taken = "backend `bgv` is taken: `bgv` about 0.";
+    // One backend for all queries of the command.
+    let run = "run control.hq square.hq --table clinic=clinic.csv --backend auto --release off --format json";
+    let (result, errors) = told(run);
+    assert!(errors.contains(taken), "{errors}");
+    assert!(errors.contains("; `tfhe` has no plan for `square`, HQ090: Backend `tfhe` has no"), "{errors}");
+    assert_eq!(json(&result)[0]["backend"], "bgv");
+
+    let (explained, errors) = told("explain control.hq --backend auto");
+    assert!(errors.contains(taken) && errors.contains("; `tfhe` about "), "{errors}");
+    assert!(explained.contains("\nOther backends\n--------------\n`tfhe` about "), "{explained}");
+    let (explained, _) = told("explain control.hq --backend tfhe");
+    assert!(explained.contains("\nOther backends\n--------------\n`bgv` about 0."), "{explained}");
+
+    // More rows than any ciphertext counts.
+    session.write("clinic.hq", &SCHEMA.replace("1_000,", "1_000_000_000_000,"));
+    let refused = session.fails("explain control.hq --backend auto");
     assert!(
-        errors.contains("backend `bgv` is taken: `bgv` about 0.") && errors.contains("; `tfhe` about "),
-        "{errors}"
+        refused.contains("no encrypted backend plans every query of the program: `bgv` has no plan for"),
+        "{refused}"
     );
-    assert_eq!(json(&String::from_utf8(output.stdout).unwrap())["backend"], "bgv");
+    assert!(refused.contains("; `tfhe` has no plan for `control`, HQ090"), "{refused}");
 }
