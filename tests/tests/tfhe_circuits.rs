@@ -32,9 +32,11 @@ impl Keys {
         let target = Target::Bootstrapped(self.parameters.clone());
         match plan(&case.circuit, &case.encodings(), &Tfhe::capabilities(), &resolve, &target) {
             Ok(planned) => Some(planned),
-            Err(PlanError::Pass { pass: "tables" | "limbs" | "encode", .. } | PlanError::Unsure { .. }) => {
-                None
-            }
+            Err(
+                PlanError::Pass { pass: "tables" | "limbs" | "encode", .. }
+                | PlanError::Unsure { .. }
+                | PlanError::Shown { .. },
+            ) => None,
             Err(error) => panic_on(&error),
         }
     }

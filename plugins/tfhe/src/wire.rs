@@ -71,6 +71,17 @@ impl<'a> Reader<'a> {
         self.bytes(count.checked_mul(8).ok_or(WireError::Short)?).map(|_| ())
     }
 
+    /// The next `count` numbers of 128 bits.
+    pub(crate) fn wide_words(&mut self, count: usize) -> Result<Vec<u128>, WireError> {
+        let bytes = self.bytes(count.checked_mul(16).ok_or(WireError::Short)?)?;
+        Ok(bytes.as_chunks().0.iter().map(|word| u128::from_le_bytes(*word)).collect())
+    }
+
+    /// Passes over the next `count` numbers of 128 bits.
+    pub(crate) fn skip_wide_words(&mut self, count: usize) -> Result<(), WireError> {
+        self.bytes(count.checked_mul(16).ok_or(WireError::Short)?).map(|_| ())
+    }
+
     /// A public seed.
     pub(crate) fn seed(&mut self) -> Result<u128, WireError> {
         self.array::<SEED_BYTES>().map(u128::from_le_bytes)
@@ -103,5 +114,11 @@ pub(crate) fn put_parameters(out: &mut Vec<u8>, parameters: &TfheParameters) {
 /// Appends numbers.
 pub(crate) fn put_words(out: &mut Vec<u8>, words: &[u64]) {
     out.reserve(words.len().saturating_mul(8));
+    words.iter().for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
+}
+
+/// Appends numbers of 128 bits.
+pub(crate) fn put_wide_words(out: &mut Vec<u8>, words: &[u128]) {
+    out.reserve(words.len().saturating_mul(16));
     words.iter().for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
 }
