@@ -1,6 +1,8 @@
 //! Which backend serves a command: the one that is named, or with `--backend auto` the encrypted one at hand whose plans
 //! of all its queries cost least.
 
+use std::fmt;
+
 use crate::backend::load_evaluator;
 use crate::error::{ClientError, Result};
 use crate::forms::FormsSource;
@@ -14,39 +16,97 @@ const AUTO: &str = "auto";
 /// The encrypted backends that are looked for.
 const CANDIDATES: [&str; 2] = ["bgv", "tfhe"];
 
-/// The name of the backend, and the plans of all queries on it. With `auto`, its price and that of the others are told.
+/// The backend that serves a command.
+pub(crate) struct Choice<'a> {
+    /// Its name.
+    pub(crate) name: String,
+    /// The plans of all queries on it.
+    pub(crate) plans: Vec<PlannedJoint<'a>>,
+}
+
+/// The backend that was asked for; with `auto`, the cheapest, which is told with its price and that of the others.
 pub(crate) fn choose<'a>(
     asked: &str,
     programs: &'a [Program],
     forms: &FormsSource,
     security_bits: u32,
-) -> Result<(String, Vec<PlannedJoint<'a>>)> {
+) -> Result<Choice<'a>> {
     if asked != AUTO {
         let planned = plan_all(programs, &load_evaluator(asked)?, forms, security_bits)?;
-        return planned.map(|plans| (asked.to_owned(), plans.drawn())).map_err(|refused| refused.drawn());
+        let plans = planned.map_err(|refused| refused.drawn())?.drawn();
+        return Ok(Choice { name: asked.to_owned(), plans });
     }
-    let mut planned: Vec<(&str, Plans<'a>)> = Vec::new();
-    let mut lacking = Vec::new();
+    let mut offers = Vec::new();
     for name in CANDIDATES {
-        match load_evaluator(name) {
-            Ok(evaluator) => match plan_all(programs, &evaluator, forms, security_bits)? {
-                Ok(plans) => planned.push((name, plans)),
-                Err(refused) => lacking.push(format!("`{name}` has no plan for {}", refused.reason())),
-            },
-            Err(ClientError::NoPlugin { .. }) => lacking.push(format!("`{name}` is not built")),
-            Err(error) => return Err(error),
+        offers.push(Offer::of(name, programs, forms, security_bits)?);
+    }
+    let told: Vec<String> = offers.iter().map(Offer::to_string).collect();
+    let told = told.join("; ");
+    let planned = offers.into_iter().filter_map(|offer| offer.plans.ok().map(|plans| (offer.name, plans)));
+    match planned.min_by(|(_, a), (_, b)| a.cost_ns().total_cmp(&b.cost_ns())) {
+        Some((name, plans)) => {
+            output::note(&format!("backend `{name}` is taken: {told}"));
+            Ok(Choice { name: name.to_owned(), plans: plans.drawn() })
+        }
+        None => Err(ClientError::NoBackend { reasons: told }),
+    }
+}
+
+/// What the other encrypted backends at hand would cost, a line each.
+pub(crate) fn others(
+    chosen: &str,
+    programs: &[Program],
+    forms: &FormsSource,
+    security_bits: u32,
+) -> Result<Vec<String>> {
+    let mut lines = Vec::new();
+    for name in CANDIDATES.into_iter().filter(|&name| name != chosen) {
+        let offer = Offer::of(name, programs, forms, security_bits)?;
+        if !matches!(offer.plans, Err(Lacking::Plugin)) {
+            lines.push(offer.to_string());
         }
     }
-    planned.sort_by(|(_, a), (_, b)| a.cost_ns().total_cmp(&b.cost_ns()));
-    let prices = planned.iter().map(|(name, plans)| format!("`{name}` about {}", price(plans.cost_ns())));
-    let compared: Vec<String> = prices.chain(lacking).collect();
-    let compared = compared.join("; ");
-    match planned.into_iter().next() {
-        Some((name, plans)) => {
-            output::note(&format!("backend `{name}` is taken: {compared}"));
-            Ok((name.to_owned(), plans.drawn()))
+    Ok(lines)
+}
+
+/// What a backend would do.
+struct Offer<'a> {
+    name: &'static str,
+    plans: std::result::Result<Plans<'a>, Lacking>,
+}
+
+/// Why a backend does nothing.
+enum Lacking {
+    /// It is not built.
+    Plugin,
+    /// A query has no plan, for this reason.
+    Plan(String),
+}
+
+impl<'a> Offer<'a> {
+    fn of(
+        name: &'static str,
+        programs: &'a [Program],
+        forms: &FormsSource,
+        security_bits: u32,
+    ) -> Result<Self> {
+        let plans = match load_evaluator(name) {
+            Ok(evaluator) => plan_all(programs, &evaluator, forms, security_bits)?
+                .map_err(|refused| Lacking::Plan(refused.reason())),
+            Err(ClientError::NoPlugin { .. }) => Err(Lacking::Plugin),
+            Err(error) => return Err(error),
+        };
+        Ok(Self { name, plans })
+    }
+}
+
+impl fmt::Display for Offer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.plans {
+            Ok(plans) => write!(f, "`{}` about {}", self.name, price(plans.cost_ns())),
+            Err(Lacking::Plugin) => write!(f, "`{}` is not built", self.name),
+            Err(Lacking::Plan(reason)) => write!(f, "`{}` has no plan for {reason}", self.name),
         }
-        None => Err(ClientError::NoBackend { reasons: compared }),
     }
 }
 

@@ -66,7 +66,9 @@ pub(crate) struct Refused<'a> {
 impl Refused<'_> {
     /// Why, in one line.
     pub(crate) fn reason(&self) -> String {
-        format!("{}: {}", self.joint.quoted_names(), self.refusal.diagnostic)
+        let diagnostic = &self.refusal.diagnostic;
+        let message = diagnostic.message.trim_end_matches('.');
+        format!("{}, {}: {message}", self.joint.quoted_names(), diagnostic.code)
     }
 
     /// Draws why.

@@ -96,6 +96,12 @@ pub fn cost_ns(plan: &Plan, parameters: &TfheParameters, bootstrapped: &Bootstra
     float(plan.rows) * row + costs.release * float(plan.sums.len() as u64) + costs.setup
 }
 
+/// Rows of a block, so that as many blocks are full as can be: rows that one lacks are computed as well.
+fn filled(rows: u64, most_per_block: u32) -> u32 {
+    let each = rows.max(1).div_ceil(blocks(rows, most_per_block));
+    u32::try_from(each).map_or(most_per_block, |each| each.min(most_per_block))
+}
+
 /// What plans of bootstraps are made from.
 pub(crate) struct Tables<'a> {
     pub(crate) bootstrapped: &'a Bootstrapped,
@@ -115,8 +121,9 @@ impl Tables<'_> {
                 continue;
             }
             let least = u64::BITS - self.circuit.rows.leading_zeros();
+            let rows_per_block = filled(self.circuit.rows, set.rows_per_block);
             for sum_bits in (least.max(1)..=set.sum_bits).rev() {
-                match self.fixed(&TfheParameters { sum_bits, ..set.clone() }) {
+                match self.fixed(&TfheParameters { sum_bits, rows_per_block, ..set.clone() }) {
                     Ok(planned) => {
                         if best.as_ref().is_none_or(|best| planned.cost_ns < best.cost_ns) {
                             best = Some(planned);
@@ -188,5 +195,17 @@ impl Tables<'_> {
             bootstraps: Some(certificate),
             cost_ns,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::filled;
+
+    #[test]
+    fn blocks_are_filled() {
+        for (rows, wanted) in [(0, 1), (12, 12), (64, 64), (65, 33), (100, 50), (256, 64), (65_536, 64)] {
+            assert_eq!(filled(rows, 64), wanted, "{rows} rows");
+        }
     }
 }

@@ -10,11 +10,12 @@ use hq_engine::compile::{CompiledQueries, compile_query};
 use hq_engine::explain::price::Prices;
 use hq_engine::explain::{Asked, Detail, Request, explain};
 use hq_engine::forms::Forms;
+use hq_engine::open;
 use hq_engine::planner::Target;
 use hq_plugin_sdk::backend::{Custody, Evaluator, Session};
 use hq_plugin_sdk::interpret::interpret;
 use hq_plugin_sdk::parameters::{Parameters, RnsRequest};
-use hq_plugin_sdk::plan::{InputId, Plan};
+use hq_plugin_sdk::plan::{Input, InputId, Plan};
 use hq_plugin_sdk::tfhe::TfheParameters;
 use hq_plugin_tfhe::{Tfhe, test_parameters};
 use hq_tests::Schemas;
@@ -103,10 +104,39 @@ fn whole_schemas_are_certified() {
     }
 }
 
+/// A table of two columns, of 256 and of 16 values, against the formula at each of its entries.
+#[test]
+fn a_table_of_two_columns_is_exact() {
+    let (compiled, explained) = planned("egfr", 4096, &cheapest());
+    assert!(compiled.planned.bootstraps.as_ref().unwrap().failure_log2 <= -128.0);
+    check("tfhe_egfr.txt", &explained);
+    let persons: Vec<(i64, i64)> =
+        (20..=275).flat_map(|creatinine| (0..16).map(move |band| (creatinine, band))).collect();
+    let digits = |input: &Input, &(creatinine, band): &(i64, i64)| match input.name.as_str() {
+        "creatinine.limb0" => (creatinine - 20) % 16,
+        "creatinine.limb1" => (creatinine - 20) / 16,
+        "age_band.limb0" => band,
+        "rows.present" => 1,
+        other => unreachable!("{other}"),
+    };
+    let mut grades = [0_i128; 6];
+    for &(creatinine, band) in &persons {
+        let (creatinine, age) =
+            (f64::from(i32::try_from(creatinine).unwrap()), f64::from(20 + 5 * i32::try_from(band).unwrap()));
+        let egfr = 142.0 * (80.0 / creatinine).powf(1.2) * 0.9938_f64.powf(age);
+        grades[[15.0, 30.0, 45.0, 60.0, 90.0].iter().filter(|&&cut| egfr >= cut).count()] += 1;
+    }
+    let plan = &compiled.planned.plan;
+    let column = |input: &Input| persons.iter().map(|person| digits(input, person)).collect();
+    let columns: Vec<Vec<i64>> = plan.inputs.iter().map(column).collect();
+    let sums: Vec<i64> = interpret(plan, &columns).into_iter().map(|sum| sum.try_into().unwrap()).collect();
+    assert_eq!(open::aggregates(plan, &sums).unwrap(), grades);
+}
+
 /// Values within the ranges of a plan's inputs, flags of presence set.
-fn table(plan: &Plan) -> Vec<Vec<i64>> {
+fn table(plan: &Plan, rows: u64) -> Vec<Vec<i64>> {
     let mut rng = StdRng::seed_from_u64(7);
-    let rows = 0..usize::try_from(ROWS).unwrap();
+    let rows = 0..usize::try_from(rows).unwrap();
     plan.inputs
         .iter()
         .map(|input| match input.name.as_str() {
@@ -117,12 +147,12 @@ fn table(plan: &Plan) -> Vec<Vec<i64>> {
 }
 
 /// A plan on encrypted rows against the interpreter.
-fn runs(query: &str, parameters: &TfheParameters) {
-    let (compiled, explained) = planned(query, ROWS, &Target::Bootstrapped(parameters.clone()));
+fn runs(query: &str, rows: u64, parameters: &TfheParameters) {
+    let (compiled, explained) = planned(query, rows, &Target::Bootstrapped(parameters.clone()));
     let plan = &compiled.planned.plan;
     let pair = Tfhe::keygen(&Parameters::Tfhe(parameters.clone()), None).unwrap();
     let key = Tfhe::load(&pair.secret).unwrap();
-    let columns = table(plan);
+    let columns = table(plan, rows);
     let mut session = Tfhe::open(plan, &pair.evaluation).unwrap();
     let rows = usize::try_from(parameters.rows_per_block).unwrap();
     for start in (0..columns[0].len()).step_by(rows) {
@@ -147,7 +177,7 @@ fn runs(query: &str, parameters: &TfheParameters) {
 
 #[test]
 fn queries_give_their_numbers_at_test_parameters() {
-    for query in ["cohort", "P09", "P15"] {
-        runs(query, &TfheParameters { sum_bits: 16, ..test_parameters() });
+    for (query, rows) in [("cohort", ROWS), ("P09", ROWS), ("P15", ROWS), ("egfr", 64)] {
+        runs(query, rows, &TfheParameters { sum_bits: 16, ..test_parameters() });
     }
 }

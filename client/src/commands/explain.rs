@@ -9,7 +9,7 @@ use hq_plugin_sdk::capabilities::Capabilities;
 
 use crate::backend::{Backend, load_evaluator};
 use crate::calibrate::{self, Calibration};
-use crate::choice;
+use crate::choice::{self, Choice};
 use crate::cli::ExplainArgs;
 use crate::error::{ClientError, Result, file_error};
 use crate::graph;
@@ -24,7 +24,7 @@ use crate::trial;
 pub(crate) fn explain(args: &ExplainArgs) -> Result<()> {
     let loader = |file: &Path| FileLoader::beside(file, &args.program.schema);
     let programs = read_all(&args.files, &args.program, loader)?;
-    let (name, plans) = choice::choose(&args.backend, &programs, &args.forms, args.security)?;
+    let Choice { name, plans } = choice::choose(&args.backend, &programs, &args.forms, args.security)?;
     let evaluator = load_evaluator(&name)?;
     // Throw-away keys for a trial run; nothing else here touches a secret key.
     let custody = if args.measure { Some(Backend::load(&name)?) } else { None };
@@ -61,6 +61,12 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<()> {
         let several = plans.len() > 1;
         draw(args.graph.as_deref(), joint, several, || graph::plan(&subject))?;
         draw(args.noise.as_deref(), joint, several, || graph::noise(&subject))?;
+    }
+    if capabilities.encrypted {
+        let others = choice::others(&name, &programs, &args.forms, args.security)?;
+        if !others.is_empty() {
+            output::out(&format!("\nOther backends\n--------------\n{}\n", others.join("\n")));
+        }
     }
     Ok(())
 }
