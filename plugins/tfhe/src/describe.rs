@@ -89,7 +89,7 @@ pub fn test_parameters() -> TfheParameters {
             glwe_dimension: 1,
             polynomial_size: 512,
             glwe_noise_bits: 20,
-            bootstrap: Decomposition { base_log: 24, levels: 3 },
+            bootstrap: Decomposition { base_log: 24, levels: 4 },
         },
         security_bits: 0,
     }
