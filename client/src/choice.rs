@@ -1,6 +1,7 @@
 //! Which backend serves a command: the one that is named, or with `--backend auto` the encrypted one at hand whose plans
 //! of all its queries cost least.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::backend::load_evaluator;
@@ -22,6 +23,8 @@ pub(crate) struct Choice<'a> {
     pub(crate) name: String,
     /// The plans of all queries on it.
     pub(crate) plans: Vec<PlannedJoint<'a>>,
+    /// What the others would cost, where they were asked.
+    others: Option<Vec<String>>,
 }
 
 /// The backend that was asked for; with `auto`, the cheapest, which is told with its price and that of the others.
@@ -34,7 +37,7 @@ pub(crate) fn choose<'a>(
     if asked != AUTO {
         let planned = plan_all(programs, &load_evaluator(asked)?, forms, security_bits)?;
         let plans = planned.map_err(|refused| refused.drawn())?.drawn();
-        return Ok(Choice { name: asked.to_owned(), plans });
+        return Ok(Choice { name: asked.to_owned(), plans, others: None });
     }
     let mut offers = Vec::new();
     for name in CANDIDATES {
@@ -42,31 +45,36 @@ pub(crate) fn choose<'a>(
     }
     let told: Vec<String> = offers.iter().map(Offer::to_string).collect();
     let told = told.join("; ");
+    let mut lines: BTreeMap<&str, String> = offers.iter().filter_map(Offer::line).collect();
     let planned = offers.into_iter().filter_map(|offer| offer.plans.ok().map(|plans| (offer.name, plans)));
     match planned.min_by(|(_, a), (_, b)| a.cost_ns().total_cmp(&b.cost_ns())) {
         Some((name, plans)) => {
             output::note(&format!("backend `{name}` is taken: {told}"));
-            Ok(Choice { name: name.to_owned(), plans: plans.drawn() })
+            lines.remove(name);
+            let others = Some(lines.into_values().collect());
+            Ok(Choice { name: name.to_owned(), plans: plans.drawn(), others })
         }
         None => Err(ClientError::NoBackend { reasons: told }),
     }
 }
 
-/// What the other encrypted backends at hand would cost, a line each.
-pub(crate) fn others(
-    chosen: &str,
-    programs: &[Program],
-    forms: &FormsSource,
-    security_bits: u32,
-) -> Result<Vec<String>> {
-    let mut lines = Vec::new();
-    for name in CANDIDATES.into_iter().filter(|&name| name != chosen) {
-        let offer = Offer::of(name, programs, forms, security_bits)?;
-        if !matches!(offer.plans, Err(Lacking::Plugin)) {
-            lines.push(offer.to_string());
+impl Choice<'_> {
+    /// What the other encrypted backends at hand would cost, a line each.
+    pub(crate) fn others(
+        self,
+        programs: &[Program],
+        forms: &FormsSource,
+        security_bits: u32,
+    ) -> Result<Vec<String>> {
+        if let Some(lines) = self.others {
+            return Ok(lines);
         }
+        let mut lines = Vec::new();
+        for name in CANDIDATES.into_iter().filter(|&name| name != self.name) {
+            lines.extend(Offer::of(name, programs, forms, security_bits)?.line().map(|(_, line)| line));
+        }
+        Ok(lines)
     }
-    Ok(lines)
 }
 
 /// What a backend would do.
@@ -97,6 +105,11 @@ impl<'a> Offer<'a> {
             Err(error) => return Err(error),
         };
         Ok(Self { name, plans })
+    }
+
+    /// Its name with what it would cost, if it is built.
+    fn line(&self) -> Option<(&'static str, String)> {
+        (!matches!(self.plans, Err(Lacking::Plugin))).then(|| (self.name, self.to_string()))
     }
 }
 

@@ -24,14 +24,15 @@ use crate::trial;
 pub(crate) fn explain(args: &ExplainArgs) -> Result<()> {
     let loader = |file: &Path| FileLoader::beside(file, &args.program.schema);
     let programs = read_all(&args.files, &args.program, loader)?;
-    let Choice { name, plans } = choice::choose(&args.backend, &programs, &args.forms, args.security)?;
-    let evaluator = load_evaluator(&name)?;
+    let choice = choice::choose(&args.backend, &programs, &args.forms, args.security)?;
+    let Choice { name, plans, .. } = &choice;
+    let evaluator = load_evaluator(name)?;
     // Throw-away keys for a trial run; nothing else here touches a secret key.
-    let custody = if args.measure { Some(Backend::load(&name)?) } else { None };
+    let custody = if args.measure { Some(Backend::load(name)?) } else { None };
     let capabilities = evaluator.capabilities();
     let leveled = capabilities.leveled.as_ref();
     let prices = prices(capabilities)?;
-    for planned in &plans {
+    for planned in plans {
         let PlannedJoint { joint, compiled, .. } = planned;
         let measured = match &custody {
             Some(backend) if capabilities.encrypted => Some(trial::measure(planned, backend)?),
@@ -63,7 +64,7 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<()> {
         draw(args.noise.as_deref(), joint, several, || graph::noise(&subject))?;
     }
     if capabilities.encrypted {
-        let others = choice::others(&name, &programs, &args.forms, args.security)?;
+        let others = choice.others(&programs, &args.forms, args.security)?;
         if !others.is_empty() {
             output::out(&format!("\nOther backends\n--------------\n{}\n", others.join("\n")));
         }

@@ -27,7 +27,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<()> {
     let queries: Vec<&Query> = programs.iter().flat_map(|program| &program.queries).collect();
     check_tables(&queries, args)?;
     plot::check(&queries, args.plot.as_deref())?;
-    let Choice { name, plans } = choice::choose(&args.backend, &programs, &args.forms, args.security)?;
+    let Choice { name, plans, .. } = choice::choose(&args.backend, &programs, &args.forms, args.security)?;
     let backend = Backend::load(&name)?;
     let clear = if args.verify { Some(Backend::load(CLEAR)?) } else { None };
     let threads = threads(args.threads);

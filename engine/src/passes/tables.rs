@@ -290,11 +290,7 @@ impl Maker<'_> {
                 Ok(all)
             }
             Op::Mul { .. } => {
-                let mut factors = self.factors(old)?;
-                let widest = (0..factors.len())
-                    .max_by_key(|&index| factors.get(index).map_or(0, |&factor| self.breadth(factor)));
-                let wide = widest.map(|index| factors.swap_remove(index)).ok_or_else(|| too_wide(old))?;
-                let factors = factors.into_iter().map(|factor| self.factor(factor)).collect::<Result<_>>()?;
+                let (factors, wide) = self.split(old)?;
                 let mask = self.bench.product(factors)?;
                 self.under(&mask, wide, role)
             }
@@ -307,6 +303,16 @@ impl Maker<'_> {
             | Op::Drop { .. }
             | Op::Lookup { .. } => Err(too_wide(old)),
         }
+    }
+
+    /// The factors of a product as functions, but for the widest.
+    fn split(&mut self, product: NodeId) -> Result<(Vec<Function>, NodeId)> {
+        let mut factors = self.factors(product)?;
+        let widest = (0..factors.len())
+            .max_by_key(|&index| factors.get(index).map_or(0, |&factor| self.breadth(factor)));
+        let widest = widest.map(|index| factors.swap_remove(index)).ok_or_else(|| too_wide(product))?;
+        let factors = factors.into_iter().map(|factor| self.factor(factor)).collect::<Result<_>>()?;
+        Ok((factors, widest))
     }
 
     /// How many values a factor takes, words more than all else.
@@ -337,15 +343,9 @@ impl Maker<'_> {
                 Ok(all)
             }
             Op::Mul { .. } => {
-                let mut factors = self.factors(wide)?;
-                let widest = (0..factors.len())
-                    .max_by_key(|&index| factors.get(index).map_or(0, |&factor| self.breadth(factor)));
-                let widest = widest.map(|index| factors.swap_remove(index)).ok_or_else(|| too_wide(wide))?;
-                let mut parts = vec![mask.clone()];
-                for factor in factors {
-                    parts.push(self.factor(factor)?);
-                }
-                let mask = self.bench.product(parts)?;
+                let (mut factors, widest) = self.split(wide)?;
+                factors.insert(0, mask.clone());
+                let mask = self.bench.product(factors)?;
                 self.under(&mask, widest, role)
             }
             Op::Input { .. }

@@ -16,6 +16,7 @@ pub mod interpret;
 #[cfg(feature = "host")]
 mod load_error;
 pub mod parameters;
+pub mod payload;
 pub mod plan;
 pub mod range;
 pub mod rotations;

@@ -115,7 +115,7 @@ fn open(bytes: &[u8], wanted: (Form, KeyId), words: usize) -> Result<(u128, Vec<
             Form::Entries => "digits, not entries of tables",
         }));
     }
-    let seed = reader.seed()?;
+    let seed = reader.u128()?;
     let words = reader.words(words)?;
     reader.end()?;
     Ok((seed, words))

@@ -1,47 +1,10 @@
 //! What can go wrong, and whose fault it is.
 
 use hq_plugin_sdk::backend::{BackendError, Fault};
-use hq_plugin_sdk::frame::{FrameError, KeyId};
+use hq_plugin_sdk::frame::KeyId;
 use hq_plugin_sdk::verify::Invalid;
 
-/// Failures of anything read from outside.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum WireError {
-    /// The frame does not conform.
-    #[error(transparent)]
-    Frame(#[from] FrameError),
-    /// The payload ends early.
-    #[error("it is cut short")]
-    Short,
-    /// Bytes are left over.
-    #[error("it has bytes after its end")]
-    Long,
-    /// Another version of the layout.
-    #[error("it has layout version {0}, this build reads {VERSION}", VERSION = crate::wire::VERSION)]
-    Version(u8),
-    /// A content of another kind.
-    #[error("it holds {0}")]
-    Content(&'static str),
-    /// The parameters inside cannot be read.
-    #[error("its parameters cannot be read")]
-    Parameters,
-    /// It belongs to another key.
-    #[error("it belongs to key {found}, not to {wanted}")]
-    Key {
-        /// Key it names.
-        found: KeyId,
-        /// Key in use.
-        wanted: KeyId,
-    },
-    /// An evaluation key under another's name.
-    #[error("it names itself {named}, but its content is that of {found}")]
-    Digest {
-        /// Digest of the content.
-        found: KeyId,
-        /// Key it names.
-        named: KeyId,
-    },
-}
+pub(crate) use hq_plugin_sdk::payload::WireError;
 
 /// Any failure of this crate.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

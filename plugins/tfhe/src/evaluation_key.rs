@@ -117,7 +117,7 @@ fn key_switch(
     wanted: bool,
 ) -> Result<Option<LweKeyswitchKeyOwned<u64>>, WireError> {
     let (base_log, levels) = params.key_switch();
-    let seed = reader.seed()?;
+    let seed = reader.u128()?;
     let words = params.big_dimension().0 * levels.0;
     if !wanted {
         return reader.skip_words(words).map(|()| None);
@@ -140,7 +140,7 @@ fn bootstrap(
     (base_log, levels): (DecompositionBaseLog, DecompositionLevelCount),
     wanted: bool,
 ) -> Result<Option<FourierLweBootstrapKeyOwned>, WireError> {
-    let seed = reader.seed()?;
+    let seed = reader.u128()?;
     let (glwe_size, size) = (params.glwe_dimension().to_glwe_size(), params.polynomial_size());
     let words = params.lwe_dimension().0 * levels.0 * glwe_size.0 * size.0;
     if !wanted {
