@@ -167,7 +167,7 @@ fn squash(
     params: &Params,
     wanted: bool,
 ) -> Result<Option<Fourier128LweBootstrapKeyOwned>, WireError> {
-    let seed = reader.seed()?;
+    let seed = reader.u128()?;
     let (base_log, levels) = params.squash_bootstrap();
     let (glwe_size, size) = (params.squash_dimension().to_glwe_size(), params.squash_size());
     let words = params.lwe_dimension().0 * levels.0 * glwe_size.0 * size.0;
