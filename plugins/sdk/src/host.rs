@@ -7,6 +7,8 @@
 
 mod custody;
 mod evaluator;
+mod function;
+mod tabulation;
 
 use std::env;
 use std::path::Path;
@@ -17,10 +19,12 @@ use serde::de::DeserializeOwned;
 
 pub use custody::{CustodyPlugin, PluginKey};
 pub use evaluator::{EvaluatorPlugin, PluginSession};
+pub use function::FunctionPlugin;
+pub use tabulation::{TabulationError, tabulate};
 
 use crate::abi::{
-    ABI_VERSION, Buffer, CUSTODY_SYMBOL, CustodyTable, EVALUATOR_SYMBOL, EvaluatorTable, Handle,
-    MAX_BUFFER_BYTES, OK,
+    ABI_VERSION, Buffer, CUSTODY_SYMBOL, CustodyTable, EVALUATOR_SYMBOL, EvaluatorTable, FUNCTION_SYMBOL,
+    FunctionTable, Handle, MAX_BUFFER_BYTES, OK,
 };
 use crate::backend::{BackendError, Fault};
 pub use crate::find::{default_dirs, find};
@@ -46,6 +50,11 @@ unsafe impl Table for EvaluatorTable {
 // SAFETY: as `abi` lays it out.
 unsafe impl Table for CustodyTable {
     const SYMBOL: &'static str = CUSTODY_SYMBOL;
+}
+
+// SAFETY: as `abi` lays it out.
+unsafe impl Table for FunctionTable {
+    const SYMBOL: &'static str = FUNCTION_SYMBOL;
 }
 
 fn load_table<T: Table>(path: &Path) -> Result<T, LoadError> {
