@@ -211,7 +211,9 @@ impl<'a> Arguments<'a> {
     pub fn level(&self, name: &str) -> Result<&'static str, Refusal> {
         let word = |levels: &'static [&'static str], at: i64| levels.get(usize::try_from(at).ok()?).copied();
         match self.find(name)? {
-            (Kind::Levels(levels), scalar) => word(levels, scalar.value).ok_or_else(|| "no such level".into()),
+            (Kind::Levels(levels), scalar) => {
+                word(levels, scalar.value).ok_or_else(|| "no such level".into())
+            }
             (Kind::Number { .. } | Kind::Flag, _) => Err(Refusal(format!("`{name}` has no levels"))),
         }
     }
@@ -315,7 +317,9 @@ mod tests {
         assert_eq!(Answer::rounded(90.0449, 2), number(9004, 2));
         assert_eq!(Answer::rounded(-1.26, 1), number(-13, 1));
         assert_eq!(Answer::rounded(7.0, 0), number(7, 0));
-        for (value, decimals) in [(0.125, 2), (-2.5, 0), (f64::NAN, 1), (f64::INFINITY, 1), (1e17, 0), (1.0, 19)] {
+        for (value, decimals) in
+            [(0.125, 2), (-2.5, 0), (f64::NAN, 1), (f64::INFINITY, 1), (1e17, 0), (1.0, 19)]
+        {
             assert!(Answer::rounded(value, decimals).is_err(), "{value}");
         }
         let third = Decimal { value: 333, decimals: 3 };

@@ -23,8 +23,9 @@ pub(super) unsafe extern "C" fn call<L: Library>(
             return Err(null_argument("out"));
         }
         let function = usize::try_from(function).ok().and_then(|at| L::FUNCTIONS.get(at));
-        let function = function
-            .ok_or_else(|| BackendError::new(Fault::Internal, "the host asked for a function that is not there"))?;
+        let function = function.ok_or_else(|| {
+            BackendError::new(Fault::Internal, "the host asked for a function that is not there")
+        })?;
         // SAFETY: the view is readable during this call.
         let values = unsafe { slice(arguments, "arguments") }?;
         let value = compute(function, values)?;

@@ -114,9 +114,7 @@ impl Worker {
         }
         arguments.clear();
         arguments.extend(self.axes.iter().zip(&at).filter_map(|(axis, &place)| axis.get(place).copied()));
-        self.plugin
-            .call(self.function, arguments)
-            .map_err(|source| TabulationError::Failed { at, source })
+        self.plugin.call(self.function, arguments).map_err(|source| TabulationError::Failed { at, source })
     }
 }
 
