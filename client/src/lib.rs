@@ -31,6 +31,7 @@ mod error;
 mod execution;
 mod fingerprint;
 mod forms;
+mod functions;
 mod graph;
 mod header;
 mod help;

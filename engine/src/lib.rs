@@ -26,6 +26,7 @@ pub mod demand;
 pub mod encoding;
 pub mod explain;
 pub mod forms;
+pub mod functions;
 pub mod headed;
 pub mod joint;
 pub mod lower;

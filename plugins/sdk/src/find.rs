@@ -1,4 +1,4 @@
-//! Finds a plugin's file by the backend's name.
+//! Finds a plugin's file by its name.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,23 @@ pub fn find(name: &str, dirs: &[PathBuf]) -> Option<PathBuf> {
     }
     let file = format!("{}hq_plugin_{name}{}", env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX);
     dirs.iter().map(|dir| dir.join(&file)).find(|path| path.is_file())
+}
+
+/// Names of all plugins in `dirs`, sorted.
+#[must_use]
+pub fn installed(dirs: &[PathBuf]) -> Vec<String> {
+    let prefix = format!("{}hq_plugin_", env::consts::DLL_PREFIX);
+    let entries = dirs.iter().filter_map(|dir| dir.read_dir().ok()).flatten().flatten();
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| {
+            let file = entry.file_name().into_string().ok()?;
+            let name = file.strip_prefix(&prefix)?.strip_suffix(env::consts::DLL_SUFFIX)?;
+            find(name, dirs).map(|_| name.to_owned())
+        })
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 /// Where plugins are looked for: the folders of `HQ_PLUGIN_DIR`, that of the running program, its parent.

@@ -27,7 +27,7 @@ use crate::abi::{
     FunctionTable, Handle, MAX_BUFFER_BYTES, OK,
 };
 use crate::backend::{BackendError, Fault};
-pub use crate::find::{default_dirs, find};
+pub use crate::find::{default_dirs, find, installed};
 pub use crate::load_error::LoadError;
 
 /// Longest message of a plugin that is passed on, in bytes.
