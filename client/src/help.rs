@@ -11,8 +11,8 @@ Between a custodian, who holds the keys, and a service, which computes:
   hq open result.hqr --keys keys
 
 Results go to standard output, all else to standard error. Exit status: 0 success, 1 error, 2 wrong usage.
-Environment: HQ_PLUGIN_DIR, folders with plugins of backends; HQ_PASSPHRASE, of the secret key;
-HQ_CALIBRATION, the file of `hq calibrate`; NO_COLOR.";
+Environment: HQ_PLUGIN_DIR, folders with plugins; HQ_PASSPHRASE, of the secret key;
+HQ_CALIBRATION, the file of `hq calibrate`; HQ_FUNCTION_CACHE, a folder for values of functions; NO_COLOR.";
 
 pub(crate) const AFTER_RUN: &str = "\
 Nothing leaves this process, so `run` is for trying a query out and for measuring it. NAME is that of the

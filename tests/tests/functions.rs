@@ -127,3 +127,38 @@ fn every_value_of_the_table_is_that_of_the_formula_in_a_plan_of_tfhe() {
     let wanted: Vec<i128> = wanted.into_iter().flatten().map(i128::from).collect();
     assert_eq!(found.get(..wanted.len()), Some(&wanted[..]), "{:?}", plan.inputs);
 }
+
+/// The blocks of one language on the page about functions.
+fn shown(language: &str) -> Vec<String> {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/plugins/functions.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let (mut blocks, mut open) = (Vec::new(), None);
+    for line in page.lines() {
+        match (&mut open, line.strip_prefix("```")) {
+            (None, Some(word)) => open = Some((word == language, String::new())),
+            (Some((wanted, text)), Some(_)) => {
+                if *wanted {
+                    blocks.push(std::mem::take(text));
+                }
+                open = None;
+            }
+            (Some((_, text)), None) => *text += &format!("{line}\n"),
+            (None, None) => {}
+        }
+    }
+    blocks
+}
+
+#[test]
+fn what_the_tutorial_shows_is_the_example() {
+    let example = include_str!("../../plugins/examples/risk/src/lib.rs");
+    let (rust, programs) = (shown("rust"), shown("hq"));
+    assert!(rust.len() >= 5 && programs.len() >= 2);
+    for block in rust {
+        assert!(example.contains(&block), "the example has not:\n{block}");
+    }
+    for block in programs {
+        let compiled = compile("page.hq", &block, &[], &Schemas);
+        assert!(compiled.diagnostics.is_empty(), "{block}{:?}", compiled.diagnostics);
+    }
+}

@@ -161,3 +161,57 @@ fn is_sound(domain: &Domain) -> bool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failing test may panic")]
+    use super::*;
+    use crate::abi::{ABI_VERSION, Buffer};
+
+    const JSON: &str =
+        r#"[{"name":"f","about":"","parameters":[["x","flag"]],"gives":{"levels":["a","b"]}}]"#;
+
+    unsafe extern "C" fn keep(_: Buffer) {}
+
+    unsafe extern "C" fn describe(out: *mut Buffer, _: *mut Buffer) -> i32 {
+        // SAFETY: the host passes a writable buffer; the text is static, and `keep` frees nothing.
+        unsafe { out.write(Buffer { ptr: JSON.as_ptr().cast_mut(), len: JSON.len(), capacity: 0 }) };
+        0
+    }
+
+    /// Answers with whatever the argument says, as C would.
+    unsafe extern "C" fn call(_: u32, arguments: View<Scalar>, out: *mut Scalar, _: *mut Buffer) -> i32 {
+        // SAFETY: the test passes one argument and the host a writable value.
+        let said = unsafe { arguments.ptr.read() };
+        if said.value == 99 {
+            return 77;
+        }
+        if said.value != 98 {
+            // SAFETY: as above.
+            unsafe { out.write(said) };
+        }
+        0
+    }
+
+    #[test]
+    fn a_table_that_answers_wrongly_is_to_blame() {
+        let table_bytes = u32::try_from(size_of::<FunctionTable>()).unwrap();
+        let table =
+            FunctionTable { abi_version: ABI_VERSION, table_bytes, free_buffer: keep, describe, call };
+        let plugin = FunctionPlugin::describe(table, "c", "none").unwrap();
+        let say = |value, decimals, kind| plugin.call(0, &[Scalar { value, decimals, kind }]);
+        assert_eq!(say(1, 0, Scalar::LEVEL).unwrap().value, 1);
+        for (value, decimals, kind) in [
+            (2, 0, Scalar::LEVEL),
+            (-1, 0, Scalar::LEVEL),
+            (1, 1, Scalar::LEVEL),
+            (1, 0, 7),
+            (98, 0, Scalar::LEVEL),
+        ] {
+            let found = say(value, decimals, kind).unwrap_err();
+            assert!(found.message.starts_with("plugin `c`: it gives"), "{found}");
+        }
+        let unknown = say(99, 0, Scalar::LEVEL).unwrap_err();
+        assert_eq!(unknown.message, "plugin `c`: unknown status 77: it gives no reason");
+    }
+}
