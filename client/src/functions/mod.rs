@@ -6,7 +6,7 @@ mod store;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +27,9 @@ static PLUGINS: LazyLock<Mutex<HashMap<PathBuf, FunctionPlugin>>> = LazyLock::ne
 /// Values, or why there are none, by the digest of the plugin and the function. Also failures are kept: an editor
 /// checks a program at each key, and one that hangs has left a thread behind.
 static KNOWN: LazyLock<Mutex<HashMap<(String, ExternFunction), Known>>> = LazyLock::new(Mutex::default);
+
+/// Whether the file of a plugin has functions.
+static SUPPLIERS: LazyLock<Mutex<HashMap<PathBuf, bool>>> = LazyLock::new(Mutex::default);
 
 type Known = Result<Arc<[i64]>, FunctionFault>;
 
@@ -106,10 +109,11 @@ fn load(name: &str) -> Result<FunctionPlugin, FunctionFault> {
     Ok(plugin)
 }
 
-/// Whether the file of a plugin names the symbol of functions; it is not loaded for that.
-fn has_functions(path: &std::path::Path) -> bool {
+/// Whether the file of a plugin names the symbol of functions; it is not loaded for that, and read once.
+fn has_functions(path: &Path) -> bool {
     let symbol = FUNCTION_SYMBOL.as_bytes();
-    fs::read(path).is_ok_and(|bytes| bytes.windows(symbol.len()).any(|window| window == symbol))
+    let names = |bytes: Vec<u8>| bytes.windows(symbol.len()).any(|window| window == symbol);
+    *lock(&SUPPLIERS).entry(path.to_owned()).or_insert_with(|| fs::read(path).is_ok_and(names))
 }
 
 fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -91,7 +91,7 @@ fn write_to(folder: &Path, digest: &str, function: &ExternFunction, values: &[i6
     let values: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
     let mut bytes = checksum(&subject, &values).as_bytes().to_vec();
     bytes.extend(values);
-    let room = most.saturating_sub(bytes.len() as u64);
+    let Some(room) = most.checked_sub(bytes.len() as u64) else { return };
     if fs::create_dir_all(folder).is_err() || !make_room(folder, room) {
         return;
     }

@@ -5,10 +5,10 @@ use std::rc::Rc;
 
 use num_rational::Ratio;
 
-use super::Evaluator;
 use super::cell::{Cell, exact};
 use super::table::Table;
 use super::value::{At, ClearKind, Kind, Value};
+use super::{Evaluator, Place};
 use crate::ast::{Expr, External, Function};
 use crate::clear::{ClearId, ClearOp};
 use crate::diagnostic::{Code, Diagnostic};
@@ -65,13 +65,19 @@ impl<'a> Evaluator<'a> {
             let message = format!("The values of `{}` are not complete.", function.name.text);
             return self.fail(Code::FunctionFailed, function.name.span, message, AUTHOR);
         };
+        // The key of a group is one value per group, in the report.
+        if self.place == Place::Report
+            && values.iter().any(|at| matches!(at.value, Value::Row(_)))
+            && values.iter().all(|at| self.clear_operand(at).is_some())
+        {
+            return self.external_clear(table, &values);
+        }
         let is_row = |at: &&At| matches!(at.value, Value::Row(_) | Value::Table(_));
         let is_clear = |at: &&At| matches!(at.value, Value::Clear(..));
         match (values.iter().find(is_row), values.iter().find(is_clear)) {
-            // The key of a group is one value per group.
-            (Some(row), Some(clear)) if self.clear_operand(row).is_none() => self.mixed(row, clear, span),
+            (Some(row), Some(clear)) => self.mixed(row, clear, span),
             (Some(_), None) => self.external_rows(&table, &values, span),
-            (_, Some(_)) => self.external_clear(table, &values),
+            (None, Some(_)) => self.external_clear(table, &values),
             (None, None) => self.external_constant(&table, &values, span),
         }
     }
