@@ -13,7 +13,6 @@
 //! | keys at rest | `keys`, `passphrase` |
 //! | computations that may be interrupted | `execution`, `checkpoint`, `interrupt` |
 //! | secret parameters on their way | `sealed` |
-//! | results on their way back | `result_file` |
 //! | what may be shown | `release` |
 //! | how it is shown | `report`, `plot` |
 //! | how a plan looks and what noise it has | `graph`, `trial` |
@@ -47,7 +46,6 @@ mod plot;
 mod program;
 mod release;
 mod report;
-pub mod result_file;
 mod sealed;
 mod table;
 mod trial;

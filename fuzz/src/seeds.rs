@@ -8,7 +8,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use hq_client::result_file;
+use hq_engine::result_file;
 use hq_dsl::{Loader, compile};
 use hq_engine::dataset::{Manifest, PartFile, VERSION, hex_digest};
 use hq_engine::encoding::{Encoding, Form};

@@ -3,21 +3,22 @@
 use std::path::Path;
 use std::time::Instant;
 
+use hq_engine::computation::{plan_digest, target};
 use hq_engine::open;
+use hq_engine::result_file::{self, ProgramRecord};
 
 use crate::backend::Backend;
 use crate::cli::{OpenArgs, Release};
 use crate::error::{ClientError, Result, damaged, mismatch, refused};
-use crate::execution::{Execution, Sizes, Timing, plan_digest};
+use crate::execution::{Execution, Sizes, Timing};
 use crate::keys::{KeyFolder, read_bounded};
 use crate::loader::FileLoader;
 use crate::output;
 use crate::plot;
 use crate::program::Program;
 use crate::report::{self, Run};
-use crate::result_file::{self, ProgramRecord};
 
-use super::compute::{target, together};
+use super::compute::together;
 
 /// Largest result that is read, in bytes.
 const MAX_RESULT_BYTES: u64 = 1 << 30;

@@ -8,13 +8,14 @@ mod table;
 
 use hq_dsl::{Group, Query, Value};
 use hq_engine::certificate::Certificate;
+use hq_engine::computation::plan_digest;
 use hq_engine::planner::Planned;
 use hq_engine::sizes::aggregates_per_group;
 use hq_plugin_sdk::parameters::Parameters;
 
 use crate::cli::{Format, Release};
 use crate::error::{ClientError, Result};
-use crate::execution::{Execution, Sizes, Timing, plan_digest};
+use crate::execution::{Execution, Sizes, Timing};
 use crate::joint::{Joint, Member};
 use crate::output;
 use crate::release::{self, Released};

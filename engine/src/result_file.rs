@@ -5,11 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use hq_engine::encoding::Encoding;
-use hq_engine::headed::{HeadedError, Layout};
 use hq_plugin_sdk::frame::{self, FrameError, KeyId, Kind};
 use hq_plugin_sdk::parameters::Parameters;
 use serde::{Deserialize, Serialize};
+
+use crate::encoding::Encoding;
+use crate::headed::{HeadedError, Layout};
 
 const LAYOUT: Layout = Layout { version: 2, max_header_bytes: 64 << 20 };
 
