@@ -62,6 +62,8 @@ pub struct Config {
     /// Folders with plugins, before the usual ones.
     #[serde(default)]
     pub plugins: Vec<PathBuf>,
+    /// The program that is started for each job; this program if not given.
+    pub worker: Option<PathBuf>,
     /// Backends that datasets may be made for.
     #[serde(default = "backends")]
     pub backends: Vec<String>,
@@ -75,6 +77,9 @@ pub struct Config {
     /// Limits.
     #[serde(default)]
     pub limits: Limits,
+    /// Whether the service is its own issuer; no setting, but `--dev`.
+    #[serde(skip)]
+    pub dev: bool,
 }
 
 /// Files for TLS, in PEM.
@@ -237,6 +242,12 @@ impl Config {
         let config: Self = toml::Value::Table(table).try_into().map_err(ConfigError::Schema)?;
         config.check()?;
         Ok(config)
+    }
+
+    /// Whether a path is one of the issuer of trials.
+    #[must_use]
+    pub fn is_dev_path(&self, path: &str) -> bool {
+        self.dev && path.starts_with("/dev/")
     }
 
     fn check(&self) -> Result<(), ConfigError> {

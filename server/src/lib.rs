@@ -7,17 +7,30 @@
 //! | what is kept: tables and the audit log, sealed objects | `store`, `datasets`, `jobs`, `objects`, `envelope` |
 //! | programs | `programs`, `diagnostics` |
 //! | what a caller is told | `problem` |
+//! | routes | `api`, `guard`, `server`, `dev` |
+//! | computing | `queue`, `worker`, `chunks` |
 //! | the time | `clock` |
 
+pub mod api;
+pub mod app;
+pub mod chunks;
+mod cli;
 pub mod clock;
 pub mod config;
 pub mod datasets;
+pub mod dev;
 pub mod diagnostics;
 pub mod envelope;
+pub mod guard;
 pub mod identity;
 pub mod jobs;
 pub mod objects;
 pub mod problem;
 pub mod programs;
+mod queue;
 pub mod roles;
+pub mod server;
 pub mod store;
+pub mod worker;
+
+pub use cli::main;

@@ -1,3 +1,7 @@
 //! The program `hq-server`; see the library for everything it does.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hq_server::main()
+}

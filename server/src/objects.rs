@@ -48,6 +48,14 @@ impl Objects {
     /// Those of the store.
     pub async fn put(&self, key: &EnvelopeKey, name: &str, bytes: &[u8]) -> Result<()> {
         let sealed = key.seal(name, bytes).map_err(Problem::internal)?;
+        self.put_sealed(name, sealed).await
+    }
+
+    /// Puts an object that was sealed under its name elsewhere.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn put_sealed(&self, name: &str, sealed: Vec<u8>) -> Result<()> {
         self.0.put(&ObjectPath::from(name), sealed.into()).await?;
         Ok(())
     }

@@ -1,0 +1,7 @@
+//! The service as callers have it: over HTTP, with tokens.
+#![expect(clippy::unwrap_used, reason = "a failing test may panic")]
+
+mod access;
+mod document;
+mod running;
+mod tokens;
