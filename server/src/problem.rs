@@ -63,7 +63,7 @@ codes! {
     /// A signature is not that of the owner.
     Signature = "signature" UNPROCESSABLE_ENTITY "The signature does not match",
     /// A secret key was sent.
-    SecretKey = "secret-key" UNPROCESSABLE_ENTITY "A secret key was sent",
+    KeyMark = "secret-key" UNPROCESSABLE_ENTITY "A secret key was sent",
     /// An upload is not a dataset.
     Dataset = "dataset" UNPROCESSABLE_ENTITY "The dataset is not sound",
     /// Too much at once, or on one day.

@@ -161,13 +161,13 @@ fn admit(
 ) -> Result<(EnvelopeKey, String)> {
     if holds_secret_key(bytes) {
         let mut event = event(caller, "chunk.uploaded");
-        Code::SecretKey.text().clone_into(&mut event.outcome);
+        Code::KeyMark.text().clone_into(&mut event.outcome);
         event.dataset = Some(name.to_owned());
         event.detail = Some(file.to_owned());
         app.store.audit(event)?;
         let detail = "These bytes are marked as a SECRET KEY. Nothing of them was stored. It has left your hands: make \
                       new keys, and encrypt the table again.";
-        return Err(Problem::new(Code::SecretKey, detail));
+        return Err(Problem::new(Code::KeyMark, detail));
     }
     if hex_digest(bytes) != digest {
         return Err(Problem::new(Code::Digest, "The chunk is not that of `hq-digest`: send it again."));

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 pub(crate) struct Running {
     pub(crate) root: String,
-    pub(crate) folder: tempfile::TempDir,
+    /// Removed with it.
+    _folder: tempfile::TempDir,
     agent: ureq::Agent,
     handle: ServerHandle,
     thread: Option<std::thread::JoinHandle<()>>,
@@ -39,15 +40,7 @@ pub(crate) fn built() -> Vec<PathBuf> {
 
 impl Running {
     pub(crate) fn new() -> Self {
-        Self::with(&[])
-    }
-
-    pub(crate) fn with(settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self::over(folder, settings)
-    }
-
-    pub(crate) fn over(folder: tempfile::TempDir, settings: &[(&str, &str)]) -> Self {
         let table = toml::toml! {
             listen = "127.0.0.1:0"
             backends = ["bgv", "clear"]
@@ -57,14 +50,11 @@ impl Running {
             [limits]
             chunk_bytes = 65536
         };
-        let mut variables: Vec<(String, String)> =
-            settings.iter().map(|&(name, value)| (format!("HQ_SERVER_{name}"), value.to_owned())).collect();
         let data = folder.path().join("data").display().to_string();
         let worker = env!("CARGO_BIN_EXE_hq-server").to_owned();
         let plugins = format!("{:?}", built());
-        for (name, value) in [("DATA", data), ("WORKER", worker), ("PLUGINS", plugins)] {
-            variables.push((format!("HQ_SERVER_{name}"), value));
-        }
+        let variables = [("DATA", data), ("WORKER", worker), ("PLUGINS", plugins)]
+            .map(|(name, value)| (format!("HQ_SERVER_{name}"), value));
         let config = Config::of(table, variables).unwrap();
         let (sender, receiver) = mpsc::channel();
         let thread = std::thread::spawn(move || {
@@ -76,7 +66,7 @@ impl Running {
         });
         let (address, handle) = receiver.recv().unwrap();
         let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
-        Self { root: format!("http://{address}"), folder, agent, handle, thread: Some(thread) }
+        Self { root: format!("http://{address}"), _folder: folder, agent, handle, thread: Some(thread) }
     }
 
     /// An access token, by the device flow of the issuer.
@@ -134,12 +124,6 @@ impl Running {
         let grant = json!({ "subject": "inspector", "role": "auditor" });
         assert_eq!(self.json("POST", &format!("/v1/datasets/{name}/grants"), &owner, &grant).status, 200);
         owner
-    }
-
-    /// Stops it; what it kept stays.
-    pub(crate) fn stop(mut self) -> tempfile::TempDir {
-        self.end();
-        std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap())
     }
 
     fn end(&mut self) {
