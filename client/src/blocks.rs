@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use hq_engine::encoding::Part;
+use hq_engine::encoding::{Part, is_word};
 use hq_engine::lower::{PRESENT, known_input};
 use hq_engine::passes::Encodings;
 use hq_engine::run::{BlockSource, SourceError};
-use hq_plugin_sdk::capabilities::InputForm;
+use hq_plugin_sdk::capabilities::{Capabilities, InputForm};
 use hq_plugin_sdk::host::PluginKey;
 use hq_plugin_sdk::plan::Input;
 use hq_plugin_sdk::range::Range;
@@ -43,16 +43,19 @@ pub(crate) fn columns_of<'a>(inputs: impl IntoIterator<Item = &'a Input>) -> BTr
 #[derive(Clone, Debug)]
 pub(crate) struct Encoder {
     contents: Vec<Content>,
+    /// Whether the backend looks values up in tables.
+    tables: bool,
 }
 
 impl Encoder {
     /// For inputs in their order; an input that the table or the encodings lack is given back as the error.
     pub(crate) fn new<'a>(
         inputs: impl IntoIterator<Item = &'a Input>,
-        form: InputForm,
+        backend: &Capabilities,
         table: &Table,
         encodings: &Encodings,
     ) -> std::result::Result<Self, SourceError> {
+        let form = backend.inputs;
         let contents = inputs
             .into_iter()
             .map(|input| {
@@ -62,12 +65,18 @@ impl Encoder {
                 })
             })
             .collect::<std::result::Result<_, _>>()?;
-        Ok(Self { contents })
+        Ok(Self { contents, tables: backend.bootstrapped.is_some() })
     }
 
     /// Number of inputs.
     fn len(&self) -> usize {
         self.contents.len()
+    }
+
+    /// Whether an input stands in tables of a backend with tables.
+    fn is_entry(&self, input: usize) -> bool {
+        self.tables
+            && matches!(self.contents.get(input), Some(Content::Part { part, .. }) if is_word(&part.input.name))
     }
 
     /// Of one input, one value per row.
@@ -156,7 +165,12 @@ impl<'a> Encryption<'a> {
                     return Ok(());
                 }
                 let values = self.encoder.values(input, rows, &cells);
-                let frame = self.key.encrypt(&values).map_err(refused(place()))?;
+                let frame = if self.encoder.is_entry(input) {
+                    self.key.encrypt_entries(&values)
+                } else {
+                    self.key.encrypt(&values)
+                };
+                let frame = frame.map_err(refused(place()))?;
                 bytes.fetch_add(frame.len() as u64, Ordering::Relaxed);
                 take(input, frame)?;
             }

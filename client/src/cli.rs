@@ -181,7 +181,7 @@ pub(crate) struct ExplainArgs {
     pub(crate) files: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) program: ProgramArgs,
-    /// Backend to plan for
+    /// Backend to plan for; `auto` takes the cheapest encrypted one
     #[arg(long, value_name = "NAME", default_value = "bgv")]
     pub(crate) backend: String,
     /// Show the plan after every pass
@@ -215,7 +215,7 @@ pub(crate) struct RunArgs {
     pub(crate) table: Vec<(String, String)>,
     #[command(flatten)]
     pub(crate) program: ProgramArgs,
-    /// Backend that computes
+    /// Backend that computes; `auto` takes the cheapest encrypted one
     #[arg(long, value_name = "NAME", default_value = "bgv")]
     pub(crate) backend: String,
     /// How the result is shown

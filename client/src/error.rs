@@ -84,6 +84,11 @@ pub(crate) enum ClientError {
          `cargo build -p hq-plugin-{name}`, or name its folder in HQ_PLUGIN_DIR"
     )]
     NoPlugin { name: String, dirs: String },
+    /// No backend has a plan for all queries.
+    #[error(
+        "no encrypted backend plans every query of the program: {reasons}. Name one with --backend to see why"
+    )]
+    NoBackend { reasons: String },
     /// The plugin cannot be used.
     #[error(transparent)]
     Load(#[from] LoadError),

@@ -102,9 +102,9 @@ pub(crate) fn execute_plan(
     let key = backend.custody.load_key(&keys.secret).map_err(refused("the secret key"))?;
     let keygen_s = start.elapsed().as_secs_f64();
 
-    let form = backend.evaluator.capabilities().inputs;
+    let capabilities = backend.evaluator.capabilities();
     let parameters = joint.seal(&backend.evaluator, &keys.evaluation)?;
-    let encoder = Encoder::new(plan.table_inputs(), form, table, &forms.encodings())?;
+    let encoder = Encoder::new(plan.table_inputs(), capabilities, table, &forms.encodings())?;
     let mut source = Encryption::new(&key, table, encoder, rows_per_block(plan), threads)?;
     let job = Job {
         plan,

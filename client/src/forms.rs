@@ -9,8 +9,9 @@ use hq_engine::compile::{CompiledQueries, Refusal};
 use hq_engine::encoding::Form;
 use hq_engine::forms::Forms;
 use hq_engine::planner::Target;
+use hq_plugin_sdk::capabilities::Capabilities;
 use hq_plugin_sdk::host::EvaluatorPlugin;
-use hq_plugin_sdk::parameters::Parameters;
+use hq_plugin_sdk::parameters::{Parameters, RnsParameters};
 
 use crate::error::{ClientError, Result, damaged};
 use crate::joint::Joint;
@@ -47,10 +48,10 @@ impl FromStr for FormsSource {
 }
 
 impl FormsSource {
-    /// The forms of a dataset.
-    pub(crate) fn of(&self, dataset: &Dataset) -> Result<Forms> {
+    /// The forms of a dataset, for a backend.
+    pub(crate) fn of(&self, dataset: &Dataset, backend: &Capabilities) -> Result<Forms> {
         match self {
-            Self::Default => Ok(Forms::of(dataset)),
+            Self::Default => Ok(Forms::for_backend(dataset, backend)),
             Self::Bits => Ok(Forms::bits(dataset)),
             Self::File(path) => read(path, dataset),
         }
@@ -82,10 +83,14 @@ pub(crate) fn plan(
     forms: &Forms,
     security_bits: u32,
 ) -> Result<CompiledQueries> {
-    joint.drawn(attempt(joint, evaluator, forms, security_bits))
+    let compiled = joint.drawn(attempt(joint, evaluator, forms, security_bits))?;
+    if let Some(Parameters::Rns(rns)) = &compiled.planned.plan.parameters {
+        note_room(&joint.names(), forms, rns);
+    }
+    Ok(compiled)
 }
 
-/// As [`plan`]; nothing is drawn.
+/// As [`plan`]; nothing is drawn and nothing told.
 pub(crate) fn attempt(
     joint: &Joint<'_>,
     evaluator: &EvaluatorPlugin,
@@ -96,17 +101,17 @@ pub(crate) fn attempt(
     match joint.plan(evaluator, &encodings, &forms.target(security_bits)) {
         Err(refusal) if refusal.diagnostic.code == Code::TooDeep => {
             let target = Target::Cheapest { security_bits, max_log2_q: None };
-            let compiled = joint.plan(evaluator, &encodings, &target)?;
-            note_room(&joint.names(), forms, compiled.planned.plan.parameters.as_ref());
-            Ok(compiled)
+            joint.plan(evaluator, &encodings, &target)
         }
         planned => planned,
     }
 }
 
-/// Tells that a row takes more bytes than the forms allow.
-pub(crate) fn note_room(what: &str, forms: &Forms, parameters: Option<&Parameters>) {
-    let Some(Parameters::Rns(rns)) = parameters else { return };
+/// Tells it where a row takes more bytes than the forms allow.
+pub(crate) fn note_room(what: &str, forms: &Forms, rns: &RnsParameters) {
+    if forms.fits(rns) {
+        return;
+    }
     output::note(&format!(
         "`{what}` needs longer ciphertexts: {} bytes for each row of `{}`, where {} are meant; `hq plan-data` finds \
          forms for a workload",

@@ -43,7 +43,7 @@ Of noise three numbers are told, in bits: its standard deviation as predicted by
 with --measure shows, and the bound that the plan is certified by. A trial run takes seconds and memory as
 `hq run` does on one block; secret parameters need --param NAME=VALUE. Queries over one dataset have one plan where
 that pays, and what they share is told. Where there are several plans, each has files of its own, named after its first query:
-FILE-QUERY.svg.
+FILE-QUERY.svg. Last come the other encrypted backends that are built, with what they would cost.
 
   hq explain query.hq --measure --graph plan.svg --noise noise.svg
   hq explain flags.hq blood.hq";

@@ -127,11 +127,14 @@ impl<'a> Joint<'a> {
 
     /// The plan; what is wrong with a query is drawn.
     pub(crate) fn drawn<T>(&self, planned: std::result::Result<T, Box<Refusal>>) -> Result<T> {
-        planned.map_err(|refusal| {
-            let program = self.members().nth(refusal.query).unwrap_or(&self.first).program;
-            output::diagnostics(&[refusal.diagnostic], &program.sources);
-            ClientError::Program { file: program.file.clone(), errors: 1 }
-        })
+        planned.map_err(|refusal| self.refused(*refusal))
+    }
+
+    /// Draws what is wrong with a query.
+    pub(crate) fn refused(&self, refusal: Refusal) -> ClientError {
+        let program = self.members().nth(refusal.query).unwrap_or(&self.first).program;
+        output::diagnostics(&[refusal.diagnostic], &program.sources);
+        ClientError::Program { file: program.file.clone(), errors: 1 }
     }
 
     /// Draws what is worth knowing of a plan.

@@ -23,6 +23,7 @@ mod backend;
 mod blocks;
 mod calibrate;
 mod checkpoint;
+mod choice;
 mod cli;
 mod commands;
 mod error;

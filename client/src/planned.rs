@@ -1,13 +1,14 @@
 //! Which queries of a command have one plan, where keys are made for them: those over one dataset, if one plan costs no more
 //! than several.
 
-use hq_engine::compile::CompiledQueries;
+use hq_engine::compile::{CompiledQueries, Refusal};
 use hq_engine::computation;
 use hq_engine::forms::Forms;
 use hq_plugin_sdk::host::EvaluatorPlugin;
+use hq_plugin_sdk::parameters::Parameters;
 
-use crate::error::Result;
-use crate::forms::{self, FormsSource};
+use crate::error::{ClientError, Result};
+use crate::forms::{self, FormsSource, note_room};
 use crate::joint::Joint;
 use crate::output;
 use crate::program::Program;
@@ -29,22 +30,76 @@ pub(crate) struct PlannedJoint<'a> {
     pub(crate) compiled: CompiledQueries,
 }
 
+/// The plans of all queries of a command.
+pub(crate) struct Plans<'a> {
+    plans: Vec<PlannedJoint<'a>>,
+    /// Why there are several for one dataset.
+    notes: Vec<String>,
+}
+
+impl<'a> Plans<'a> {
+    /// What they cost together, as estimated.
+    pub(crate) fn cost_ns(&self) -> f64 {
+        self.plans.iter().map(|planned| planned.compiled.planned.cost_ns).sum()
+    }
+
+    /// The plans; what is worth knowing of them is drawn.
+    pub(crate) fn drawn(self) -> Vec<PlannedJoint<'a>> {
+        for PlannedJoint { joint, forms, compiled } in &self.plans {
+            if let Some(Parameters::Rns(rns)) = &compiled.planned.plan.parameters {
+                note_room(&joint.names(), forms, rns);
+            }
+        }
+        self.notes.iter().for_each(|note| output::note(note));
+        for PlannedJoint { joint, compiled, .. } in &self.plans {
+            joint.draw_notes(compiled);
+        }
+        self.plans
+    }
+}
+
+/// A query that has no plan.
+pub(crate) struct Refused<'a> {
+    joint: Joint<'a>,
+    refusal: Box<Refusal>,
+}
+
+impl Refused<'_> {
+    /// Why, in one line.
+    pub(crate) fn reason(&self) -> String {
+        let diagnostic = &self.refusal.diagnostic;
+        let message = diagnostic.message.trim_end_matches('.');
+        format!("{}, {}: {message}", self.joint.quoted_names(), diagnostic.code)
+    }
+
+    /// Draws why.
+    pub(crate) fn drawn(self) -> ClientError {
+        self.joint.refused(*self.refusal)
+    }
+}
+
 /// Plans all queries of programs.
+///
+/// # Errors
+/// Forms cannot be read. A query without a plan is given back.
 pub(crate) fn plan_all<'a>(
     programs: &'a [Program],
     evaluator: &EvaluatorPlugin,
     source: &FormsSource,
     security_bits: u32,
-) -> Result<Vec<PlannedJoint<'a>>> {
-    let mut planned = Vec::new();
+) -> Result<std::result::Result<Plans<'a>, Refused<'a>>> {
+    let (mut plans, mut notes) = (Vec::new(), Vec::new());
     for joint in Joint::all(programs) {
-        let planner = Planner { evaluator, forms: source.of(joint.dataset())?, security_bits };
-        planned.extend(planner.plan(&joint)?);
+        let forms = source.of(joint.dataset(), evaluator.capabilities())?;
+        match (Planner { evaluator, forms, security_bits }).plan(&joint) {
+            Ok((planned, note)) => {
+                plans.extend(planned);
+                notes.extend(note);
+            }
+            Err(refused) => return Ok(Err(refused)),
+        }
     }
-    for PlannedJoint { joint, compiled, .. } in &planned {
-        joint.draw_notes(compiled);
-    }
-    Ok(planned)
+    Ok(Ok(Plans { plans, notes }))
 }
 
 struct Planner<'a> {
@@ -54,17 +109,16 @@ struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    /// One plan for all, or as many as it takes, which is told.
-    fn plan<'q>(&self, all: &Joint<'q>) -> Result<Vec<PlannedJoint<'q>>> {
-        let mut alone = Vec::new();
-        for joint in all.apart() {
-            let compiled = forms::plan(&joint, self.evaluator, &self.forms, self.security_bits)?;
-            alone.push(PlannedJoint { joint, forms: self.forms.clone(), compiled });
-        }
+    /// One plan for all, or as many as it takes, with the reason.
+    fn plan<'q>(
+        &self,
+        all: &Joint<'q>,
+    ) -> std::result::Result<(Vec<PlannedJoint<'q>>, Option<String>), Refused<'q>> {
+        let alone = all.apart().map(|joint| self.one(joint)).collect::<std::result::Result<Vec<_>, _>>()?;
         if alone.len() == 1 {
-            return Ok(alone);
+            return Ok((alone, None));
         }
-        let together = self.together(all.clone());
+        let together = self.one(all.clone()).ok();
         let reason = match &together {
             Some(together) => format!("would cost {:.1} times as much", times_dearer(together, &alone)),
             None => "has no parameters".to_owned(),
@@ -72,7 +126,7 @@ impl Planner<'_> {
         if let Some(together) = together
             && times_dearer(&together, &alone) <= MOST_DEARER
         {
-            return Ok(vec![together]);
+            return Ok((vec![together], None));
         }
         let mut plans: Vec<PlannedJoint<'q>> = Vec::new();
         for one in alone {
@@ -82,13 +136,16 @@ impl Planner<'_> {
             }
         }
         let names: Vec<String> = plans.iter().map(|planned| planned.joint.quoted_names()).collect();
-        output::note(&format!("planned apart, since one plan {reason}: {}", names.join("; ")));
-        Ok(plans)
+        let note = format!("planned apart, since one plan {reason}: {}", names.join("; "));
+        Ok((plans, Some(note)))
     }
 
-    fn together<'q>(&self, joint: Joint<'q>) -> Option<PlannedJoint<'q>> {
-        let compiled = forms::attempt(&joint, self.evaluator, &self.forms, self.security_bits).ok()?;
-        Some(PlannedJoint { joint, forms: self.forms.clone(), compiled })
+    /// One plan.
+    fn one<'q>(&self, joint: Joint<'q>) -> std::result::Result<PlannedJoint<'q>, Refused<'q>> {
+        match forms::attempt(&joint, self.evaluator, &self.forms, self.security_bits) {
+            Ok(compiled) => Ok(PlannedJoint { joint, forms: self.forms.clone(), compiled }),
+            Err(refusal) => Err(Refused { joint, refusal }),
+        }
     }
 
     /// The first plan that a query may join at no cost, by its position. Where ring degrees differ, that is not to be
@@ -100,7 +157,7 @@ impl Planner<'_> {
     ) -> Option<(usize, PlannedJoint<'q>)> {
         plans.iter().enumerate().filter(|(_, plan)| rows_per_block(plan) == rows_per_block(one)).find_map(
             |(place, plan)| {
-                let together = self.together(plan.joint.with(&one.joint))?;
+                let together = self.one(plan.joint.with(&one.joint)).ok()?;
                 (times_dearer(&together, [plan, one]) <= MOST_DEARER).then_some((place, together))
             },
         )

@@ -6,9 +6,9 @@
 use std::path::Path;
 
 use hq_dsl::{Column, Query};
-use hq_engine::forms::fewest_parts;
+use hq_engine::forms::parameter_form;
 use hq_engine::run::SealedParameters;
-use hq_plugin_sdk::capabilities::InputForm;
+use hq_plugin_sdk::capabilities::{Capabilities, InputForm};
 use hq_plugin_sdk::frame::{self, FrameError, KeyId, Kind};
 use hq_plugin_sdk::host::EvaluatorPlugin;
 use serde::{Deserialize, Serialize};
@@ -41,11 +41,11 @@ struct Parameter {
 }
 
 /// The names of a parameter's parts as plans call them, with their values for one code.
-fn parts(column: &Column, form: InputForm, code: i64) -> Vec<(String, i64)> {
-    match form {
+fn parts(column: &Column, backend: &Capabilities, code: i64) -> Vec<(String, i64)> {
+    match backend.inputs {
         InputForm::Columns => vec![(column.name.clone(), code)],
         InputForm::Parts => {
-            let parts = fewest_parts(column).parts(&column.name).into_iter();
+            let parts = parameter_form(column, backend).parts(&column.name).into_iter();
             parts.map(|part| (part.input.name.clone(), part.value(Some(code)))).collect()
         }
     }
@@ -65,7 +65,7 @@ pub(crate) fn seal(
         let Some(code) = code else {
             return Err(ClientError::NoSecret { query: query.name.clone(), name: column.name.clone() });
         };
-        for (name, value) in parts(column, evaluator.capabilities().inputs, code) {
+        for (name, value) in parts(column, evaluator.capabilities(), code) {
             let frame = evaluator
                 .encrypt_parameter(evaluation_key, value)
                 .map_err(refused(format!("the secret parameter `{}`", column.name)))?;
@@ -75,11 +75,11 @@ pub(crate) fn seal(
     Ok(sealed)
 }
 
-fn described(query: &Query, form: InputForm) -> Vec<Parameter> {
+fn described(query: &Query, backend: &Capabilities) -> Vec<Parameter> {
     let describe = |column: &Column| Parameter {
         name: column.name.clone(),
         domain: column.domain.to_string(),
-        parts: parts(column, form, column.domain.range().0).into_iter().map(|(name, _)| name).collect(),
+        parts: parts(column, backend, column.domain.range().0).into_iter().map(|(name, _)| name).collect(),
     };
     query.secrets.iter().map(describe).collect()
 }
@@ -87,11 +87,11 @@ fn described(query: &Query, form: InputForm) -> Vec<Parameter> {
 /// The bytes of a file.
 pub(crate) fn write(
     query: &Query,
-    form: InputForm,
+    backend: &Capabilities,
     key: KeyId,
     sealed: &SealedParameters,
 ) -> std::result::Result<Vec<u8>, serde_json::Error> {
-    let parameters = described(query, form);
+    let parameters = described(query, backend);
     let frames: Vec<&Vec<u8>> = parameters
         .iter()
         .flat_map(|parameter| &parameter.parts)
@@ -105,7 +105,12 @@ pub(crate) fn write(
 }
 
 /// Reads a file of parameters for a query.
-pub(crate) fn read(path: &Path, query: &Query, form: InputForm, key: KeyId) -> Result<SealedParameters> {
+pub(crate) fn read(
+    path: &Path,
+    query: &Query,
+    backend: &Capabilities,
+    key: KeyId,
+) -> Result<SealedParameters> {
     let bytes = read_bounded(path, MAX_BYTES)?;
     let broken = |error: FrameError| damaged(path, error.to_string());
     let outer = frame::open(&bytes, Kind::Parameters).map_err(broken)?;
@@ -122,7 +127,7 @@ pub(crate) fn read(path: &Path, query: &Query, form: InputForm, key: KeyId) -> R
         let reason = format!("has version {}, this program reads {VERSION}", header.version);
         return Err(damaged(path, reason));
     }
-    if header.query != query.name || header.parameters != described(query, form) {
+    if header.query != query.name || header.parameters != described(query, backend) {
         let reason =
             format!("holds parameters of another program than query `{}`; seal them again", query.name);
         return Err(mismatch(path, reason));

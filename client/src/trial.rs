@@ -33,8 +33,8 @@ pub(crate) fn measure(
     let text = synthetic(joint.dataset(), rows, SEED)?;
     let columns = columns_of(plan.table_inputs());
     let table = Table::of_text(Path::new("synthetic rows"), text.into_bytes(), joint.dataset(), &columns)?;
-    let form = backend.evaluator.capabilities().inputs;
-    let encoder = Encoder::new(plan.table_inputs(), form, &table, &forms.encodings())?;
+    let capabilities = backend.evaluator.capabilities();
+    let encoder = Encoder::new(plan.table_inputs(), capabilities, &table, &forms.encodings())?;
     let mut block = Vec::new();
     Encryption::new(&key, &table, encoder, rows_per_block(plan), NonZero::<usize>::MIN)?
         .block(0, &mut block)?;

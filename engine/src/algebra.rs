@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use hq_plugin_sdk::plan::{Aggregate, Builder, Family, Input, Level, Linear, NodeId, Op, Plan, Sum, SumId};
+use hq_plugin_sdk::plan::{
+    Aggregate, Builder, Family, Input, InputId, Level, Linear, NodeId, Op, Plan, Sum, SumId,
+};
 use hq_plugin_sdk::range::{Range, RangeSet};
 use hq_plugin_sdk::verify::{self, Invalid};
 
@@ -91,7 +93,8 @@ impl Algebra {
             | Op::Equal { .. }
             | Op::Relinearize { .. }
             | Op::ModSwitch { .. }
-            | Op::Drop { .. }) => {
+            | Op::Drop { .. }
+            | Op::Lookup { .. }) => {
                 let node = self.push(op)?;
                 let range = self.range(node);
                 if range.size() == 1 { self.constant(range.lo()) } else { Ok(node) }
@@ -106,6 +109,11 @@ impl Algebra {
     pub fn input(&mut self, input: Input, level: Option<Level>) -> Result<NodeId> {
         let input = self.builder.declare(input);
         self.push(Op::Input { input, level })
+    }
+
+    /// An input that stands in tables alone, declared if it is new.
+    pub fn declare(&mut self, input: Input) -> InputId {
+        self.builder.declare(input)
     }
 
     /// A constant.
@@ -385,7 +393,11 @@ pub fn rebuild_sums(
     Ok(algebra.finish())
 }
 
-fn combine(terms: impl Iterator<Item = (i64, i64, SumId)>) -> Result<Aggregate> {
+/// An aggregate of sums with two coefficients each; equal sums are one term.
+///
+/// # Errors
+/// A coefficient leaves 64 bits.
+pub(crate) fn combine(terms: impl Iterator<Item = (i64, i64, SumId)>) -> Result<Aggregate> {
     let mut merged: BTreeMap<SumId, i64> = BTreeMap::new();
     for (coefficient, factor, sum) in terms {
         let total = merged.entry(sum).or_default();
@@ -432,6 +444,13 @@ fn rename(plan: &Plan, algebra: &mut Algebra, op: &Op, renamed: &[Option<NodeId>
         Op::Relinearize { arg } => Op::Relinearize { arg: of(*arg)? },
         Op::ModSwitch { arg } => Op::ModSwitch { arg: of(*arg)? },
         Op::Drop { arg, to } => Op::Drop { arg: of(*arg)?, to: *to },
+        Op::Lookup { arg, table } => {
+            let mut declare = |input: InputId| {
+                let declared = plan.inputs.get(input.index()).cloned();
+                algebra.builder.declare(declared.unwrap_or_else(present_input))
+            };
+            Op::Lookup { arg: of(*arg)?, table: table.with_inputs(&mut declare) }
+        }
     })
 }
 

@@ -327,7 +327,9 @@ impl Chain {
                         (new, *to)
                     }
                 }
-                Op::Member { .. } | Op::Less { .. } | Op::Equal { .. } => return Err(wrong(node)),
+                Op::Member { .. } | Op::Less { .. } | Op::Equal { .. } | Op::Lookup { .. } => {
+                    return Err(wrong(node));
+                }
             };
             if let Some(range) = plan.proved(node) {
                 builder.prove(new.0, range);

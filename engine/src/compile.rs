@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 
 use hq_dsl::{Aggregate, Code, Diagnostic, Query, Severity, Span};
-use hq_plugin_sdk::capabilities::Capabilities;
+use hq_plugin_sdk::capabilities::{Capabilities, OpKind};
 use hq_plugin_sdk::plan::{self, Plan};
 
-use crate::forms::fewest_parts;
+use crate::forms::parameter_form;
 use crate::joint::shares;
-use crate::lower::lower_all;
+use crate::lower::{Scores, lower_all};
 use crate::passes::Encodings;
 use crate::planner::{self, PlanError, Planned, Resolve, Target};
 use crate::sizes::aggregates_per_group;
@@ -17,7 +17,7 @@ use crate::sizes::aggregates_per_group;
 /// Queries with their common circuit and plan.
 #[derive(Clone, Debug)]
 pub struct CompiledQueries {
-    /// The circuit before any pass; the same for every backend.
+    /// The circuit before any pass; the same for every backend of a kind.
     pub circuit: Plan,
     /// The plan.
     pub planned: Planned,
@@ -69,10 +69,12 @@ pub fn compile_queries(
         let diagnostic = diagnose(queries.get(query).copied(), within, capabilities, error);
         Box::new(Refusal { query, diagnostic })
     };
-    let circuit = lower_all(queries).map_err(|source| explain(PlanError::Pass { pass: "lower", source }))?;
+    let scores = if capabilities.ops.contains(&OpKind::Lookup) { Scores::AsNumbers } else { Scores::AsMasks };
+    let circuit =
+        lower_all(queries, scores).map_err(|source| explain(PlanError::Pass { pass: "lower", source }))?;
     let mut encodings = encodings.clone();
     let secrets = queries.iter().flat_map(|query| &query.secrets);
-    encodings.extend(secrets.map(|secret| (secret.name.clone(), fewest_parts(secret))));
+    encodings.extend(secrets.map(|secret| (secret.name.clone(), parameter_form(secret, capabilities))));
     let planned = planner::plan(&circuit, &encodings, capabilities, resolve, target).map_err(explain)?;
     let notes = (0..)
         .zip(queries.iter().zip(&shares))
@@ -110,15 +112,16 @@ fn diagnose(
             "Use fewer conditions on wide columns, ask the owner for a prepared flag, or make keys for this \
              query with `hq keygen --query`.",
         ),
-        other @ (PlanError::Pass { .. } | PlanError::Uncertified(_) | PlanError::Backend(_)) => {
-            Diagnostic::new(
-                Code::Unsupported,
-                Severity::Error,
-                query.map_or_else(Span::default, |query| query.dataset.span),
-                format!("Backend `{}` has no certified plan for this query: {other}.", capabilities.name),
-                "Simplify the query, lower `rows <=` if it is larger than the table, or use another backend.",
-            )
-        }
+        other @ (PlanError::Pass { .. }
+        | PlanError::Uncertified(_)
+        | PlanError::Unsure { .. }
+        | PlanError::Backend(_)) => Diagnostic::new(
+            Code::Unsupported,
+            Severity::Error,
+            query.map_or_else(Span::default, |query| query.dataset.span),
+            format!("Backend `{}` has no certified plan for this query: {other}.", capabilities.name),
+            "Simplify the query, lower `rows <=` if it is larger than the table, or use another backend.",
+        ),
     }
 }
 

@@ -36,6 +36,7 @@ pub enum Misfit {
 pub fn target(parameters: &Parameters) -> Target {
     match parameters {
         Parameters::Rns(rns) => Target::Fixed(rns.clone()),
+        Parameters::Tfhe(tfhe) => Target::Bootstrapped(tfhe.clone()),
         // Nothing to choose where there is no noise.
         Parameters::Clear { .. } => Target::Cheapest { security_bits: 128, max_log2_q: None },
     }
@@ -81,10 +82,10 @@ pub fn result(
     compiled: &CompiledQueries,
     outcome: Outcome,
 ) -> ResultFile {
-    let certificate = compiled.planned.certificate.as_ref().map(|certificate| CertificateRecord {
-        failure_log2: certificate.failure_log2,
-        release_distance_log2: certificate.release_distance_log2,
-        security_bits: certificate.security_bits,
+    let certificate = compiled.planned.promise().map(|promise| CertificateRecord {
+        failure_log2: promise.failure_log2,
+        release_distance_log2: promise.release_distance_log2,
+        security_bits: promise.security_bits,
     });
     let header = Header {
         programs,

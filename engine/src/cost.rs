@@ -211,7 +211,11 @@ impl Census {
                         _ => (shape(*arg).0, Step::Switch { parts, to: level }),
                     })
                 }
-                Op::Drop { .. } | Op::Member { .. } | Op::Less { .. } | Op::Equal { .. } => None,
+                Op::Drop { .. }
+                | Op::Member { .. }
+                | Op::Less { .. }
+                | Op::Equal { .. }
+                | Op::Lookup { .. } => None,
             };
             if let Some((from, step)) = division {
                 let unfinished = goes_on.get(node.index()).copied().unwrap_or(false);

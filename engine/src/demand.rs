@@ -110,7 +110,8 @@ impl Demand {
                 | Op::Equal { .. }
                 | Op::Linear(_)
                 | Op::Mul { .. }
-                | Op::Drop { .. } => noise.bound(plan, shapes, bounds, node, op),
+                | Op::Drop { .. }
+                | Op::Lookup { .. } => noise.bound(plan, shapes, bounds, node, op),
             };
             most = most.max(bound);
             if let Some(place) = bounds.get_mut(node.index()) {

@@ -268,6 +268,12 @@ impl Encoding {
     }
 }
 
+/// Whether a part is the value of a column in one piece.
+#[must_use]
+pub fn is_word(part: &str) -> bool {
+    part.ends_with(".word")
+}
+
 /// Most flags of one digit, or of the values or cut points of a column.
 const MAX_FLAGS: u32 = 4096;
 

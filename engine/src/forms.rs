@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use hq_dsl::{Column, Dataset, Domain};
+use hq_plugin_sdk::capabilities::Capabilities;
 use hq_plugin_sdk::parameters::RnsParameters;
 use serde::{Deserialize, Serialize};
 
@@ -21,17 +22,17 @@ const MAX_CATEGORIES: u64 = 64;
 const DIGIT: u64 = 16;
 
 /// Bytes of ciphertext for each row and column of a table of a million rows. Storage trades for time, and smaller
-/// tables may take more: the fourth root of how much smaller they are.
-const BYTES_PER_COLUMN: f64 = 280.0;
+/// tables may take more: twice as many where they are a thirteenth.
+const BYTES_PER_COLUMN: f64 = 264.0;
 
 /// Most times more that smaller tables take.
-const MOST_TIMES_MORE: f64 = 3.0;
+const MOST_TIMES_MORE: f64 = 3.2;
 
-/// What a word is worth beside the digits of a number, in bits of comparison.
-const WORD_GAIN: f64 = 0.1;
+/// What a word is worth beside the digits of a number, in levels of a comparison.
+const WORD_GAIN: f64 = 0.03;
 
-/// What two digits and three are worth beside bits, for each bit: they save two thirds, and a third, of the depth.
-const DIGIT_GAINS: [f64; 2] = [1.0, 0.5];
+/// Digits that numbers may be held in.
+const DIGITS: [u32; 2] = [2, 3];
 
 /// How the columns of a dataset are held, and how much room that may take.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,10 +64,22 @@ impl Forms {
         Self::new(dataset, whole(bytes_per_row), default_encodings(dataset, bytes_per_row))
     }
 
+    /// As a backend takes them if nothing else is said.
+    #[must_use]
+    pub fn for_backend(dataset: &Dataset, backend: &Capabilities) -> Self {
+        if backend.bootstrapped.is_some() { Self::digits(dataset) } else { Self::of(dataset) }
+    }
+
     /// In the fewest parts.
     #[must_use]
     pub fn bits(dataset: &Dataset) -> Self {
         Self::new(dataset, whole(default_bytes_per_row(dataset)), bit_encodings(dataset))
+    }
+
+    /// In digits, and words to be summed.
+    #[must_use]
+    pub fn digits(dataset: &Dataset) -> Self {
+        Self::new(dataset, whole(default_bytes_per_row(dataset)), digit_encodings(dataset))
     }
 
     /// Encodings of a dataset's columns.
@@ -140,29 +153,39 @@ impl Forms {
 /// Bytes of ciphertext that a row may take if nothing else is said.
 #[must_use]
 pub fn default_bytes_per_row(dataset: &Dataset) -> f64 {
-    let times = (f64::from(1 << 20) / float(dataset.rows.max(1))).powf(0.25).clamp(1.0, MOST_TIMES_MORE);
+    let times = (f64::from(1 << 20) / float(dataset.rows.max(1))).powf(0.27).clamp(1.0, MOST_TIMES_MORE);
     BYTES_PER_COLUMN * float(dataset.columns.len() as u64) * times
 }
 
-/// About the bits of a modulus under which two comparisons, a flag and a value are multiplied and summed: two
-/// switched factors, a fresh one, the sum over blocks, flooding, a prime to switch by, and the sizes that primes
-/// come in. Terms as in `noise`, at N = 16,384.
-fn typical_log2_q(rows: u64) -> f64 {
+/// About the bits of a modulus under which two comparisons of numbers in so many digits, a flag and a value are
+/// multiplied and summed: a switched factor for each digit, a fresh one, the sum over blocks, flooding, a prime to
+/// switch by, and the sizes that primes come in. Terms as in `noise`, at N = 16,384.
+fn typical_log2_q(rows: u64, digits: u32) -> f64 {
     let log2_t = float(rows.saturating_add(1)).log2().max(16.0);
     let blocks = (float(rows) / 16_384.0).log2().max(0.0);
-    2.0 * (log2_t + 21.5) + (log2_t + 10.7) + blocks + 47.0 + 50.0 + 3.0
+    f64::from(digits) * (log2_t + 21.5) + (log2_t + 10.7) + blocks + 47.0 + 50.0 + 3.0
 }
 
 /// The forms of every column from their domains, in at most so many bytes a row if bits alone do not take more.
 #[must_use]
 pub fn default_encodings(dataset: &Dataset, bytes_per_row: f64) -> Encodings {
     let mut encodings: Encodings = bit_encodings(dataset);
-    let parts = bytes_per_row * 8.0 / typical_log2_q(dataset.rows);
     let held: usize = encodings.iter().map(|(name, encoding)| encoding.parts(name).len()).sum::<usize>() + 1;
-    let room = usize::try_from(whole(parts)).unwrap_or(0).saturating_sub(held);
     let upgrades: Vec<Vec<Upgrade<'_>>> =
         dataset.columns.iter().map(|column| upgrades(column, dataset.rows)).collect();
-    for upgrade in chosen(&upgrades, room) {
+    let within = |digits: &[u32]| {
+        let most = digits.iter().copied().max().unwrap_or_default();
+        let parts = bytes_per_row * 8.0 / typical_log2_q(dataset.rows, most);
+        chosen(&upgrades, digits, usize::try_from(whole(parts)).unwrap_or(0).saturating_sub(held))
+    };
+    let in_digits = |upgrade: &Upgrade<'_>| upgrade.digits > 0;
+    let numbers = upgrades.iter().filter(|upgrades| upgrades.iter().any(in_digits)).count();
+    let all =
+        |chosen: &Vec<&Upgrade<'_>>| chosen.iter().filter(|upgrade| in_digits(upgrade)).count() == numbers;
+    // The number of most digits decides how long ciphertexts are, so two digits pay where none stays in bits.
+    let sets: [&[u32]; 2] = [&[2], &DIGITS];
+    let chosen = sets.into_iter().map(within).find(all).unwrap_or_else(|| within(&[3]));
+    for upgrade in chosen {
         if let Some(encoding) = encodings.get_mut(upgrade.column) {
             encoding.forms.clone_from(&upgrade.forms);
         }
@@ -186,7 +209,7 @@ pub fn bit_encodings(dataset: &Dataset) -> Encodings {
     dataset.columns.iter().map(|column| (column.name.clone(), fewest_parts(column))).collect()
 }
 
-/// The form of a column in the fewest parts, which is also that of a secret parameter.
+/// The form of a column in the fewest parts, which is also that of a secret parameter on levels.
 #[must_use]
 pub fn fewest_parts(column: &Column) -> Encoding {
     let size = size(column);
@@ -195,6 +218,33 @@ pub fn fewest_parts(column: &Column) -> Encoding {
     // A flag that is never missing is one bit, not two levels.
     let levels = size > 2 && size <= limit || categories && size == 2 && column.optional;
     Encoding::new(column, vec![if levels { Form::Levels } else { Form::Bits }])
+}
+
+/// Bits of a digit for a table.
+const TABLE_DIGIT_BITS: u32 = 4;
+
+/// The form of a column in digits for tables.
+fn digits(column: &Column) -> Encoding {
+    Encoding::new(column, vec![Form::Limbs { bits: TABLE_DIGIT_BITS }])
+}
+
+/// The form of a secret parameter for a backend.
+#[must_use]
+pub fn parameter_form(column: &Column, backend: &Capabilities) -> Encoding {
+    if backend.bootstrapped.is_some() { digits(column) } else { fewest_parts(column) }
+}
+
+/// The forms of every column for a backend with tables: digits to compare, and a word to sum under conditions where a
+/// value has several digits.
+fn digit_encodings(dataset: &Dataset) -> Encodings {
+    let form = |column: &Column| {
+        let mut encoding = digits(column);
+        if bits_of(encoding.size()) > TABLE_DIGIT_BITS {
+            encoding.forms.push(Form::Word);
+        }
+        (column.name.clone(), encoding)
+    };
+    dataset.columns.iter().map(form).collect()
 }
 
 fn size(column: &Column) -> u64 {
@@ -206,8 +256,11 @@ fn size(column: &Column) -> u64 {
 struct Upgrade<'a> {
     column: &'a str,
     forms: Vec<Form>,
+    /// Of a number held so; 0 where it stays in bits.
+    digits: u32,
     /// Parts more.
     parts: usize,
+    /// Levels that a comparison saves.
     gain: f64,
 }
 
@@ -221,41 +274,51 @@ fn upgrades(column: &Column, rows: u64) -> Vec<Upgrade<'_>> {
     }
     let fewest = fewest_parts(column);
     let held = fewest.parts("").len();
-    let upgrade = |forms: Vec<Form>, gain: f64| {
+    let upgrade = |forms: Vec<Form>, digits: u32, gain: f64| {
         let encoding = Encoding { forms: forms.clone(), ..fewest.clone() };
         let parts = encoding.parts("").len().saturating_sub(held);
-        Upgrade { column: &column.name, forms, parts, gain }
+        Upgrade { column: &column.name, forms, digits, parts, gain }
     };
     // A word serves where a sum fits one plaintext.
     let whole = size.saturating_mul(rows) < MAX_WHOLE_SUM;
     let mut upgrades = Vec::new();
-    let mut add = |forms: &[Form], gain: f64| {
-        upgrades.push(upgrade(forms.to_vec(), gain));
+    let mut add = |forms: &[Form], digits: u32, gain: f64| {
+        upgrades.push(upgrade(forms.to_vec(), digits, gain));
         if whole {
-            upgrades.push(upgrade([forms, &[Form::Word]].concat(), gain + WORD_GAIN));
+            upgrades.push(upgrade([forms, &[Form::Word]].concat(), digits, gain + WORD_GAIN));
         }
     };
     if size > MAX_LEVELS {
-        let bits = float(size).log2();
-        for (digits, gain) in (2..).zip(DIGIT_GAINS) {
+        // A comparison takes a tree of products over bits, and a chain of them over digits.
+        let levels = float(bits_of(size).into()).log2().ceil();
+        for digits in DIGITS {
             if let Some(bases) = digit_bases(size, digits) {
-                add(&[Form::Thermometer { bases }], gain * bits);
+                add(&[Form::Thermometer { bases }], digits, levels - f64::from(digits - 1));
             }
         }
     }
     if whole {
-        add(&fewest.forms, 0.0);
+        add(&fewest.forms, 0, 0.0);
     }
     upgrades.retain(|upgrade| upgrade.forms != fewest.forms);
     upgrades
 }
 
-/// So many digits, lowest first, of as many values as a power of two, the last as small as it may be: their flags make up
-/// bits without products. `None` where a digit would have more than [`DIGIT`] values, or fewer digits do.
+/// So many digits, lowest first, each of as many values as a power of two and the last as small as it may be: their flags
+/// make up bits without products. The highest digits are the longest, since the last loses the values that do not occur.
+/// `None` where a digit would have more than [`DIGIT`] values, or fewer digits do.
 #[must_use]
 pub fn digit_bases(size: u64, digits: u32) -> Option<Vec<u32>> {
-    let base = 1_u64 << bits_of(size).div_ceil(digits).min(62);
-    equal_digits(size, base).filter(|bases| base <= DIGIT && u32::try_from(bases.len()) == Ok(digits))
+    let bits = bits_of(size);
+    let (each, longer) = (bits.checked_div(digits)?, bits.checked_rem(digits)?);
+    let (mut bases, mut left) = (Vec::new(), size);
+    for index in 0..digits {
+        let base = 1_u64 << (each + u32::from(index >= digits - longer)).min(62);
+        let base = if index + 1 == digits { left } else { base };
+        bases.push(u32::try_from(base).ok().filter(|base| (2..=DIGIT).contains(&u64::from(*base)))?);
+        left = left.div_ceil(base);
+    }
+    Some(bases)
 }
 
 /// Digits of so many values, lowest first, the last as small as it may be; at least two.
@@ -270,8 +333,9 @@ pub fn equal_digits(size: u64, base: u64) -> Option<Vec<u32>> {
     (bases.len() > 1 && left > 1).then_some(bases)
 }
 
-/// At most one upgrade of each column, of largest gain together, that fit (a knapsack, exactly).
-fn chosen<'a, 'b>(columns: &'b [Vec<Upgrade<'a>>], room: usize) -> Vec<&'b Upgrade<'a>> {
+/// At most one upgrade of each column, in one of these numbers of digits or none, of largest gain together, that fit (a knapsack,
+/// exactly). Among equals those of the columns that the schema names first.
+fn chosen<'a, 'b>(columns: &'b [Vec<Upgrade<'a>>], digits: &[u32], room: usize) -> Vec<&'b Upgrade<'a>> {
     // best[r] is the largest gain in r parts, taken[i][r] what the i-th column adds to it.
     let mut best = vec![0.0_f64; room + 1];
     let mut taken: Vec<Vec<Option<&Upgrade<'a>>>> = Vec::with_capacity(columns.len());
@@ -279,7 +343,9 @@ fn chosen<'a, 'b>(columns: &'b [Vec<Upgrade<'a>>], room: usize) -> Vec<&'b Upgra
         let before = best.clone();
         let mut own = vec![None; room + 1];
         for (parts, (best, own)) in best.iter_mut().zip(&mut own).enumerate() {
-            for upgrade in upgrades {
+            for upgrade in
+                upgrades.iter().filter(|upgrade| upgrade.digits == 0 || digits.contains(&upgrade.digits))
+            {
                 let without = parts.checked_sub(upgrade.parts).and_then(|rest| before.get(rest));
                 if let Some(gain) = without.map(|gain| gain + upgrade.gain).filter(|gain| *gain > *best) {
                     (*best, *own) = (gain, Some(upgrade));

@@ -6,6 +6,7 @@
 //! | encode, shape, place | `passes` | circuit -> placed plan |
 //! | choose parameters | `planner`, `choose`, `cost` | placed plan -> plan of one backend |
 //! | certify | `noise`, `certificate` | plan -> certificate |
+//! | tables | `bootstraps`, `torus` | circuit -> certified plan of bootstraps |
 //! | foretell | `variance` | plan -> noise on average |
 //! | run | `run`, `checkpoint`, `dataset` | plan x blocks -> encrypted sums |
 //! | hand over | `computation`, `result_file` | queries x dataset -> the file that the custodian opens |
@@ -17,6 +18,7 @@
 
 pub mod algebra;
 pub mod audit;
+pub mod bootstraps;
 pub mod certificate;
 pub mod chain;
 pub mod checkpoint;
@@ -42,5 +44,6 @@ pub mod run;
 pub mod search;
 pub mod signed;
 pub mod sizes;
+pub mod torus;
 pub mod variance;
 pub mod widen;

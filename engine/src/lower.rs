@@ -29,7 +29,16 @@ pub fn known_input(column: &str) -> String {
 /// # Errors
 /// A value leaves 62 bits.
 pub fn lower(query: &Query) -> Result<Plan> {
-    lower_all(&[query])
+    lower_all(&[query], Scores::AsMasks)
+}
+
+/// How small sums of a row's values are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scores {
+    /// Through disjoint masks, one for each value: products of conditions, and no comparison.
+    AsMasks,
+    /// As numbers, for backends that look them up in a table.
+    AsNumbers,
 }
 
 /// The common circuit of queries over one dataset: what is equal in two of them is there once. Aggregates come query by
@@ -38,11 +47,11 @@ pub fn lower(query: &Query) -> Result<Plan> {
 ///
 /// # Errors
 /// A value leaves 62 bits.
-pub fn lower_all(queries: &[&Query]) -> Result<Plan> {
+pub fn lower_all(queries: &[&Query], scores: Scores) -> Result<Plan> {
     let rows = queries.iter().map(|query| query.dataset.rows).max().unwrap_or(0);
     let mut algebra = Algebra::new(Builder::new(rows));
     for query in queries {
-        algebra = Lowering::new(query, algebra).query()?;
+        algebra = Lowering::new(query, scores, algebra).query()?;
     }
     if algebra.plan().inputs.is_empty() {
         // A backend learns the number of rows from its inputs.
@@ -79,6 +88,7 @@ pub fn present_input() -> Input {
 
 struct Lowering<'a> {
     query: &'a Query,
+    scores: Scores,
     algebra: Algebra,
     values: HashMap<RowId, NodeId>,
     members: HashMap<(RowId, RangeSet), NodeId>,
@@ -107,9 +117,10 @@ impl Support {
 
 impl<'a> Lowering<'a> {
     /// Of a query, to be added to a circuit.
-    fn new(query: &'a Query, algebra: Algebra) -> Self {
+    fn new(query: &'a Query, scores: Scores, algebra: Algebra) -> Self {
         Self {
             query,
+            scores,
             algebra,
             values: HashMap::new(),
             members: HashMap::new(),
@@ -300,6 +311,9 @@ impl Lowering<'_> {
                 let node = self.algebra.linear(0, terms)?;
                 self.algebra.narrow(node, Range::BOOL);
                 node
+            }
+            RowOp::Add(..) | RowOp::Sub(..) | RowOp::Mul(..) if self.scores == Scores::AsNumbers => {
+                self.member_of_value(row, set)?
             }
             RowOp::Add(..) | RowOp::Sub(..) | RowOp::Mul(..) => match self.distribution(row)? {
                 Some(distribution) => {

@@ -238,7 +238,7 @@ impl Noise {
             Op::Relinearize { arg } => at(*arg) + self.key_switch(level(node), parts(*arg)),
             Op::ModSwitch { arg } => self.mod_switch(at(*arg), level(*arg), parts(*arg)),
             Op::Drop { arg, .. } => at(*arg),
-            Op::Member { .. } | Op::Less { .. } | Op::Equal { .. } => f64::INFINITY,
+            Op::Member { .. } | Op::Less { .. } | Op::Equal { .. } | Op::Lookup { .. } => f64::INFINITY,
         }
     }
 

@@ -43,6 +43,7 @@ pub fn aggregates(plan: &Plan, opened: &[i64]) -> Result<Vec<i128>, OpenError> {
     }
     let modulus = match &plan.parameters {
         Some(Parameters::Rns(rns)) => Some(i128::from(rns.plaintext_modulus)),
+        Some(Parameters::Tfhe(tfhe)) => Some(i128::from(tfhe.sum_modulus())),
         Some(Parameters::Clear { .. }) | None => None,
     };
     let mut sums = Vec::with_capacity(opened.len());

@@ -162,7 +162,7 @@ impl Search<'_> {
         let target = forms.target(self.workload.security_bits);
         let limit = match target {
             Target::Cheapest { max_log2_q, .. } => max_log2_q.unwrap_or(u32::MAX),
-            Target::Fixed(_) => u32::MAX,
+            Target::Fixed(_) | Target::Bootstrapped(_) => u32::MAX,
         };
         let read =
             uses([query]).into_keys().filter_map(|column| forms.columns.get(&column).cloned()).collect();
@@ -181,7 +181,7 @@ impl Search<'_> {
         let found = compiled.map(|compiled| {
             let bits = match &compiled.planned.plan.parameters {
                 Some(Parameters::Rns(rns)) => rns.log2_q(rns.moduli.len()),
-                Some(Parameters::Clear { .. }) | None => 0.0,
+                Some(Parameters::Clear { .. } | Parameters::Tfhe(_)) | None => 0.0,
             };
             (compiled.planned.cost_ns * 1e6 / float(query.dataset.rows.max(1)), bits)
         });

@@ -5,9 +5,11 @@ use hq_plugin_sdk::backend::BackendError;
 use hq_plugin_sdk::capabilities::{Capabilities, InputForm, Leveled};
 use hq_plugin_sdk::parameters::{Parameters, RnsParameters, RnsRequest};
 use hq_plugin_sdk::plan::Plan;
+use hq_plugin_sdk::tfhe::TfheParameters;
 use hq_plugin_sdk::verify::{self, Invalid};
 
 use crate::algebra::Result as Rebuilt;
+use crate::bootstraps::{BootstrapCertificate, Tables};
 use crate::certificate::{self, Certificate, Uncertified, certify};
 use crate::chain::Chain;
 use crate::passes::{self, Depths, Encodings, Values};
@@ -30,6 +32,8 @@ pub enum Target {
     },
     /// The parameters of keys that exist.
     Fixed(RnsParameters),
+    /// The same, of a scheme of bootstraps.
+    Bootstrapped(TfheParameters),
 }
 
 /// A plan with what was found on the way.
@@ -39,10 +43,43 @@ pub struct Planned {
     pub passes: Vec<(&'static str, Plan)>,
     /// The plan to run.
     pub plan: Plan,
-    /// Its certificate; `None` where nothing is encrypted.
+    /// Its certificate, of a plan on levels; `None` where nothing is encrypted.
     pub certificate: Option<Certificate>,
+    /// Its certificate, of a plan of bootstraps.
+    pub bootstraps: Option<BootstrapCertificate>,
     /// Estimated CPU nanoseconds over all blocks, at the backend's own prices.
     pub cost_ns: f64,
+}
+
+/// What a certificate promises, of any scheme.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Promise {
+    /// log2 of the probability that any released number is wrong.
+    pub failure_log2: f64,
+    /// Security of the parameters in bits.
+    pub security_bits: u32,
+    /// log2 of the statistical distance between a released ciphertext and one that depends on nothing but its number;
+    /// `None` where noise of the computation stays in it.
+    pub release_distance_log2: Option<i32>,
+}
+
+impl Planned {
+    /// What is promised; `None` where nothing is encrypted.
+    #[must_use]
+    pub fn promise(&self) -> Option<Promise> {
+        let on_levels = self.certificate.as_ref().map(|certificate| Promise {
+            failure_log2: certificate.failure_log2,
+            security_bits: certificate.security_bits,
+            release_distance_log2: Some(certificate.release_distance_log2),
+        });
+        on_levels.or_else(|| {
+            self.bootstraps.as_ref().map(|certificate| Promise {
+                failure_log2: certificate.failure_log2,
+                security_bits: certificate.security_bits,
+                release_distance_log2: None,
+            })
+        })
+    }
 }
 
 /// Why there is no plan.
@@ -69,6 +106,12 @@ pub enum PlanError {
     /// The plan does not certify at the keys' parameters for another reason than depth.
     #[error(transparent)]
     Uncertified(#[from] Uncertified),
+    /// The plan does not certify at any parameters of a scheme of bootstraps.
+    #[error("a number would be wrong with probability 2^{failure_log2:.0}, where 2^-128 is allowed")]
+    Unsure {
+        /// log2 of the probability that any number is wrong.
+        failure_log2: f64,
+    },
     /// The backend has no such parameters.
     #[error(transparent)]
     Backend(#[from] BackendError),
@@ -90,6 +133,14 @@ pub fn plan(
 ) -> Result<Planned, PlanError> {
     let mut planner = Pipeline { trail: Vec::new() };
     let circuit = planner.pass("simplify", circuit, passes::prune)?;
+    if let Some(bootstrapped) = &capabilities.bootstrapped {
+        let tables = Tables { bootstrapped, encodings, pipeline: planner, circuit };
+        return match target {
+            Target::Cheapest { security_bits, .. } => tables.cheapest(*security_bits),
+            Target::Bootstrapped(parameters) => tables.fixed(parameters),
+            Target::Fixed(_) => Err(other_scheme()),
+        };
+    }
     match (&capabilities.leveled, capabilities.inputs) {
         (Some(leveled), InputForm::Parts) => {
             let mut encoded = Vec::with_capacity(3);
@@ -103,16 +154,22 @@ pub fn plan(
             }
             let max_log2_q = match target {
                 Target::Cheapest { max_log2_q, .. } => *max_log2_q,
-                Target::Fixed(_) => None,
+                Target::Fixed(_) | Target::Bootstrapped(_) => None,
             };
             Search { leveled, resolve, encoded, max_log2_q }.run(target)
         }
         (Some(_), InputForm::Columns) | (None, _) => {
             let mut plan = circuit;
             plan.parameters = Some(Parameters::Clear { rows_per_block: CLEAR_BLOCK_ROWS });
-            Ok(Planned { passes: planner.trail, plan, certificate: None, cost_ns: 0.0 })
+            Ok(Planned { passes: planner.trail, plan, certificate: None, bootstraps: None, cost_ns: 0.0 })
         }
     }
+}
+
+/// Keys of one scheme do not serve another.
+fn other_scheme() -> PlanError {
+    let reason = "they are of another scheme than the backend's".to_owned();
+    PlanError::Pass { pass: "parameters", source: Invalid { place: "keys".to_owned(), reason } }
 }
 
 /// Runs passes, verifies after each, and keeps what they made.
@@ -122,7 +179,13 @@ pub(crate) struct Pipeline {
 }
 
 impl Pipeline {
-    fn pass(
+    /// What was made.
+    pub(crate) fn into_trail(self) -> Vec<(&'static str, Plan)> {
+        self.trail
+    }
+
+    /// Runs a pass.
+    pub(crate) fn pass(
         &mut self,
         name: &'static str,
         plan: &Plan,
@@ -162,6 +225,7 @@ impl Search<'_> {
         match target {
             Target::Fixed(parameters) => self.fixed(parameters),
             Target::Cheapest { security_bits, .. } => self.cheapest(*security_bits),
+            Target::Bootstrapped(_) => Err(other_scheme()),
         }
     }
 
@@ -216,7 +280,13 @@ impl Search<'_> {
         let flood_bits = certificate::flood_bits(&plan, parameters, self.leveled).map_err(invalid)?;
         plan.release = Some(chain.release(flood_bits));
         let certificate = certify(&plan, self.leveled)?;
-        Ok(Planned { passes: pipeline.trail, plan, certificate: Some(certificate), cost_ns })
+        Ok(Planned {
+            passes: pipeline.trail,
+            plan,
+            certificate: Some(certificate),
+            bootstraps: None,
+            cost_ns,
+        })
     }
 }
 

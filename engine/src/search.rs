@@ -201,7 +201,8 @@ fn degrees(plan: &Plan, cut: impl Fn(NodeId, u32) -> u32) -> Vec<u32> {
             | Op::Equal { .. }
             | Op::Relinearize { .. }
             | Op::ModSwitch { .. }
-            | Op::Drop { .. } => 1,
+            | Op::Drop { .. }
+            | Op::Lookup { .. } => 1,
         };
         degrees.push(own);
     }

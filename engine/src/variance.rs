@@ -156,7 +156,7 @@ impl<'a> Simulation<'a> {
                 rounding.max(self.unit(*arg) - self.scheme.log2_prime(level))
             }
             Op::Drop { arg, .. } => self.unit(*arg),
-            Op::Member { .. } | Op::Less { .. } | Op::Equal { .. } => 0.0,
+            Op::Member { .. } | Op::Less { .. } | Op::Equal { .. } | Op::Lookup { .. } => 0.0,
         }
     }
 
@@ -200,7 +200,9 @@ impl<'a> Simulation<'a> {
         let unit = self.unit(node);
         let moved = |arg: NodeId, down: f64| of(arg).scaled((self.unit(arg) - down - unit).exp2());
         match op {
-            Op::Input { .. } | Op::Member { .. } | Op::Less { .. } | Op::Equal { .. } => zero,
+            Op::Input { .. } | Op::Member { .. } | Op::Less { .. } | Op::Equal { .. } | Op::Lookup { .. } => {
+                zero
+            }
             Op::Linear(linear) => {
                 let mut sum = Point::constant(signed(linear.constant()) * (-unit).exp2());
                 for &(coefficient, term) in linear.terms() {
@@ -233,7 +235,7 @@ impl<'a> Simulation<'a> {
                 Some(keys.map(|secret, _, _| scheme.rounding(secret, parts)))
             }
             Op::Linear(_) | Op::Mul { .. } | Op::Drop { .. } => None,
-            Op::Member { .. } | Op::Less { .. } | Op::Equal { .. } => None,
+            Op::Member { .. } | Op::Less { .. } | Op::Equal { .. } | Op::Lookup { .. } => None,
         }
     }
 

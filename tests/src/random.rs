@@ -133,6 +133,18 @@ fn forms(rng: &mut StdRng, range: Range) -> Vec<Form> {
 }
 
 impl Case {
+    /// The same case over columns that are held in digits for tables, and in one piece.
+    #[must_use]
+    pub fn in_digits(mut self) -> Self {
+        for column in &mut self.columns {
+            column.encoding.forms = vec![Form::Limbs { bits: 4 }];
+            if column.encoding.size() > 16 {
+                column.encoding.forms.push(Form::Word);
+            }
+        }
+        self
+    }
+
     /// The forms of the columns.
     #[must_use]
     pub fn encodings(&self) -> Encodings {

@@ -112,7 +112,11 @@ fn placed(op: &Op, places: &HashMap<NodeId, NodeId>) -> Op {
         Op::Relinearize { arg } => Op::Relinearize { arg: places[&arg] },
         Op::ModSwitch { arg } => Op::ModSwitch { arg: places[&arg] },
         Op::Drop { arg, to } => Op::Drop { arg: places[&arg], to },
-        op @ (Op::Input { .. } | Op::Member { .. } | Op::Less { .. } | Op::Equal { .. }) => op,
+        op @ (Op::Input { .. }
+        | Op::Member { .. }
+        | Op::Less { .. }
+        | Op::Equal { .. }
+        | Op::Lookup { .. }) => op,
     }
 }
 
@@ -205,7 +209,7 @@ fn usual(plan: &Plan, rns: &RnsParameters) -> Vec<f64> {
             }
             Op::ModSwitch { arg } => of(arg) / prime(arg).powi(2) + rounding,
             Op::Drop { arg, .. } => of(arg),
-            Op::Member { .. } | Op::Less { .. } | Op::Equal { .. } => f64::NAN,
+            Op::Member { .. } | Op::Less { .. } | Op::Equal { .. } | Op::Lookup { .. } => f64::NAN,
         };
         variances.push(variance);
     }

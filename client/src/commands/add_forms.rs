@@ -39,7 +39,10 @@ pub(super) fn add_forms(args: &EncryptArgs) -> Result<()> {
     let backend = Backend::load(&keys.description.backend)?;
 
     let kept = keys.forms()?;
-    let asked = args.forms.as_ref().map_or_else(|| Ok(kept.clone()), |source| source.of(&dataset))?;
+    let asked = args
+        .forms
+        .as_ref()
+        .map_or_else(|| Ok(kept.clone()), |source| source.of(&dataset, backend.evaluator.capabilities()))?;
     let held = Forms::new(&dataset, kept.max_bytes_per_row, folder.encodings());
     held.check(&dataset).map_err(|reason| damaged(&args.output, format!("its manifest {reason}")))?;
     let (widened, left_out) = held.widened(&asked);
@@ -64,8 +67,7 @@ pub(super) fn add_forms(args: &EncryptArgs) -> Result<()> {
     check_table(&first, &fingerprints.of_table(&table, parameters.rows_per_block())?, args)?;
 
     let key = keys.load(&backend, &secret)?;
-    let form = backend.evaluator.capabilities().inputs;
-    let encoder = Encoder::new(&inputs, form, &table, &encodings)?;
+    let encoder = Encoder::new(&inputs, backend.evaluator.capabilities(), &table, &encodings)?;
     let mut encryption = Encryption::new(&key, &table, encoder, parameters.rows_per_block(), threads(None))?;
     let mut fingerprint = fingerprints.begin(&table);
     let parts = part_files::write(&workplace.folder, &inputs, &mut encryption, &mut fingerprint)?;

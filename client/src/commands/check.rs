@@ -85,7 +85,7 @@ fn examples(program: &Program) -> String {
 fn plan(program: &Program, evaluator: &EvaluatorPlugin, args: &CheckArgs) -> Result<()> {
     let mut errors = 0;
     for query in &program.queries {
-        let forms = args.forms.of(&query.dataset)?;
+        let forms = args.forms.of(&query.dataset, evaluator.capabilities())?;
         let joint = Joint::single(program, query);
         match forms::plan(&joint, evaluator, &forms, args.security) {
             Ok(compiled) => joint.draw_notes(&compiled),

@@ -12,7 +12,7 @@ use hq_engine::passes::Encodings;
 use hq_engine::planner::Target;
 use hq_engine::result_file::{self, ProgramRecord};
 use hq_engine::run::{Job, Outcome, SealedParameters, run};
-use hq_plugin_sdk::capabilities::InputForm;
+use hq_plugin_sdk::capabilities::Capabilities;
 use hq_plugin_sdk::frame::KeyId;
 use hq_plugin_sdk::host::EvaluatorPlugin;
 
@@ -49,7 +49,7 @@ pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
     let plan = &compiled.planned.plan;
     check_fit(plan, manifest).map_err(|misfit| mismatch(&args.data, misfit.to_string()))?;
 
-    let parameters = sealed_parameters(args, &joint, evaluator.capabilities().inputs, key)?;
+    let parameters = sealed_parameters(args, &joint, evaluator.capabilities(), key)?;
     let job = Job {
         plan,
         backend: &evaluator,
@@ -148,15 +148,15 @@ fn plan(
 fn sealed_parameters(
     args: &ComputeArgs,
     joint: &Joint<'_>,
-    form: InputForm,
+    backend: &Capabilities,
     key: KeyId,
 ) -> Result<SealedParameters> {
     let queries = joint.queries();
     let secret: Vec<&Query> = queries.iter().copied().filter(|query| !query.secrets.is_empty()).collect();
     match (&args.sealed, secret.as_slice()) {
         (None, []) => Ok(SealedParameters::new()),
-        (Some(path), [query]) => sealed::read(path, query, form, key),
-        (Some(path), []) => sealed::read(path, joint.first(), form, key),
+        (Some(path), [query]) => sealed::read(path, query, backend, key),
+        (Some(path), []) => sealed::read(path, joint.first(), backend, key),
         (None, [query, ..]) => Err(ClientError::NotSealed { query: query.name.clone() }),
         (Some(_), several) => {
             let names =

@@ -35,8 +35,7 @@ pub(crate) fn encrypt(args: &EncryptArgs) -> Result<()> {
 
     let staged = Staged::new(&args.output)?;
     let parameters = keys.description.parameters.clone();
-    let form = backend.evaluator.capabilities().inputs;
-    let encoder = Encoder::new(&inputs, form, &table, &encodings)?;
+    let encoder = Encoder::new(&inputs, backend.evaluator.capabilities(), &table, &encodings)?;
     let mut encryption = Encryption::new(&key, &table, encoder, parameters.rows_per_block(), threads(None))?;
     let blocks = table.blocks(parameters.rows_per_block());
     let mut fingerprint = FingerprintKey::of(&secret).begin(&table);

@@ -9,13 +9,14 @@ use hq_plugin_sdk::capabilities::Capabilities;
 
 use crate::backend::{Backend, load_evaluator};
 use crate::calibrate::{self, Calibration};
+use crate::choice::{self, Choice};
 use crate::cli::ExplainArgs;
 use crate::error::{ClientError, Result, file_error};
 use crate::graph;
 use crate::joint::{Joint, Member};
 use crate::loader::FileLoader;
 use crate::output;
-use crate::planned::{PlannedJoint, plan_all};
+use crate::planned::PlannedJoint;
 use crate::program::read_all;
 use crate::trial;
 
@@ -23,14 +24,15 @@ use crate::trial;
 pub(crate) fn explain(args: &ExplainArgs) -> Result<()> {
     let loader = |file: &Path| FileLoader::beside(file, &args.program.schema);
     let programs = read_all(&args.files, &args.program, loader)?;
-    let evaluator = load_evaluator(&args.backend)?;
+    let choice = choice::choose(&args.backend, &programs, &args.forms, args.security)?;
+    let Choice { name, plans, .. } = &choice;
+    let evaluator = load_evaluator(name)?;
     // Throw-away keys for a trial run; nothing else here touches a secret key.
-    let custody = if args.measure { Some(Backend::load(&args.backend)?) } else { None };
+    let custody = if args.measure { Some(Backend::load(name)?) } else { None };
     let capabilities = evaluator.capabilities();
     let leveled = capabilities.leveled.as_ref();
     let prices = prices(capabilities)?;
-    let plans = plan_all(&programs, &evaluator, &args.forms, args.security)?;
-    for planned in &plans {
+    for planned in plans {
         let PlannedJoint { joint, compiled, .. } = planned;
         let measured = match &custody {
             Some(backend) if capabilities.encrypted => Some(trial::measure(planned, backend)?),
@@ -56,10 +58,16 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<()> {
                 let (title, sums) = ((joint.names(), title(joint)), sums(joint, compiled));
                 graph::Subject::new(title, sums, &compiled.planned, leveled, measured.as_ref())
             })
-            .ok_or_else(|| ClientError::NoPlanToDraw { backend: args.backend.clone() })?;
+            .ok_or_else(|| ClientError::NoPlanToDraw { backend: name.clone() })?;
         let several = plans.len() > 1;
         draw(args.graph.as_deref(), joint, several, || graph::plan(&subject))?;
         draw(args.noise.as_deref(), joint, several, || graph::noise(&subject))?;
+    }
+    if capabilities.encrypted {
+        let others = choice.others(&programs, &args.forms, args.security)?;
+        if !others.is_empty() {
+            output::out(&format!("\nOther backends\n--------------\n{}\n", others.join("\n")));
+        }
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! `hq keygen`: a key pair with parameters that serve a dataset's queries.
 
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use hq_dsl::Dataset;
@@ -7,6 +9,7 @@ use hq_engine::compile::CompiledQueries;
 use hq_engine::forms::Forms;
 use hq_engine::planner::Target;
 use hq_plugin_sdk::parameters::{Parameters, RnsParameters, RnsRequest};
+use hq_plugin_sdk::tfhe::TfheParameters;
 
 use crate::backend::Backend;
 use crate::cli::KeygenArgs;
@@ -25,7 +28,7 @@ pub(crate) fn keygen(args: &KeygenArgs) -> Result<()> {
     let (dataset, schema) = read_schema(&args.dataset)?;
     let backend = Backend::load(&args.backend)?;
     let programs = programs(args, &dataset, &schema)?;
-    let forms = args.forms.of(&dataset)?;
+    let forms = args.forms.of(&dataset, backend.evaluator.capabilities())?;
     let parameters = common_parameters(&programs, &forms, &backend, args.security)?;
     let protection = if args.no_passphrase {
         output::warn(&format!(
@@ -108,7 +111,7 @@ fn common_parameters(
     let of_all = if planned { serving(&wanted, forms, backend, security_bits).ok() } else { None };
     let fits = |parameters: &Parameters| match parameters {
         Parameters::Rns(rns) => forms.fits(rns),
-        Parameters::Clear { .. } => true,
+        Parameters::Tfhe(_) | Parameters::Clear { .. } => true,
     };
     let parameters = match of_all {
         Some(of_all) if fits(&of_all) || !of_each.as_ref().is_ok_and(fits) => of_all,
@@ -120,8 +123,8 @@ fn common_parameters(
             of_each
         }
     };
-    if !fits(&parameters) {
-        note_room("the workload", forms, Some(&parameters));
+    if let Parameters::Rns(rns) = &parameters {
+        note_room("the workload", forms, rns);
     }
     Ok(parameters)
 }
@@ -133,22 +136,30 @@ fn serving(
     backend: &Backend,
     security_bits: u32,
 ) -> Result<Parameters> {
-    let encodings = forms.encodings();
     let mut candidates: Vec<RnsParameters> = Vec::with_capacity(wanted.len());
+    let mut tables: Vec<TfheParameters> = Vec::new();
     for Wanted { parameters, .. } in wanted {
         match parameters {
             Parameters::Rns(rns) => candidates.push(with_key_of_square(rns.clone())),
+            Parameters::Tfhe(tfhe) => tables.push(tfhe.clone()),
             // Without noise, any plan's parameters are those of all.
             Parameters::Clear { .. } => return Ok(parameters.clone()),
         }
     }
-    let refusal = |parameters: &RnsParameters| {
-        let target = Target::Fixed(parameters.clone());
+    let encodings = forms.encodings();
+    let refusal = |target: &Target| {
         wanted.iter().find_map(|Wanted { joint, .. }| {
-            let planned = joint.plan(&backend.evaluator, &encodings, &target);
+            let planned = joint.plan(&backend.evaluator, &encodings, target);
             planned.err().map(|refusal| (joint.names(), refusal.diagnostic.to_string()))
         })
     };
+    let mut reason = None;
+    for candidate in common_tables(&tables) {
+        match refusal(&Target::Bootstrapped(candidate.clone())) {
+            None => return Ok(Parameters::Tfhe(candidate)),
+            refused => reason = refused,
+        }
+    }
     candidates.sort_by_key(size);
     candidates.dedup();
     let leveled = backend.evaluator.capabilities().leveled.iter();
@@ -161,11 +172,10 @@ fn serving(
         .iter()
         .filter_map(|request| backend.evaluator.resolve(request).ok())
         .collect();
-    let mut reason = None;
     let (within, beyond): (Vec<_>, Vec<_>) =
         candidates.into_iter().chain(joined).partition(|candidate| forms.fits(candidate));
     for candidate in within.into_iter().chain(beyond) {
-        match refusal(&candidate) {
+        match refusal(&Target::Fixed(candidate.clone())) {
             None => return Ok(Parameters::Rns(candidate)),
             refused => reason = refused,
         }
@@ -184,6 +194,18 @@ fn with_key_of_square(mut rns: RnsParameters) -> RnsParameters {
         None => rns.relinearization_limbs.push(all),
     }
     rns
+}
+
+/// Of a scheme of bootstraps, from cheap to dear: what some query wants, with sums as wide as some query's.
+fn common_tables(wanted: &[TfheParameters]) -> Vec<TfheParameters> {
+    let widths: BTreeSet<u32> = wanted.iter().map(|tfhe| tfhe.sum_bits).collect();
+    let mut candidates: Vec<TfheParameters> = wanted
+        .iter()
+        .flat_map(|tfhe| widths.iter().map(|&sum_bits| TfheParameters { sum_bits, ..tfhe.clone() }))
+        .collect();
+    candidates.sort_by_key(|tfhe| (tfhe.sum_bootstrap.levels, Reverse(tfhe.sum_bits)));
+    candidates.dedup();
+    candidates
 }
 
 /// What orders parameters from cheap to dear.

@@ -5,13 +5,14 @@ use std::path::Path;
 use hq_dsl::Query;
 
 use crate::backend::Backend;
+use crate::choice::{self, Choice};
 use crate::cli::RunArgs;
 use crate::error::{ClientError, Result};
 use crate::execution::{Execution, execute, threads};
 use crate::forms;
 use crate::joint::Joint;
 use crate::loader::FileLoader;
-use crate::planned::{PlannedJoint, plan_all};
+use crate::planned::PlannedJoint;
 use crate::plot;
 use crate::program::read_all;
 use crate::report::{self, Run};
@@ -26,12 +27,12 @@ pub(crate) fn run(args: &RunArgs) -> Result<()> {
     let queries: Vec<&Query> = programs.iter().flat_map(|program| &program.queries).collect();
     check_tables(&queries, args)?;
     plot::check(&queries, args.plot.as_deref())?;
-    let backend = Backend::load(&args.backend)?;
+    let Choice { name, plans, .. } = choice::choose(&args.backend, &programs, &args.forms, args.security)?;
+    let backend = Backend::load(&name)?;
     let clear = if args.verify { Some(Backend::load(CLEAR)?) } else { None };
     let threads = threads(args.threads);
-    let planned = plan_all(&programs, &backend.evaluator, &args.forms, args.security)?;
     let mut reports = Vec::with_capacity(queries.len());
-    for planned in &planned {
+    for planned in &plans {
         let csv = Path::new(table_of(planned.joint.first(), args)?);
         let execution = execute(planned, &backend, csv, args.outside, threads)?;
         if let Some(clear) = &clear {

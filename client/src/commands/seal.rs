@@ -20,7 +20,7 @@ pub(crate) fn seal(args: &SealArgs) -> Result<()> {
     }
     let evaluator = load_evaluator(&args.backend)?;
     let sealed = sealed::seal(&program, query, &evaluator, &evaluation_key)?;
-    let bytes = sealed::write(query, evaluator.capabilities().inputs, key, &sealed)
+    let bytes = sealed::write(query, evaluator.capabilities(), key, &sealed)
         .map_err(|error| damaged(&args.output, error.to_string()))?;
     write_whole(&args.output, &bytes)?;
     let names: Vec<String> = query.secrets.iter().map(|secret| format!("`{}`", secret.name)).collect();

@@ -103,7 +103,7 @@ fn mismatches(
         // Nothing is asked of the rows.
         Vec::new()
     } else {
-        let forms = Forms::of(&query.dataset);
+        let forms = Forms::for_backend(&query.dataset, backend.evaluator.capabilities());
         let joint = Joint::single(program, query);
         let compiled = forms::plan(&joint, &backend.evaluator, &forms, security_bits)?;
         let name = PathBuf::from(format!("the table of `{}`", example.name));

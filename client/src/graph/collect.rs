@@ -138,7 +138,7 @@ impl Collector<'_> {
             Op::Drop { arg, .. } => {
                 self.at(*arg).map(|drawn| Drawn { way: drawn.way.max(Way::Dropped), ..drawn })
             }
-            Op::Member { .. } | Op::Less { .. } | Op::Equal { .. } => None,
+            Op::Member { .. } | Op::Less { .. } | Op::Equal { .. } | Op::Lookup { .. } => None,
         }
     }
 

@@ -69,7 +69,7 @@ fn name(op: &Op) -> &'static str {
         Op::Relinearize { .. } => "relin.",
         Op::ModSwitch { .. } => "switch",
         Op::Drop { .. } => "drop",
-        Op::Member { .. } | Op::Less { .. } | Op::Equal { .. } => "",
+        Op::Member { .. } | Op::Less { .. } | Op::Equal { .. } | Op::Lookup { .. } => "",
     }
 }
 

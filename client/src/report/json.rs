@@ -144,15 +144,16 @@ fn certificate(report: &Report<'_>) -> Json {
             Json::count((aggregates_per_group(report.query) as u64) * report.query.group_count()),
         ),
     ];
+    if let Some(promise) = &report.promise {
+        fields.push(("failure_log2", Json::Number(promise.failure_log2)));
+        fields.extend(
+            promise.release_distance_log2.map(|log2| ("release_distance_log2", Json::Integer(log2.into()))),
+        );
+        fields.push(("security_bits", Json::count(promise.security_bits.into())));
+    }
     if let Some(certificate) = &report.certificate {
         let (log2_qp, limit) = certificate.log2_qp;
-        fields.extend([
-            ("failure_log2", Json::Number(certificate.failure_log2)),
-            ("release_distance_log2", Json::Integer(certificate.release_distance_log2.into())),
-            ("security_bits", Json::count(certificate.security_bits.into())),
-            ("log2_qp", Json::Number(log2_qp)),
-            ("max_log2_qp", Json::count(limit.into())),
-        ]);
+        fields.extend([("log2_qp", Json::Number(log2_qp)), ("max_log2_qp", Json::count(limit.into()))]);
     }
     if let Some(Parameters::Rns(rns)) = &report.parameters {
         fields.extend([

@@ -9,7 +9,7 @@ mod table;
 use hq_dsl::{Group, Query, Value};
 use hq_engine::certificate::Certificate;
 use hq_engine::computation::plan_digest;
-use hq_engine::planner::Planned;
+use hq_engine::planner::{Planned, Promise};
 use hq_engine::sizes::aggregates_per_group;
 use hq_plugin_sdk::parameters::Parameters;
 
@@ -37,6 +37,7 @@ pub(crate) struct Report<'a> {
     /// What is hidden and why; empty where nothing is.
     hidden: String,
     certificate: Option<Certificate>,
+    promise: Option<Promise>,
     parameters: Option<Parameters>,
     plan_digest: String,
     timing: Timing,
@@ -131,6 +132,7 @@ impl<'a> Report<'a> {
             aggregates,
             hidden: if released.hides() { release::describe(query, &released) } else { String::new() },
             certificate: run.planned.certificate.clone(),
+            promise: run.planned.promise(),
             parameters: run.planned.plan.parameters.clone(),
             plan_digest: plan_digest(&run.planned.plan),
             timing: run.execution.timing,

@@ -99,10 +99,10 @@ fn promise(report: &Report<'_>) -> String {
         let names = report.together.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         sentences.push(format!("Computed in one run for {names}: its times and sizes are those of all."));
     }
-    if let Some(certificate) = &report.certificate {
+    if let Some(promise) = &report.promise {
         sentences.push(format!(
             "Certified exact: the probability that any number is wrong is at most 2^{:.0}; security {} bits.",
-            certificate.failure_log2, certificate.security_bits
+            promise.failure_log2, promise.security_bits
         ));
         sentences.push(format!(
             "The service learned the schema, the program, that there are at most {} rows, sizes and times; no \

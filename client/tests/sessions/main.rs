@@ -11,6 +11,7 @@ mod interrupted;
 mod layout;
 mod session;
 mod tables;
+mod tfhe;
 mod together;
 
 use std::fs;

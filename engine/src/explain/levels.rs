@@ -132,6 +132,6 @@ fn kind_name(op: &Op) -> &'static str {
         Op::Relinearize { .. } => "relinearize",
         Op::ModSwitch { .. } => "mod_switch",
         Op::Drop { .. } => "drop",
-        Op::Member { .. } | Op::Less { .. } | Op::Equal { .. } => "compare",
+        Op::Member { .. } | Op::Less { .. } | Op::Equal { .. } | Op::Lookup { .. } => "compare",
     }
 }

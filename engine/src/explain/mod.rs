@@ -16,6 +16,7 @@ pub mod path;
 pub mod price;
 mod query;
 mod release;
+mod tables;
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -142,6 +143,10 @@ pub fn explain(request: &Request<'_>) -> String {
         if subject.plan.nodes().len() <= MAX_LISTED_NODES && request.detail == Detail::Plan {
             listing::values(&mut out, &subject);
         }
+    } else if let (Some(Parameters::Tfhe(parameters)), Some(certificate)) =
+        (&compiled.planned.plan.parameters, &compiled.planned.bootstraps)
+    {
+        tables::describe(&mut out, request, parameters, certificate);
     } else {
         section(&mut out, "Plan");
         let _ = writeln!(out, "Backend `{}` computes on plain numbers: no noise, no levels.", backend.name);

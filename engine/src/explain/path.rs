@@ -89,7 +89,8 @@ pub(super) fn describe(out: &mut String, request: &Request<'_>, subject: &Subjec
                 | Op::Drop { .. }
                 | Op::Member { .. }
                 | Op::Less { .. }
-                | Op::Equal { .. },
+                | Op::Equal { .. }
+                | Op::Lookup { .. },
             )
             | None => continue,
         };

@@ -1,7 +1,7 @@
 //! From logical columns to the parts a dataset holds: comparisons become products and sums of flags, and values
 //! become words, or sums of scaled flags.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use hq_plugin_sdk::plan::{Input, NodeId, Op, Origin, Plan};
 use hq_plugin_sdk::range::{Range, RangeSet};
@@ -45,6 +45,7 @@ pub fn encode(plan: &Plan, encodings: &Encodings, values: Values) -> Result<Plan
         columns: columns(plan),
         renamed: vec![None; plan.nodes().len()],
         flags: HashMap::new(),
+        valueless: BTreeSet::new(),
     };
     let (source_ranges, gaps) = (ranges(plan)?, with_gaps(plan));
     let encoded = rebuild(plan, |algebra, old, op| {
@@ -60,7 +61,12 @@ pub fn encode(plan: &Plan, encodings: &Encodings, values: Values) -> Result<Plan
         Ok(node)
     })?;
     // The logical inputs are not read any more.
-    prune(&encoded)
+    let encoded = prune(&encoded)?;
+    let read = |column: &String| encoded.inputs.iter().any(|input| input.name == *column);
+    match encoder.valueless.iter().find(|column| read(column)) {
+        Some(column) => Err(missing(column, "its value")),
+        None => Ok(encoded),
+    }
 }
 
 struct Encoder<'a> {
@@ -76,6 +82,8 @@ struct Encoder<'a> {
     renamed: Vec<Option<NodeId>>,
     /// The same, made of flags alone.
     flags: HashMap<NodeId, NodeId>,
+    /// Columns of which no form makes up the value. That is no harm where they are only compared with constants.
+    valueless: BTreeSet<String>,
 }
 
 /// Which columns a node depends on, as far as it matters.
@@ -121,9 +129,14 @@ impl<'a> Encoder<'a> {
                     None => algebra.mul(new_left, new_right),
                 }
             }
-            Some(Op::Linear(_) | Op::Relinearize { .. } | Op::ModSwitch { .. } | Op::Drop { .. }) | None => {
-                algebra.apply(op)
-            }
+            Some(
+                Op::Linear(_)
+                | Op::Relinearize { .. }
+                | Op::ModSwitch { .. }
+                | Op::Drop { .. }
+                | Op::Lookup { .. },
+            )
+            | None => algebra.apply(op),
         }
     }
 
@@ -151,10 +164,17 @@ impl<'a> Encoder<'a> {
                 Some(form) => self.value_by(algebra, name, &form),
                 None => match word {
                     Some(word) => self.value_by(algebra, name, word),
-                    None => Err(missing(name, "its value")),
+                    None => self.valueless(algebra, name),
                 },
             },
         }
+    }
+
+    /// A column of which no form makes up the value, as it stands.
+    fn valueless(&mut self, algebra: &mut Algebra, column: &str) -> Result<NodeId> {
+        let input = self.source.inputs.iter().find(|input| input.name == column).cloned();
+        self.valueless.insert(column.to_owned());
+        algebra.input(input.ok_or_else(|| missing(column, "its value"))?, None)
     }
 
     /// The form whose parts make up the value, fewest parts first; flags alone where `numbers` is off.

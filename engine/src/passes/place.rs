@@ -158,7 +158,8 @@ fn needs(plan: &Plan, cuts: &[Cut]) -> Result<Vec<Need>> {
             | Op::Equal { .. }
             | Op::Relinearize { .. }
             | Op::ModSwitch { .. }
-            | Op::Drop { .. } => {}
+            | Op::Drop { .. }
+            | Op::Lookup { .. } => {}
         }
     }
     Ok(needs)
@@ -337,7 +338,8 @@ impl Placer<'_> {
             | Op::Relinearize { .. }
             | Op::Member { .. }
             | Op::Less { .. }
-            | Op::Equal { .. } => 2,
+            | Op::Equal { .. }
+            | Op::Lookup { .. } => 2,
         }
     }
 }

@@ -79,6 +79,7 @@ impl AtAbsence {
                 (left, right) => Some(left?.wrapping_mul(right?)),
             },
             Op::Relinearize { arg } | Op::ModSwitch { arg } | Op::Drop { arg, .. } => self.at(*arg),
+            Op::Lookup { .. } => None,
         }
     }
 }

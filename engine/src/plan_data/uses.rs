@@ -69,7 +69,8 @@ fn add(plan: &Plan, uses: &mut BTreeMap<String, Uses>) {
             | Op::Linear(_)
             | Op::Relinearize { .. }
             | Op::ModSwitch { .. }
-            | Op::Drop { .. }) => other.operands().into_iter().for_each(|operand| value(operand, false)),
+            | Op::Drop { .. }
+            | Op::Lookup { .. }) => other.operands().into_iter().for_each(|operand| value(operand, false)),
         }
     }
     for &node in &compared {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::error::{Error, WireError};
 use crate::execute::Session;
 use crate::modular;
-use crate::wire::{Reader, VERSION, pack, packed_bytes, unpack};
+use crate::wire::{Reader, VERSION, pack, packed, packed_bytes, unpack};
 
 impl Session {
     /// A session of the same plan and key that has done no block; whatever is only read is shared.
@@ -98,7 +98,7 @@ impl Session {
                 }
                 let bits = params.residue_bits(index);
                 for limb in sum.tail.iter_mut().filter_map(|part| part.get_mut(index)) {
-                    unpack(reader.packed(params.degree(), bits)?, bits, ring.q, limb)?;
+                    unpack(packed(reader, params.degree(), bits)?, bits, ring.q, limb)?;
                 }
             }
         }

@@ -8,7 +8,7 @@ use crate::key::SecretKey;
 use crate::modular;
 use crate::release::Sample;
 use crate::residues::Basis;
-use crate::wire::{Reader, unpack};
+use crate::wire::{Reader, packed, unpack};
 
 /// Opens a frame of released samples: one residue in `0..t` per sum. Each is N times the constant coefficient
 /// mod t, the sum over slots (see `release`).
@@ -67,7 +67,7 @@ fn read_phase(
             return Err(WireError::Residue);
         }
         let bits = params.residue_bits(index);
-        unpack(reader.packed(params.degree(), bits)?, bits, ring.q, mask)?;
+        unpack(packed(reader, params.degree(), bits)?, bits, ring.q, mask)?;
         phase.push(ring.q.add(body, modular::signed_sum(ring.q, mask, key.coefficients())));
     }
     Ok(phase)

@@ -23,6 +23,7 @@ pub fn capabilities() -> Capabilities {
             OpKind::ModSwitch,
             OpKind::Drop,
         ],
+        bootstrapped: None,
         leveled: Some(Leveled {
             noise_model: "bgv-canonical".to_owned(),
             security: security_table(),

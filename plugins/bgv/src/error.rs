@@ -1,8 +1,10 @@
 //! What can go wrong, and whose fault it is.
 
 use hq_plugin_sdk::backend::{BackendError, Fault};
-use hq_plugin_sdk::frame::{FrameError, KeyId};
+use hq_plugin_sdk::frame::KeyId;
 use hq_plugin_sdk::verify::Invalid;
+
+pub use hq_plugin_sdk::payload::WireError;
 
 /// Failures of the parameters: inconsistent, insecure, or not to be had.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -57,48 +59,6 @@ pub enum ParamsError {
         bits: u32,
         /// Upper limit.
         max_bits: u32,
-    },
-}
-
-/// Failures of anything read from outside.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum WireError {
-    /// The frame does not conform.
-    #[error(transparent)]
-    Frame(#[from] FrameError),
-    /// The payload ends early.
-    #[error("it is cut short")]
-    Short,
-    /// Bytes are left over.
-    #[error("it has bytes after its end")]
-    Long,
-    /// Another version of the layout.
-    #[error("it has layout version {0}, this build reads {VERSION}", VERSION = crate::wire::VERSION)]
-    Version(u8),
-    /// A number of limbs, sums or the like that cannot be.
-    #[error("it announces {0}")]
-    Count(&'static str),
-    /// A residue at or above its modulus.
-    #[error("it holds a residue that is not below its modulus")]
-    Residue,
-    /// The parameters inside are not valid JSON of parameters.
-    #[error("its parameters cannot be read")]
-    Parameters,
-    /// It belongs to another key.
-    #[error("it belongs to key {found}, not to {wanted}")]
-    Key {
-        /// Key it names.
-        found: KeyId,
-        /// Key in use.
-        wanted: KeyId,
-    },
-    /// An evaluation key under another's name.
-    #[error("it names itself {named}, but its content is that of {found}")]
-    Digest {
-        /// Digest of the content.
-        found: KeyId,
-        /// Key it names.
-        named: KeyId,
     },
 }
 

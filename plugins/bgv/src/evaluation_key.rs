@@ -11,7 +11,7 @@ use crate::key::{digit_range, digits, key_id, powers, relinearization_limbs, rel
 use crate::params::Params;
 use crate::poly::{Limb, Poly};
 use crate::sample::{self, Use};
-use crate::wire::{Reader, unpack};
+use crate::wire::{self, Reader, unpack};
 
 /// How much of an evaluation key is read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -162,7 +162,7 @@ impl Source<'_, '_> {
     /// The next limb of a key: expanded where it is wanted, and else passed over.
     fn pair(&mut self, purpose: Use, ring: usize, wanted: bool) -> Result<Option<Pair>, WireError> {
         let (bits, degree) = (self.params.residue_bits(ring), self.params.degree());
-        let packed = self.reader.packed(degree, bits)?;
+        let packed = wire::packed(self.reader, degree, bits)?;
         let Some(q) = self.params.rings().get(ring).map(|ring| ring.q).filter(|_| wanted) else {
             return Ok(None);
         };

@@ -15,7 +15,7 @@ use crate::modular;
 use crate::params::{Params, Ring};
 use crate::poly::Limb;
 use crate::sample::{self, Use};
-use crate::wire::{Reader, VERSION, pack, put_parameters, unpack};
+use crate::wire::{self, Reader, VERSION, pack, put_parameters, unpack};
 
 /// Key generation draws secrets until the canonical norm is at most this times sqrt(2N/3).
 pub const SECRET_NORM_FACTOR: f64 = 4.5;
@@ -80,7 +80,7 @@ impl SecretKey {
     pub fn from_frame(bytes: &[u8]) -> Result<Self, Error> {
         let (id, mut reader) = Reader::open(bytes, Kind::SecretKey).map_err(Error::Key)?;
         let params = Params::new(&reader.parameters().map_err(Error::Key)?).map_err(Error::KeyParams)?;
-        let packed = reader.packed(params.degree(), 2).map_err(Error::Key)?;
+        let packed = wire::packed(&mut reader, params.degree(), 2).map_err(Error::Key)?;
         reader.end().map_err(Error::Key)?;
         let mut digits = Zeroizing::new(vec![0u64; params.degree()]);
         unpack(packed, 2, modular::Modulus::new(3), &mut digits).map_err(Error::Key)?;

@@ -132,7 +132,7 @@ impl Params {
     pub fn of(parameters: &Parameters) -> Result<Arc<Self>, ParamsError> {
         match parameters {
             Parameters::Rns(rns) => Self::new(rns),
-            Parameters::Clear { .. } => Err(ParamsError::Scheme),
+            Parameters::Clear { .. } | Parameters::Tfhe(_) => Err(ParamsError::Scheme),
         }
     }
 

@@ -193,7 +193,8 @@ impl<'a> Builder<'a> {
                 | Op::Linear(_)
                 | Op::Mul { .. }
                 | Op::Relinearize { .. }
-                | Op::ModSwitch { .. } => node.index(),
+                | Op::ModSwitch { .. }
+                | Op::Lookup { .. } => node.index(),
             };
             self.views.push(View { root, limbs, parts: usize::from(shape.parts) });
         }
@@ -269,7 +270,7 @@ impl<'a> Builder<'a> {
         let index = node.index();
         let action = match op {
             // Loaded before its first use; comparisons are not in a placed plan.
-            Op::Member { .. } | Op::Less { .. } | Op::Equal { .. } => return,
+            Op::Member { .. } | Op::Less { .. } | Op::Equal { .. } | Op::Lookup { .. } => return,
             Op::Input { .. } => {
                 if self.mode == Mode::EveryNode {
                     self.view(node);

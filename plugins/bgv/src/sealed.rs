@@ -9,7 +9,7 @@ use crate::error::WireError;
 use crate::modular::Modulus;
 use crate::params::Params;
 use crate::sample::{Expansion, Use};
-use crate::wire::{Reader, unpack_rows};
+use crate::wire::{Reader, packed, unpack_rows};
 
 /// The second part of a ciphertext.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl<'a> Sealed<'a> {
             return Err(WireError::Count("fewer primes than the plan needs"));
         }
         let part = |reader: &mut Reader<'a>| {
-            let limb = |index| reader.packed(params.degree(), params.residue_bits(index));
+            let limb = |index| packed(reader, params.degree(), params.residue_bits(index));
             (0..stored).map(limb).collect::<Result<Vec<_>, _>>()
         };
         let sealed = match origin {

@@ -1,128 +1,37 @@
-//! Bytes from outside: bounded reading and bit-packed residues. Nothing in here panics on any input.
+//! Bytes from outside: the layout of payloads, and bit-packed residues. Nothing in here panics on any input.
 #![deny(clippy::indexing_slicing)]
 
-use hq_plugin_sdk::frame::{self, Frame, KeyId, Kind};
 use hq_plugin_sdk::parameters::RnsParameters;
+use hq_plugin_sdk::payload;
 use zeroize::Zeroizing;
 
 use crate::error::WireError;
 use crate::modular::{self, Modulus};
 
+pub use hq_plugin_sdk::payload::{put_length, put_parameters};
+
 /// Version of the layouts inside frames; the first byte of every payload.
 pub const VERSION: u8 = 1;
-/// Longest description of parameters that is read.
-const MAX_PARAMETERS: usize = 1 << 14;
+
+/// How payloads of this backend are laid out.
+#[derive(Debug)]
+pub struct Layout;
+
+impl payload::Layout for Layout {
+    const VERSION: u8 = VERSION;
+    const MAX_PARAMETERS: usize = 1 << 14;
+    type Parameters = RnsParameters;
+}
 
 /// Reads a payload front to back.
-#[derive(Debug)]
-pub struct Reader<'a> {
-    payload: &'a [u8],
-    rest: &'a [u8],
-}
+pub type Reader<'a> = payload::Reader<'a, Layout>;
 
-impl<'a> Reader<'a> {
-    /// Checks frame and layout version.
-    ///
-    /// # Errors
-    /// What is wrong with either.
-    pub fn open(bytes: &'a [u8], kind: Kind) -> Result<(KeyId, Self), WireError> {
-        let Frame { key, payload, .. } = frame::open(bytes, kind)?;
-        Ok((key, Self::payload_of(payload)?))
-    }
-
-    /// Checks the layout version of a payload without its frame.
-    ///
-    /// # Errors
-    /// It is another one.
-    pub fn payload_of(payload: &'a [u8]) -> Result<Self, WireError> {
-        let mut reader = Self { payload, rest: payload };
-        match reader.u8()? {
-            VERSION => Ok(reader),
-            other => Err(WireError::Version(other)),
-        }
-    }
-
-    /// All that is read, from its first byte.
-    #[must_use]
-    pub fn payload(&self) -> &'a [u8] {
-        self.payload
-    }
-
-    /// The next `count` bytes.
-    ///
-    /// # Errors
-    /// There are fewer.
-    pub fn bytes(&mut self, count: usize) -> Result<&'a [u8], WireError> {
-        let (head, rest) = self.rest.split_at_checked(count).ok_or(WireError::Short)?;
-        self.rest = rest;
-        Ok(head)
-    }
-
-    /// The next `L` bytes as an array.
-    ///
-    /// # Errors
-    /// There are fewer.
-    pub fn array<const L: usize>(&mut self) -> Result<[u8; L], WireError> {
-        self.bytes(L)?.try_into().map_err(|_| WireError::Short)
-    }
-
-    /// The next byte.
-    ///
-    /// # Errors
-    /// There is none.
-    pub fn u8(&mut self) -> Result<u8, WireError> {
-        self.array::<1>().map(u8::from_le_bytes)
-    }
-
-    /// The next four bytes as a length.
-    ///
-    /// # Errors
-    /// There are fewer.
-    pub fn length(&mut self) -> Result<usize, WireError> {
-        let value = u32::from_le_bytes(self.array()?);
-        usize::try_from(value).map_err(|_| WireError::Short)
-    }
-
-    /// Parameters, still to be validated.
-    ///
-    /// # Errors
-    /// They are too long, cut short or not parameters.
-    pub fn parameters(&mut self) -> Result<RnsParameters, WireError> {
-        let length = self.length()?;
-        if length > MAX_PARAMETERS {
-            return Err(WireError::Parameters);
-        }
-        serde_json::from_slice(self.bytes(length)?).map_err(|_| WireError::Parameters)
-    }
-
-    /// A packed limb of `count` residues of `bits` bits, not looked at yet.
-    ///
-    /// # Errors
-    /// There are too few bytes.
-    pub fn packed(&mut self, count: usize, bits: u32) -> Result<&'a [u8], WireError> {
-        self.bytes(packed_bytes(count, bits))
-    }
-
-    /// Nothing may be left.
-    ///
-    /// # Errors
-    /// Something is.
-    pub fn end(&self) -> Result<(), WireError> {
-        if self.rest.is_empty() { Ok(()) } else { Err(WireError::Long) }
-    }
-}
-
-/// Appends parameters as [`Reader::parameters`] reads them.
-pub fn put_parameters(out: &mut Vec<u8>, rns: &RnsParameters) {
-    // Plain numbers and vectors of numbers always have a JSON form.
-    let json = serde_json::to_vec(rns).unwrap_or_default();
-    put_length(out, json.len());
-    out.extend_from_slice(&json);
-}
-
-/// Appends a length.
-pub fn put_length(out: &mut Vec<u8>, length: usize) {
-    out.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
+/// The next limb of `count` residues of `bits` bits, packed and not looked at yet.
+///
+/// # Errors
+/// There are too few bytes.
+pub fn packed<'a>(reader: &mut Reader<'a>, count: usize, bits: u32) -> Result<&'a [u8], WireError> {
+    reader.bytes(packed_bytes(count, bits))
 }
 
 /// Rows of the packed layout; N is a multiple of it.

@@ -37,6 +37,7 @@ impl Evaluator for Clear {
                 OpKind::Mul,
             ],
             leveled: None,
+            bootstrapped: None,
             encrypted: false,
         }
     }
@@ -77,7 +78,7 @@ impl Custody for Clear {
                 secret: Zeroizing::new(seal_key(Kind::SecretKey, *rows_per_block)),
                 evaluation: seal_key(Kind::EvaluationKey, *rows_per_block),
             }),
-            Parameters::Rns(_) => {
+            Parameters::Rns(_) | Parameters::Tfhe(_) => {
                 Err(BackendError::new(Fault::Parameters, "these are parameters of an encrypted backend"))
             }
         }

@@ -55,7 +55,7 @@ impl ClearSession {
     pub(crate) fn new(plan: &Plan, rows_per_block: u32) -> Result<Self, BackendError> {
         let refuse = |reason: String| BackendError::new(Fault::Plan, reason);
         verify(plan).map_err(|error| refuse(error.to_string()))?;
-        if let Some(Parameters::Rns(_)) = &plan.parameters {
+        if let Some(Parameters::Rns(_) | Parameters::Tfhe(_)) = &plan.parameters {
             return Err(refuse("the plan was placed for an encrypted backend".to_owned()));
         }
         if plan.inputs.is_empty() && !plan.sums.is_empty() {

@@ -224,7 +224,8 @@ impl Lowering {
             Op::Input { level: Some(_), .. }
             | Op::Relinearize { .. }
             | Op::ModSwitch { .. }
-            | Op::Drop { .. } => {
+            | Op::Drop { .. }
+            | Op::Lookup { .. } => {
                 return Err(BackendError::new(
                     Fault::Plan,
                     format!("{node}: the plan was placed for an encrypted backend"),

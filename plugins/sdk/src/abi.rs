@@ -175,6 +175,9 @@ pub struct CustodyTable {
     ) -> i32,
     /// Frees a key, which wipes it; null is ignored.
     pub free_key: unsafe extern "C" fn(key: Handle),
+    /// As `encrypt`, for an input that stands in tables.
+    pub encrypt_entries:
+        unsafe extern "C" fn(key: Handle, values: View<i64>, out: *mut Buffer, error: *mut Buffer) -> i32,
 }
 
 impl Fault {

@@ -142,6 +142,15 @@ pub trait Custody: 'static {
     /// `Fault::Input` where there are too many values or one is too large.
     fn encrypt(key: &Self::Key, values: &[i64]) -> Result<Vec<u8>, BackendError>;
 
+    /// Encrypts one block of one input that stands in tables, as an encrypted entry. A backend whose plans have no such
+    /// entries need not have it.
+    ///
+    /// # Errors
+    /// As [`Custody::encrypt`].
+    fn encrypt_entries(_key: &Self::Key, _values: &[i64]) -> Result<Vec<u8>, BackendError> {
+        Err(BackendError::new(Fault::Input, "there are no encrypted entries of tables here"))
+    }
+
     /// Opens the frame that [`Session::finish`] made: one number per sum of the plan. On an encrypted
     /// backend it is the residue modulo t in `0..t`.
     ///

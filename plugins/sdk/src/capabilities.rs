@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::tfhe::Bootstrapped;
+
 /// What a backend can do and what it costs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -16,6 +18,9 @@ pub struct Capabilities {
     pub ops: Vec<OpKind>,
     /// Noise, levels and parameter sets; `None` for a backend without noise.
     pub leveled: Option<Leveled>,
+    /// Parameter sets and costs of a scheme that computes by bootstraps; `None` for any other.
+    #[serde(default)]
+    pub bootstrapped: Option<Bootstrapped>,
     /// Whether what it computes on is encrypted.
     pub encrypted: bool,
 }
@@ -52,6 +57,8 @@ pub enum OpKind {
     ModSwitch,
     /// Down to a level by truncation: the noise stays.
     Drop,
+    /// The entry of a small value in a table.
+    Lookup,
 }
 
 /// A leveled RNS scheme: its parameter sets, noise model and costs.

@@ -71,6 +71,7 @@ pub const fn custody_table<B: Custody>() -> CustodyTable {
         keygen: custody::keygen::<B>,
         load: custody::load::<B>,
         encrypt: custody::encrypt::<B>,
+        encrypt_entries: custody::encrypt_entries::<B>,
         decrypt: custody::decrypt::<B>,
         measure: custody::measure::<B>,
         free_key: free::<B::Key>,

@@ -2,6 +2,7 @@
 //! Relinearization, modulus switching and dropping leave a value as it is.
 
 use crate::plan::{NodeId, Op, Plan};
+use crate::table::Entry;
 
 /// The plan's sums over all rows. `inputs[i]` holds the values of the plan's i-th input, one per row, all
 /// of one length. The plan is one that `verify` accepts; on any other, what is not defined counts as 0.
@@ -39,6 +40,13 @@ pub fn node_values(plan: &Plan, row: &[i64]) -> Vec<i128> {
             }
             Op::Mul { left, right } => of(*left).saturating_mul(of(*right)),
             Op::Relinearize { arg } | Op::ModSwitch { arg } | Op::Drop { arg, .. } => of(*arg),
+            Op::Lookup { arg, table } => {
+                match i64::try_from(of(*arg)).ok().and_then(|value| table.entry(value)) {
+                    Some(Entry::Value(value)) => value.into(),
+                    Some(Entry::Input(input)) => row.get(input.index()).copied().unwrap_or(0).into(),
+                    None => 0,
+                }
+            }
         };
         values.push(result);
     }
@@ -60,11 +68,11 @@ mod tests {
         let plan = Plan::parse(
             "hq-plan 1\nrows 9\ninput a -9..9\ninput b 0..9\n%0 = input a\n%1 = input b\n\
              %2 = member %0 {-3..-2,5..5}\n%3 = less %0 %1\n%4 = equal %0 %1\n%5 = linear 7 -2*%0 3*%1\n\
-             %6 = mul %5 %5\n%7 = linear 4\nsum %2 0..1\nsum %6 0..2704\nsum %7 4..4\n",
+             %6 = mul %5 %5\n%7 = linear 4\n%8 = lookup %1 0 [7,-2,a,0,a,9,1,1,1,1]\nsum %2 0..1\nsum %6 0..2704\nsum %7 4..4\n",
         )
         .unwrap();
-        assert_eq!(node_values(&plan, &[-3, 4]), [-3, 4, 1, 1, 0, 25, 625, 4]);
-        assert_eq!(node_values(&plan, &[5, 5]), [5, 5, 1, 0, 1, 12, 144, 4]);
+        assert_eq!(node_values(&plan, &[-3, 4]), [-3, 4, 1, 1, 0, 25, 625, 4, -3]);
+        assert_eq!(node_values(&plan, &[5, 5]), [5, 5, 1, 0, 1, 12, 144, 4, 9]);
         assert_eq!(interpret(&plan, &[vec![-3, 5], vec![4, 5]]), [2, 769, 8]);
         assert_eq!(interpret(&plan, &[vec![], vec![]]), [0, 0, 0]);
     }

@@ -16,7 +16,11 @@ pub mod interpret;
 #[cfg(feature = "host")]
 mod load_error;
 pub mod parameters;
+pub mod payload;
 pub mod plan;
 pub mod range;
+pub mod rotations;
+pub mod table;
 pub mod text;
+pub mod tfhe;
 pub mod verify;

@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::tfhe::TfheParameters;
+
 /// Parameters of one backend family.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "scheme", rename_all = "snake_case", deny_unknown_fields)]
@@ -14,6 +16,8 @@ pub enum Parameters {
     },
     /// Leveled RNS ring learning with errors: a residue number system of word-sized primes.
     Rns(RnsParameters),
+    /// Bootstrapped ciphertexts of small values.
+    Tfhe(TfheParameters),
 }
 
 impl Parameters {
@@ -23,6 +27,7 @@ impl Parameters {
         match self {
             Self::Clear { rows_per_block } => *rows_per_block,
             Self::Rns(rns) => rns.ring_degree,
+            Self::Tfhe(tfhe) => tfhe.rows_per_block,
         }
     }
 }

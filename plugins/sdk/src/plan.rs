@@ -12,6 +12,7 @@ use foldhash::HashMap;
 use crate::capabilities::OpKind;
 use crate::parameters::Parameters;
 use crate::range::{Range, RangeSet};
+use crate::table::Table;
 
 /// A node of the graph; printed `%3`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -204,6 +205,13 @@ pub enum Op {
         /// Target level, below the level of `arg`.
         to: Level,
     },
+    /// The entry of a small value: one programmable bootstrap, which tables of one value may share.
+    Lookup {
+        /// The value.
+        arg: NodeId,
+        /// An entry for each value that it takes.
+        table: Table,
+    },
 }
 
 impl Op {
@@ -220,6 +228,7 @@ impl Op {
             Self::Relinearize { .. } => OpKind::Relinearize,
             Self::ModSwitch { .. } => OpKind::ModSwitch,
             Self::Drop { .. } => OpKind::Drop,
+            Self::Lookup { .. } => OpKind::Lookup,
         }
     }
 
@@ -231,7 +240,8 @@ impl Op {
             Self::Member { arg, .. }
             | Self::Relinearize { arg }
             | Self::ModSwitch { arg }
-            | Self::Drop { arg, .. } => vec![*arg],
+            | Self::Drop { arg, .. }
+            | Self::Lookup { arg, .. } => vec![*arg],
             Self::Less { left, right } | Self::Equal { left, right } | Self::Mul { left, right } => {
                 vec![*left, *right]
             }
@@ -319,6 +329,14 @@ impl Plan {
         self.inputs.iter().filter(|input| input.origin == Origin::Table)
     }
 
+    /// Whether an input stands in tables only: it is then encrypted as an entry.
+    #[must_use]
+    pub fn is_entry(&self, input: InputId) -> bool {
+        let in_table =
+            |op: &Op| matches!(op, Op::Lookup { table, .. } if table.inputs().any(|own| own == input));
+        self.nodes.iter().any(in_table)
+    }
+
     /// The range proved of a node beyond interval arithmetic, if any.
     #[must_use]
     pub fn proved(&self, node: NodeId) -> Option<Range> {
@@ -383,7 +401,8 @@ impl Builder {
             | Op::Mul { .. }
             | Op::Relinearize { .. }
             | Op::ModSwitch { .. }
-            | Op::Drop { .. }) => op,
+            | Op::Drop { .. }
+            | Op::Lookup { .. }) => op,
         };
         if let Some(&node) = self.known.get(&op) {
             return node;

@@ -18,9 +18,10 @@ use std::collections::HashMap;
 use std::fmt::{self, Write as _};
 
 use crate::plan::{
-    Aggregate, Builder, Family, Input, Level, Linear, NodeId, Op, Origin, Plan, Release, Sum, SumId,
+    Aggregate, Builder, Family, Input, InputId, Level, Linear, NodeId, Op, Origin, Plan, Release, Sum, SumId,
 };
 use crate::range::{Range, RangeSet};
+use crate::table::{Entry, MAX_ENTRIES, Table};
 
 /// First line of every plan.
 pub const HEADER: &str = "hq-plan 1";
@@ -148,6 +149,15 @@ impl Plan {
             Op::Relinearize { arg } => format!("relinearize {arg}"),
             Op::ModSwitch { arg } => format!("mod_switch {arg}"),
             Op::Drop { arg, to } => format!("drop {arg} {to}"),
+            Op::Lookup { arg, table } => {
+                let mut text = format!("lookup {arg} ");
+                let name = |input: InputId| {
+                    self.inputs.get(input.index()).map_or_else(|| "?".to_owned(), |input| input.name.clone())
+                };
+                // Writing to a String cannot fail.
+                let _ = table.write(&mut text, name);
+                text
+            }
         }
     }
 
@@ -182,7 +192,7 @@ impl Plan {
 #[derive(Default)]
 struct Reader {
     builder: Builder,
-    inputs: HashMap<String, crate::plan::InputId>,
+    inputs: HashMap<String, InputId>,
     sums: Vec<Sum>,
     aggregates: Vec<Aggregate>,
 }
@@ -292,8 +302,27 @@ impl Reader {
                 let (arg, to) = rest.split_once(' ').ok_or("expected `drop %N @L`")?;
                 Op::Drop { arg: self.node(arg)?, to: level_of(to)? }
             }
+            "lookup" => {
+                let (arg, table) = rest.split_once(' ').ok_or("expected `lookup %N FIRST [A,B,...]`")?;
+                Op::Lookup { arg: self.node(arg)?, table: self.table(table)? }
+            }
             _ => return Err(format!("unknown operation `{word}`")),
         })
+    }
+
+    fn table(&self, text: &str) -> Line<Table> {
+        let wrong = || format!("`{text}` is not a table `FIRST [A,B,...]` of at most {MAX_ENTRIES} entries");
+        let (first, entries) = text.split_once(" [").ok_or_else(wrong)?;
+        let entries = entries.strip_suffix(']').ok_or_else(wrong)?;
+        let entry = |text: &str| match text.parse() {
+            Ok(value) => Ok(Entry::Value(value)),
+            Err(_) => match self.inputs.get(text) {
+                Some(&input) => Ok(Entry::Input(input)),
+                None => Err(format!("`{text}` is neither a number nor an input")),
+            },
+        };
+        let entries = entries.split(',').take(MAX_ENTRIES + 1).map(entry).collect::<Line<Vec<_>>>()?;
+        Table::new(number(first)?, entries).ok_or_else(wrong)
     }
 
     fn node(&self, text: &str) -> Line<NodeId> {

@@ -8,14 +8,18 @@
 //!    of `linear`, have equal levels; a product of a by b parts has a + b - 1, at most one more than the powers
 //!    of the secret with a relinearization key; `relinearize` takes three parts or more; `mod_switch` and `drop`
 //!    go down; levels exist in the chain.
-//! 5. A placed plan has parameters and a release; sums stand at or above the release level, and what is
+//! 5. A plan placed on levels has parameters and a release; sums stand at or above the release level, and what is
 //!    relinearized stands at a level for which there is a key.
+//! 6. A table has an entry for each value that is looked up. What else must hold of a plan of bootstraps is said
+//!    in `rotations`.
 
 use std::collections::HashMap;
 
 use crate::parameters::{Parameters, RnsParameters};
 use crate::plan::{Family, Level, Linear, NodeId, Op, Plan};
 use crate::range::Range;
+use crate::rotations::Rotations;
+use crate::table::{Entry, Table};
 
 /// The first invariant that does not hold, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -78,6 +82,8 @@ pub fn range_of(plan: &Plan, ranges: &[Range], node: NodeId, op: &Op) -> Result<
             of(*left)?.mul(of(*right)?).ok_or_else(|| invalid(node, "its value leaves 62 bits"))?
         }
         Op::Relinearize { arg } | Op::ModSwitch { arg } | Op::Drop { arg, .. } => of(*arg)?,
+        Op::Lookup { arg, table } => lookup_range(plan, table, of(*arg)?)
+            .ok_or_else(|| invalid(node, "looks up a value that its table has no entry for"))?,
     };
     if range.lo() < -MAX_MAGNITUDE || range.hi() > MAX_MAGNITUDE {
         return Err(invalid(node, "its value leaves 62 bits"));
@@ -128,7 +134,12 @@ fn family(plan: &Plan, mut node: NodeId) -> Option<&Family> {
         match plan.op(node)? {
             Op::Input { input, .. } => return plan.inputs.get(input.index())?.family.as_ref(),
             Op::Relinearize { arg } | Op::ModSwitch { arg } | Op::Drop { arg, .. } => node = *arg,
-            Op::Member { .. } | Op::Less { .. } | Op::Equal { .. } | Op::Linear(_) | Op::Mul { .. } => {
+            Op::Member { .. }
+            | Op::Less { .. }
+            | Op::Equal { .. }
+            | Op::Linear(_)
+            | Op::Mul { .. }
+            | Op::Lookup { .. } => {
                 return None;
             }
         }
@@ -139,6 +150,22 @@ fn family(plan: &Plan, mut node: NodeId) -> Option<&Family> {
 fn member_range(arg: Range, set: &crate::range::RangeSet) -> Range {
     let outside = set.ranges().iter().all(|range| range.hi() < arg.lo() || range.lo() > arg.hi());
     decided(set.covers(arg), outside)
+}
+
+/// The hull of the entries that are looked up.
+fn lookup_range(plan: &Plan, table: &Table, arg: Range) -> Option<Range> {
+    if table.domain().intersect(arg) != Some(arg) {
+        return None;
+    }
+    let entry = |value: i64| match table.entry(value)? {
+        Entry::Value(value) => Some(Range::single(value)),
+        Entry::Input(input) => plan.inputs.get(input.index()).map(|input| input.range),
+    };
+    let mut hull = entry(arg.lo())?;
+    for value in arg.lo()..=arg.hi() {
+        hull = hull.hull(entry(value)?);
+    }
+    Some(hull)
 }
 
 fn decided(always: bool, never: bool) -> Range {
@@ -182,7 +209,9 @@ pub fn shapes(plan: &Plan) -> Result<Vec<Shape>, Invalid> {
             }
             Ok(shapes)
         }
-        Some(Parameters::Clear { .. }) | None => Err(invalid("parameters", "the plan is not placed")),
+        Some(Parameters::Clear { .. } | Parameters::Tfhe(_)) | None => {
+            Err(invalid("parameters", "the plan is not placed on levels"))
+        }
     }
 }
 
@@ -215,6 +244,7 @@ pub fn shapes_within(plan: &Plan, top: usize, most_parts: usize) -> Result<Vec<S
             Op::Member { .. } | Op::Less { .. } | Op::Equal { .. } => {
                 return Err(invalid(node, "comparison in a placed plan"));
             }
+            Op::Lookup { .. } => return Err(invalid(node, "table in a plan of levels")),
             Op::Linear(linear) => {
                 let mut terms = linear.terms().iter().map(|&(_, term)| of(term));
                 let mut shape = terms.next().ok_or_else(|| invalid(node, "constant in a placed plan"))??;
@@ -306,6 +336,7 @@ pub fn verify(plan: &Plan) -> Result<(), Invalid> {
             }
             Ok(())
         }
+        Some(Parameters::Tfhe(tfhe)) => Rotations::of(plan, &ranges, tfhe).map(|_| ()),
         Some(Parameters::Clear { .. }) | None => Ok(()),
     }
 }

@@ -201,7 +201,9 @@ fn bounds(plan: &Plan, params: &Params, secret_norm: f64) -> Vec<f64> {
                 of(arg) / prime(limbs) + rounding * powers
             }
             Op::Drop { arg, .. } => of(arg),
-            Op::Member { .. } | Op::Less { .. } | Op::Equal { .. } => panic!("not in a placed plan"),
+            Op::Member { .. } | Op::Less { .. } | Op::Equal { .. } | Op::Lookup { .. } => {
+                panic!("not in a placed plan")
+            }
         });
     }
     bounds

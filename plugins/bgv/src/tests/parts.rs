@@ -43,7 +43,9 @@ fn clear(plan: &Plan, columns: &[Vec<i64>], t: i64) -> Vec<i64> {
                 }
                 Op::Mul { left, right } => of(left) * of(right) % t,
                 Op::Relinearize { arg } | Op::ModSwitch { arg } | Op::Drop { arg, .. } => of(arg),
-                Op::Member { .. } | Op::Less { .. } | Op::Equal { .. } => panic!("not in a placed plan"),
+                Op::Member { .. } | Op::Less { .. } | Op::Equal { .. } | Op::Lookup { .. } => {
+                    panic!("not in a placed plan")
+                }
             };
             values.push(value);
         }

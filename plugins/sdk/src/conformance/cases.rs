@@ -142,6 +142,71 @@ const PARTS: &[Parts] = &[
     ),
 ];
 
+/// Plans of bootstraps, for tables of at least 16 entries and sums of at least 24 bits.
+const TABLES: &[Parts] = &[
+    ("identity", &["a 0..9"], &["input a", "lookup %0 0 [0,1,2,3,4,5,6,7,8,9]"], &[1]),
+    ("full table", &["a 0..15"], &["input a", "lookup %0 0 [5,-3,0,7,1,1,2,9,-8,4,0,0,6,3,2,11]"], &[1]),
+    (
+        "tables of one value",
+        &["a 0..3"],
+        &[
+            "input a",
+            "lookup %0 0 [1,0,0,0]",
+            "lookup %0 0 [0,7,0,2]",
+            "lookup %0 0 [0,0,5,0]",
+            "lookup %0 0 [-2,0,0,9]",
+            "lookup %0 0 [1,1,1,0]",
+        ],
+        &[1, 2, 3, 4, 5],
+    ),
+    (
+        "sum of digits, then a table",
+        &["a 0..3", "b -2..1"],
+        &["input a", "input b", "linear 2 4*%1 1*%0", "lookup %2 -6 [0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15]"],
+        &[3],
+    ),
+    (
+        "table of tables",
+        &["a 0..15", "b 0..1"],
+        &[
+            "input a",
+            "lookup %0 0 [0,0,0,0,0,0,1,1,1,1,1,1,1,1,1,1]",
+            "lookup %0 0 [0,2,0,2,0,2,0,2,0,2,0,2,0,2,0,2]",
+            "input b",
+            "linear 1 1*%1 1*%2 -1*%3",
+            "lookup %4 0 [3,1,4,1,5]",
+            "lookup %4 0 [1,0,0,0,1]",
+        ],
+        &[1, 5, 6],
+    ),
+    (
+        "sum of tables with a constant",
+        &["a 0..3", "b 0..3"],
+        &["input a", "input b", "lookup %0 0 [0,3,5,1]", "lookup %1 0 [2,0,0,4]", "linear 3 1*%2 -2*%3"],
+        &[2, 4],
+    ),
+    (
+        "secret parameter",
+        &["a 0..3", "p 0..3 parameter"],
+        &["input a", "input p", "linear 0 4*%0 1*%1", "lookup %2 0 [0,0,0,0,1,0,0,0,1,1,0,0,1,1,1,0]"],
+        &[3],
+    ),
+    (
+        "encrypted entry",
+        &["a 0..1", "b 0..1", "v 0..200"],
+        &[
+            "input a",
+            "input b",
+            "linear 0 1*%0 1*%1",
+            "lookup %2 0 [0,0,v]",
+            "lookup %2 0 [0,0,1]",
+            "lookup %0 0 [0,v]",
+            "lookup %0 0 [v,0]",
+        ],
+        &[3, 4, 5, 6],
+    ),
+];
+
 /// The plans whose operations the backend claims, and one with nothing to do.
 pub(super) fn all(subject: &Subject, report: &mut Report) -> Vec<Case> {
     let capabilities = subject.evaluator.capabilities();
@@ -153,7 +218,7 @@ pub(super) fn all(subject: &Subject, report: &mut Report) -> Vec<Case> {
                 (*name, text(subject, inputs, nodes, &(0..nodes.len()).collect::<Vec<_>>()))
             })
             .collect(),
-        InputForm::Parts => PARTS
+        InputForm::Parts => if capabilities.bootstrapped.is_some() { TABLES } else { PARTS }
             .iter()
             .map(|(name, inputs, nodes, sums)| (*name, text(subject, inputs, nodes, sums)))
             .collect(),
@@ -177,7 +242,9 @@ pub(super) fn richest(cases: &[Case]) -> Option<&Case> {
 
 /// A plan's text; the range of a sum is that of its node.
 fn text(subject: &Subject, inputs: &[&str], nodes: &[&str], sums: &[usize]) -> String {
-    let mut text = format!("{}\nrows 1000000\n", crate::text::HEADER);
+    // As many rows as sums of 24 bits hold, and a million where nothing limits them.
+    let rows = if let Parameters::Tfhe(_) = subject.parameters { 50_000 } else { 1_000_000 };
+    let mut text = format!("{}\nrows {rows}\n", crate::text::HEADER);
     // Writing to a String cannot fail.
     if let Ok(json) = serde_json::to_string(&subject.parameters) {
         let _ = writeln!(text, "parameters {json}");

@@ -4,9 +4,10 @@ use std::collections::HashSet;
 
 use super::{Options, Report};
 use crate::backend::Fault;
-use crate::capabilities::{Capabilities, Leveled, OpKind};
+use crate::capabilities::{Bootstrapped, Capabilities, Leveled, OpKind};
 use crate::host::EvaluatorPlugin;
 use crate::parameters::{Parameters, RnsParameters, RnsRequest};
+use crate::tfhe::TfheParameters;
 
 /// Rows per block for a backend that leaves it open.
 const ROWS_PER_BLOCK: u32 = 100;
@@ -19,6 +20,14 @@ pub(super) fn check(
 ) -> Option<Parameters> {
     let capabilities = evaluator.capabilities();
     check_capabilities(capabilities, report);
+    if let Some(bootstrapped) = &capabilities.bootstrapped {
+        check_bootstrapped(bootstrapped, report);
+        let refusal = evaluator.resolve(&small_request(60));
+        report.refused("resolve of a backend without levels", refusal, &[Fault::Parameters]);
+        let own =
+            bootstrapped.parameters.first().map(|set| TfheParameters { rows_per_block: 4, ..set.clone() });
+        return options.tfhe.clone().or(own).map(Parameters::Tfhe);
+    }
     let Some(leveled) = &capabilities.leveled else {
         let refusal = evaluator.resolve(&small_request(60));
         report.refused("resolve of a backend without levels", refusal, &[Fault::Parameters]);
@@ -97,6 +106,22 @@ fn check_leveled(leveled: &Leveled, report: &mut Report) {
         let sane = costs.all().iter().all(|cost| cost.is_finite() && *cost >= 0.0);
         report.require(sane, check, format!("the costs at N = {ring_degree} are not numbers of nanoseconds"));
     }
+}
+
+fn check_bootstrapped(bootstrapped: &Bootstrapped, report: &mut Report) {
+    let check = "capabilities, bootstraps";
+    report.require(!bootstrapped.noise_model.is_empty(), check, "no noise model");
+    report.require(!bootstrapped.parameters.is_empty(), check, "no parameters");
+    for set in &bootstrapped.parameters {
+        let sane = set.polynomial_size.is_power_of_two()
+            && set.security_bits >= 128
+            && (1..=62).contains(&set.sum_bits)
+            && (1..=set.polynomial_size).contains(&set.boxes)
+            && set.rows_per_block > 0;
+        report.require(sane, check, format!("the parameters {set:?}"));
+    }
+    let sane = bootstrapped.costs.all().iter().all(|cost| cost.is_finite() && *cost >= 0.0);
+    report.require(sane, check, "its costs are not numbers of nanoseconds");
 }
 
 fn check_answer(request: &RnsRequest, answer: &RnsParameters, report: &mut Report) {

@@ -9,6 +9,7 @@ use crate::frame::{Kind, open, seal, split};
 use crate::parameters::{Parameters, RnsParameters};
 use crate::plan::{Builder, Input, Linear, Op, Origin, Sum};
 use crate::range::Range;
+use crate::tfhe::TfheParameters;
 
 pub(super) fn check(subject: &Subject, report: &mut Report) {
     let cases = all(subject, report);
@@ -76,7 +77,7 @@ pub(super) fn forged(bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
 fn values(subject: &Subject, report: &mut Report) {
     let too_many = vec![0; subject.rows_per_block() + 1];
     report.refused("encrypt of more rows than fit", subject.key.encrypt(&too_many), &[Fault::Input]);
-    if let Parameters::Rns(_) = subject.parameters {
+    if subject.evaluator.capabilities().encrypted {
         for value in [i64::MAX, i64::MIN] {
             let outcome = subject.key.encrypt(&[value]);
             report.refused(format!("encrypt of {value}"), outcome, &[Fault::Input]);
@@ -115,7 +116,7 @@ fn plans(subject: &Subject, case: &Case, report: &mut Report) {
             };
             Some(Parameters::Rns(rns))
         }
-        Parameters::Rns(_) => Some(Parameters::Clear { rows_per_block: 1024 }),
+        Parameters::Rns(_) | Parameters::Tfhe(_) => Some(Parameters::Clear { rows_per_block: 1024 }),
     };
     let mut other_scheme = case.plan.clone();
     other_scheme.parameters = foreign;
@@ -133,6 +134,9 @@ fn plans(subject: &Subject, case: &Case, report: &mut Report) {
             special_moduli: rns.moduli.iter().copied().take(1).collect(),
             ..rns.clone()
         }),
+        Parameters::Tfhe(tfhe) => {
+            Parameters::Tfhe(TfheParameters { rows_per_block: tfhe.rows_per_block / 2, ..tfhe.clone() })
+        }
     });
     let outcome = subject.open(&fewer_rows);
     report.refused(

@@ -25,7 +25,8 @@ use crate::backend::{BackendError, Custody, Evaluator, Fault, KeyPair, Session};
 use crate::host::{CustodyPlugin, EvaluatorPlugin, PluginKey, PluginSession};
 use crate::interpret::interpret;
 use crate::parameters::{Parameters, RnsRequest};
-use crate::plan::{Input, Origin, Plan};
+use crate::plan::{Input, InputId, Origin, Plan};
+use crate::tfhe::TfheParameters;
 
 /// Upper bounds, in bits, of the noise of each node of a plan: `log2 |v|` as in
 /// [`Measurement::node_max_bits`](crate::backend::Measurement::node_max_bits).
@@ -37,6 +38,8 @@ pub struct Options<'a> {
     /// Parameters to ask a leveled backend for; without them, small ones of security 0, which a backend
     /// gives only in tests. Five primes or more.
     pub request: Option<RnsRequest>,
+    /// Parameters of a scheme of bootstraps; without them, the first that it describes, with small blocks.
+    pub tfhe: Option<TfheParameters>,
     /// A noise model to hold the backend to.
     pub noise_bounds: Option<NoiseBounds<'a>>,
 }
@@ -173,11 +176,18 @@ impl Subject {
 
     /// The frames of each block's inputs.
     fn encrypt(&self, plan: &Plan, table: &Table) -> Result<Vec<Vec<Vec<u8>>>, BackendError> {
-        let input = |(values, input): (&Vec<i64>, &Input)| match (input.origin, values.as_slice()) {
-            (Origin::Parameter, &[value]) => self.evaluator.encrypt_parameter(&self.pair.evaluation, value),
-            _ => self.key.encrypt(values),
+        let input = |(values, index): (&Vec<i64>, usize)| {
+            let id = InputId::from_index(index);
+            let origin = id.map_or(Origin::Table, |id| plan.origin(id));
+            match (origin, values.as_slice()) {
+                (Origin::Parameter, &[value]) => {
+                    self.evaluator.encrypt_parameter(&self.pair.evaluation, value)
+                }
+                _ if id.is_some_and(|id| plan.is_entry(id)) => self.key.encrypt_entries(values),
+                _ => self.key.encrypt(values),
+            }
         };
-        let block = |block: &Vec<Vec<i64>>| block.iter().zip(&plan.inputs).map(input).collect();
+        let block = |block: &Vec<Vec<i64>>| block.iter().zip(0..).map(input).collect();
         table.iter().map(block).collect()
     }
 
@@ -217,6 +227,9 @@ impl Subject {
             Parameters::Clear { .. } => sums,
             Parameters::Rns(rns) => {
                 sums.into_iter().map(|sum| sum.rem_euclid(rns.plaintext_modulus.into())).collect()
+            }
+            Parameters::Tfhe(tfhe) => {
+                sums.into_iter().map(|sum| sum.rem_euclid(tfhe.sum_modulus().into())).collect()
             }
         }
     }

@@ -48,19 +48,41 @@ pub(super) unsafe extern "C" fn load<B: Custody>(
     unsafe { hand_out(out, error, || B::load(slice(secret, "secret key")?)) }
 }
 
+/// Encrypts a block in one of the ways of a key. The rules at the head of `export` hold.
+unsafe fn encrypted<B: Custody>(
+    key: Handle,
+    values: View<i64>,
+    out: *mut Buffer,
+    error: *mut Buffer,
+    encrypt: impl FnOnce(&B::Key, &[i64]) -> Result<Vec<u8>, BackendError>,
+) -> i32 {
+    let work = || {
+        // SAFETY: the handle is null or a live key of this table; the view is readable during this call.
+        let (key, values) = unsafe { (key_of::<B>(key)?, slice(values, "values")?) };
+        encrypt(key, values)
+    };
+    // SAFETY: the out-parameters are as the module's rules say.
+    unsafe { answer(out, error, work) }
+}
+
 pub(super) unsafe extern "C" fn encrypt<B: Custody>(
     key: Handle,
     values: View<i64>,
     out: *mut Buffer,
     error: *mut Buffer,
 ) -> i32 {
-    let work = || {
-        // SAFETY: the handle is null or a live key of this table; the view is readable during this call.
-        let (key, values) = unsafe { (key_of::<B>(key)?, slice(values, "values")?) };
-        B::encrypt(key, values)
-    };
-    // SAFETY: the out-parameters are as the module's rules say.
-    unsafe { answer(out, error, work) }
+    // SAFETY: as the module's rules say of each.
+    unsafe { encrypted::<B>(key, values, out, error, B::encrypt) }
+}
+
+pub(super) unsafe extern "C" fn encrypt_entries<B: Custody>(
+    key: Handle,
+    values: View<i64>,
+    out: *mut Buffer,
+    error: *mut Buffer,
+) -> i32 {
+    // SAFETY: as the module's rules say of each.
+    unsafe { encrypted::<B>(key, values, out, error, B::encrypt_entries) }
 }
 
 pub(super) unsafe extern "C" fn decrypt<B: Custody>(

@@ -97,6 +97,19 @@ impl PluginKey {
         }
     }
 
+    /// As [`Custody::encrypt_entries`](crate::backend::Custody::encrypt_entries).
+    ///
+    /// # Errors
+    /// Those of the plugin.
+    pub fn encrypt_entries(&self, values: &[i64]) -> Result<Vec<u8>, BackendError> {
+        // SAFETY: the handle is live; the view and buffers live through the call.
+        unsafe {
+            take(&self.name, self.table.free_buffer, |out, error| {
+                (self.table.encrypt_entries)(self.handle, View::of(values), out, error)
+            })
+        }
+    }
+
     /// As [`Custody::decrypt`](crate::backend::Custody::decrypt).
     ///
     /// # Errors

@@ -61,7 +61,15 @@ impl<const FLAW: u8> Evaluator for Toy<FLAW> {
         let ops =
             [OpKind::Input, OpKind::Member, OpKind::Less, OpKind::Equal, OpKind::Linear, OpKind::Mul].into();
         let (name, version) = ("toy".to_owned(), "1".to_owned());
-        Capabilities { name, version, inputs: InputForm::Columns, ops, leveled: None, encrypted: false }
+        Capabilities {
+            name,
+            version,
+            inputs: InputForm::Columns,
+            ops,
+            leveled: None,
+            bootstrapped: None,
+            encrypted: false,
+        }
     }
 
     fn resolve(_: &RnsRequest) -> Result<RnsParameters, BackendError> {

@@ -1,0 +1,37 @@
+//! Bootstrapped TFHE: small values of one row at a time, tables of any kind over them, sums over all rows.
+//!
+//! The arithmetic of ciphertexts is that of tfhe-rs, by its core layer. What is here is the scheme of `hq_plugin_sdk::tfhe`:
+//! digits, rotations that tables share, and shares that are only added up.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `describe`, `params` | the backend as data; parameters, validated |
+//! | `key`, `evaluation_key` | the custodian's key; what the service computes with |
+//! | `ciphertext` | blocks of inputs |
+//! | `tables` | tables as polynomials |
+//! | `prepare`, `session` | a plan with its keys; a plan at work |
+//! | `sums` | how sums leave and are opened |
+//! | `wire`, `error` | bytes from outside; what can go wrong |
+
+mod backend;
+mod ciphertext;
+mod describe;
+mod error;
+mod evaluation_key;
+mod key;
+mod params;
+mod prepare;
+mod random;
+mod session;
+mod sums;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+pub use backend::Tfhe;
+pub use describe::{capabilities, test_parameters};
+pub use key::SecretKey;
+pub use session::Session;
+
+hq_plugin_sdk::export_backend!(Tfhe);

@@ -1,0 +1,115 @@
+//! Random circuits over random tables on tfhe: results equal the interpreter's exactly, and measured noise is as predicted.
+//! At small parameters, which run the same plans in a thousandth of the time, and a few at real ones.
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use hq_engine::bootstraps;
+use hq_engine::open;
+use hq_engine::planner::{PlanError, Planned, Target, plan};
+use hq_plugin_sdk::backend::{Custody, Evaluator, Session};
+use hq_plugin_sdk::interpret::interpret;
+use hq_plugin_sdk::parameters::{Parameters, RnsRequest};
+use hq_plugin_sdk::plan::{InputId, Origin, Plan};
+use hq_plugin_sdk::tfhe::TfheParameters;
+use hq_plugin_tfhe::{SecretKey, Tfhe, test_parameters};
+use hq_tests::random::{Case, Size, case};
+
+/// Keys of one parameter set, for many circuits.
+struct Keys {
+    parameters: TfheParameters,
+    secret: SecretKey,
+    evaluation: Vec<u8>,
+}
+
+impl Keys {
+    fn new(parameters: TfheParameters) -> Self {
+        let pair = Tfhe::keygen(&Parameters::Tfhe(parameters.clone()), None).unwrap();
+        Self { parameters, secret: Tfhe::load(&pair.secret).unwrap(), evaluation: pair.evaluation }
+    }
+
+    /// `None` where no tables of this size compute the circuit.
+    fn plan(&self, case: &Case) -> Option<Planned> {
+        let resolve = |request: &RnsRequest| Tfhe::resolve(request);
+        let target = Target::Bootstrapped(self.parameters.clone());
+        match plan(&case.circuit, &case.encodings(), &Tfhe::capabilities(), &resolve, &target) {
+            Ok(planned) => Some(planned),
+            Err(PlanError::Pass { pass: "tables" | "limbs" | "encode", .. } | PlanError::Unsure { .. }) => {
+                None
+            }
+            Err(error) => panic_on(&error),
+        }
+    }
+
+    fn check(&self, case: &Case, planned: &Planned) {
+        let plan = &planned.plan;
+        for (name, pass) in &planned.passes {
+            assert_eq!(aggregates(case, pass), expected(case), "{name}\n{}\n{pass}", case.circuit);
+        }
+        let inputs = case.inputs(plan);
+        let rows = usize::try_from(self.parameters.rows_per_block).unwrap();
+        let mut session = Tfhe::open(plan, &self.evaluation).unwrap();
+        for block in 0..case.rows.len().div_ceil(rows).max(1) {
+            let frame = |(index, values): (usize, &Vec<i64>)| {
+                let input = &plan.inputs[index];
+                if input.origin == Origin::Parameter {
+                    return Tfhe::encrypt_parameter(&self.evaluation, case.absent(input)).unwrap();
+                }
+                let from = (block * rows).min(values.len());
+                let values = &values[from..(from + rows).min(values.len())];
+                if plan.is_entry(InputId::from_index(index).unwrap()) {
+                    Tfhe::encrypt_entries(&self.secret, values).unwrap()
+                } else {
+                    Tfhe::encrypt(&self.secret, values).unwrap()
+                }
+            };
+            let frames: Vec<Vec<u8>> = inputs.iter().enumerate().map(frame).collect();
+            session.block(&frames.iter().map(Vec::as_slice).collect::<Vec<_>>()).unwrap();
+        }
+        let opened = Tfhe::decrypt(&self.secret, &session.finish().unwrap()).unwrap();
+        assert_eq!(open::aggregates(plan, &opened).unwrap(), expected(case), "{}\n{plan}", case.circuit);
+        assert_eq!(bootstraps::certify(plan).unwrap(), *planned.bootstraps.as_ref().unwrap());
+    }
+}
+
+fn expected(case: &Case) -> Vec<i128> {
+    aggregates(case, &case.circuit)
+}
+
+/// What a plan of a case gives by the interpreter.
+fn aggregates(case: &Case, plan: &Plan) -> Vec<i128> {
+    let sums = interpret(plan, &case.inputs(plan));
+    let aggregate = |terms: &[(i64, hq_plugin_sdk::plan::SumId)]| {
+        terms.iter().map(|&(c, sum)| i128::from(c) * sums[sum.index()]).sum()
+    };
+    plan.aggregates.iter().map(|own| aggregate(&own.terms)).collect()
+}
+
+#[expect(clippy::panic, reason = "a test")]
+fn panic_on(error: &PlanError) -> ! {
+    panic!("{error}")
+}
+
+fn run(keys: &Keys, size: Size, wanted: usize, first_seed: u64) {
+    let (mut done, mut refused, mut bootstraps) = (0, 0, 0);
+    let mut seed = first_seed;
+    while done < wanted {
+        seed += 1;
+        let Ok(case) = case(seed, size) else { continue };
+        let case = case.in_digits();
+        let Some(planned) = keys.plan(&case) else {
+            refused += 1;
+            continue;
+        };
+        keys.check(&case, &planned);
+        let (digits, shares) = planned.bootstraps.unwrap().bootstraps;
+        bootstraps += digits + shares;
+        done += 1;
+    }
+    eprintln!("{done} circuits, {bootstraps} bootstraps a row, {refused} refused");
+    assert!(refused <= 2 * wanted, "tables of this size refuse more circuits than they compute");
+}
+
+#[test]
+fn circuits_at_test_parameters() {
+    let keys = Keys::new(TfheParameters { rows_per_block: 4, ..test_parameters() });
+    run(&keys, Size { rows: 12, domain: 40, nesting: 2, sums: 3 }, 250, 0);
+}
