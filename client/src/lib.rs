@@ -18,6 +18,8 @@
 //! | how a plan looks and what noise it has | `graph`, `trial` |
 //! | what this machine takes | `calibrate` |
 //! | what editors ask | `lsp` |
+//! | a service: who one is there, what it is asked, what is sent | `login`, `service`, `wire` |
+//! | results of a service: opened, released, read | `received`, `released`, `recipient`, `publisher` |
 
 mod backend;
 mod blocks;
@@ -26,6 +28,7 @@ mod checkpoint;
 mod choice;
 mod cli;
 mod commands;
+mod configuration;
 mod error;
 mod execution;
 mod fingerprint;
@@ -37,6 +40,7 @@ mod interrupt;
 mod joint;
 mod keys;
 mod loader;
+mod login;
 mod lsp;
 mod modules;
 mod output;
@@ -45,11 +49,17 @@ mod passphrase;
 mod planned;
 mod plot;
 mod program;
+mod publisher;
+mod received;
+mod recipient;
 mod release;
+mod released;
 mod report;
 mod sealed;
+mod service;
 mod table;
 mod trial;
+mod wire;
 mod workload;
 
 use std::process::ExitCode;

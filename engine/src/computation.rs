@@ -72,12 +72,12 @@ pub fn check_fit(plan: &Plan, manifest: &Manifest) -> Result<(), Misfit> {
     Ok(())
 }
 
-/// The result of a run.
+/// The result of a run over a dataset, whose manifest is given with its digest.
 #[must_use]
 pub fn result(
     key: KeyId,
     programs: Vec<ProgramRecord>,
-    manifest: &Manifest,
+    (manifest, digest): (&Manifest, &str),
     capabilities: &Capabilities,
     compiled: &CompiledQueries,
     outcome: Outcome,
@@ -90,6 +90,7 @@ pub fn result(
     let header = Header {
         programs,
         dataset: manifest.dataset.clone(),
+        manifest_blake3: digest.to_owned(),
         backend: (capabilities.name.clone(), capabilities.version.clone()),
         parameters: manifest.parameters.clone(),
         columns: manifest.columns.clone(),

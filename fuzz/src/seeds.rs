@@ -161,6 +161,7 @@ fn write_stored(write: &dyn Fn(&str, &str, &[u8]) -> io::Result<()>) -> io::Resu
         backend: ("bgv".to_owned(), "0".to_owned()),
         parameters,
         columns,
+        manifest_blake3: String::new(),
         plan_blake3: String::new(),
         certificate: None,
         cost: result_file::Cost { server_s: 0.0, server_cpu_s: 0.0, upload_bytes: 0, blocks: 1 },

@@ -183,7 +183,14 @@ fn compute(task: &Task) -> Result<(), String> {
     })
     .map_err(text)?;
     let records = vec![task.program.clone()];
-    let result = computation::result(key, records, &manifest, evaluator.capabilities(), &compiled, outcome);
+    let result = computation::result(
+        key,
+        records,
+        (&manifest, &task.digest),
+        evaluator.capabilities(),
+        &compiled,
+        outcome,
+    );
     let bytes = result_file::write(&result).map_err(text)?;
     let sealed = task.key.seal(&result_name(&task.dataset, &task.job), &bytes).map_err(text)?;
     write_whole(&task.folder.join(RESULT), &sealed).map_err(text)

@@ -60,7 +60,14 @@ pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
     let (outcome, checkpoint) = run_kept(args, job, key, &folder, &joint.names())?;
     let records = programs.iter().filter(|program| !program.queries.is_empty()).map(record).collect();
     let spent = outcome.spent;
-    let result = computation::result(key, records, manifest, evaluator.capabilities(), &compiled, outcome);
+    let result = computation::result(
+        key,
+        records,
+        (manifest, folder.digest()),
+        evaluator.capabilities(),
+        &compiled,
+        outcome,
+    );
     let bytes = result_file::write(&result).map_err(|error| damaged(&args.output, error.to_string()))?;
     write_whole(&args.output, &bytes)?;
     checkpoint.remove()?;
@@ -118,7 +125,7 @@ fn programs(args: &ComputeArgs, folder: &DatasetFolder) -> Result<Vec<Program>> 
 }
 
 /// All queries of programs, which are over one dataset, as one plan's.
-pub(super) fn together(programs: &[Program]) -> Result<Joint<'_>> {
+pub(crate) fn together(programs: &[Program]) -> Result<Joint<'_>> {
     let mut joints = Joint::all(programs);
     match (joints.pop(), joints.is_empty()) {
         (Some(joint), true) => Ok(joint),

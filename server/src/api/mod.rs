@@ -181,7 +181,7 @@ pub const ROUTES: &[Route] = &[
     route(
         ("GET", "/v1/datasets/{dataset}/manifest"),
         Access::Dataset(&[Role::Owner, Role::Custodian]),
-        "The published manifest with its signature",
+        "The manifest of a version with its signature: of `version`, or of the published one",
         Nothing,
         Json(noted::<ManifestBody>),
     ),

@@ -124,6 +124,7 @@ fn parameters(route: &Route) -> Vec<Parameter> {
     let queries: &[&str] = match (route.method, route.path) {
         ("GET", "/v1/jobs") => &["state", "before", "limit"],
         ("GET", path) if path.ends_with("/audit") => &["after", "limit"],
+        ("GET", path) if path.ends_with("/manifest") => &["version"],
         _ => &[],
     };
     all.extend(queries.iter().map(|name| parameter(name, ParameterIn::Query, Required::False)));

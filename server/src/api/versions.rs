@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use hq_engine::dataset::{Manifest, PartBytes, PartFile, hex_digest};
 use hq_engine::signed::{self, MANIFEST};
 use hq_plugin_sdk::frame::{self, Kind};
+use serde::Deserialize;
 
 use super::bodies::{ManifestBody, MissingBody, NewVersionBody, VersionBody};
 use super::is_segment;
@@ -27,10 +28,25 @@ pub(super) async fn schema(app: Shared, name: web::Path<String>) -> Result<HttpR
     Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(version.schema))
 }
 
-pub(super) async fn manifest(app: Shared, name: web::Path<String>) -> Result<web::Json<ManifestBody>> {
+/// Which version.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Which {
+    version: Option<u64>,
+}
+
+pub(super) async fn manifest(
+    app: Shared,
+    name: web::Path<String>,
+    which: web::Query<Which>,
+) -> Result<web::Json<ManifestBody>> {
     let read = move |app: &App| {
         app.store.with(|tx| {
-            let (dataset, version) = (tx.dataset(&name)?, tx.published(&name)?);
+            let dataset = tx.dataset(&name)?;
+            let version = match which.version {
+                Some(number) => tx.version(&name, number)?,
+                None => tx.published(&name)?,
+            };
             let Version { number, manifest, signature, .. } = version;
             Ok(ManifestBody { version: number, manifest, signature, publisher: dataset.publisher })
         })
