@@ -3,5 +3,7 @@
 
 mod access;
 mod document;
+mod journey;
+mod people;
 mod running;
 mod tokens;

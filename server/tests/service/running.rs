@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 
 pub(crate) struct Running {
     pub(crate) root: String,
-    /// Removed with it.
-    _folder: tempfile::TempDir,
+    /// What the service keeps; removed with it.
+    pub(crate) folder: tempfile::TempDir,
     agent: ureq::Agent,
-    handle: ServerHandle,
-    thread: Option<std::thread::JoinHandle<()>>,
+    config: Config,
+    at_work: Option<(ServerHandle, std::thread::JoinHandle<()>)>,
 }
 
 pub(crate) struct Answer {
@@ -40,6 +40,11 @@ pub(crate) fn built() -> Vec<PathBuf> {
 
 impl Running {
     pub(crate) fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    /// With another configuration.
+    pub(crate) fn with(change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let table = toml::toml! {
             listen = "127.0.0.1:0"
@@ -55,18 +60,29 @@ impl Running {
         let plugins = format!("{:?}", built());
         let variables = [("DATA", data), ("WORKER", worker), ("PLUGINS", plugins)]
             .map(|(name, value)| (format!("HQ_SERVER_{name}"), value));
-        let config = Config::of(table, variables).unwrap();
+        let mut config = Config::of(table, variables).unwrap();
+        change(&mut config);
+        let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
+        let mut running = Self { root: String::new(), folder, agent, config, at_work: None };
+        running.begin(true);
+        running
+    }
+
+    /// The issuer of trials is the service itself, so a service that begins again has the address it had.
+    pub(crate) fn begin(&mut self, dev: bool) {
         let (sender, receiver) = mpsc::channel();
+        let config = self.config.clone();
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async {
-                let service = start(config, true).unwrap();
+                let service = start(config, dev).unwrap();
                 sender.send((service.address, service.server.handle())).unwrap();
                 service.server.await.unwrap();
             });
         });
         let (address, handle) = receiver.recv().unwrap();
-        let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
-        Self { root: format!("http://{address}"), _folder: folder, agent, handle, thread: Some(thread) }
+        self.config.listen = address;
+        self.root = format!("http://{address}");
+        self.at_work = Some((handle, thread));
     }
 
     /// An access token, by the device flow of the issuer.
@@ -126,9 +142,10 @@ impl Running {
         owner
     }
 
-    fn end(&mut self) {
-        drop(self.handle.stop(false));
-        if let Some(thread) = self.thread.take() {
+    /// Ends the service; what it keeps stays.
+    pub(crate) fn end(&mut self) {
+        if let Some((handle, thread)) = self.at_work.take() {
+            drop(handle.stop(false));
             thread.join().unwrap();
         }
     }
