@@ -1,9 +1,9 @@
 //! The folder of configurations, and files in it that nobody else may read.
 
+use std::env;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::env;
 
 use crate::error::{Result, file_error};
 

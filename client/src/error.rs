@@ -252,7 +252,9 @@ pub(crate) enum ClientError {
     )]
     NoPublisher { path: PathBuf },
     /// The service is not what it says.
-    #[error("THE SERVICE GAVE SOMETHING ELSE THAN IT SAYS: {reason}. Nothing was released. Tell whoever runs it")]
+    #[error(
+        "THE SERVICE GAVE SOMETHING ELSE THAN IT SAYS: {reason}. Nothing was released. Tell whoever runs it"
+    )]
     Alarm { reason: String },
     /// No random numbers.
     #[error("the operating system gives no random numbers: {reason}")]

@@ -161,7 +161,8 @@ impl Service {
     pub(crate) fn watch(&self, job: &str, mut seen: impl FnMut(&JobBody)) -> Result<JobBody> {
         loop {
             let mut last = None;
-            let answer = self.send(&Method::GET, &format!("/v1/jobs/{job}/events"), &[], &Content::Nothing)?;
+            let answer =
+                self.send(&Method::GET, &format!("/v1/jobs/{job}/events"), &[], &Content::Nothing)?;
             let reader = BufReader::new(answer.into_body().into_reader().take(u64::MAX));
             // A line that cannot be read is a connection that broke.
             for line in reader.lines().map_while(std::result::Result::ok) {

@@ -95,7 +95,10 @@ fn verify(log: &Path, heads: &[PathBuf], key: Option<&str>) -> Result<()> {
         )),
         None => {
             output::warn("there is no signed head: entries that were cut off at the end are not noticed");
-            output::out(&format!("{}: {entries} entries, unbroken; the last digest is {digest}\n", log.display()));
+            output::out(&format!(
+                "{}: {entries} entries, unbroken; the last digest is {digest}\n",
+                log.display()
+            ));
         }
     }
     Ok(())

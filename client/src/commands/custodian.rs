@@ -105,7 +105,8 @@ impl Custodian<'_> {
                 "job {id}: {subject} has another recipient than before. Ask them whether it is theirs, and start \
                  with --accept-recipients if so"
             ));
-            return self.refuse(id, "Your recipient is another than before: tell the custodian, and submit again.");
+            return self
+                .refuse(id, "Your recipient is another than before: tell the custodian, and submit again.");
         }
         match self.open(job, &manifest, &bytes) {
             Ok(Decision::Refuse(reason)) => {
@@ -179,12 +180,10 @@ impl Custodian<'_> {
         };
         let reports = report::in_order(report::of(&joint, &run, Release::On));
         let binding = Binding { job: &job.id, plan: &job.plan, manifest: &digest };
-        let table = ReleasedTable::new(
-            &binding,
-            report::hidden(&reports),
-            plot::picture(&reports)?,
-            |format| report::text(&reports, format),
-        )?;
+        let table =
+            ReleasedTable::new(&binding, report::hidden(&reports), plot::picture(&reports)?, |format| {
+                report::text(&reports, format)
+            })?;
         Ok(Decision::Release(Box::new(past), table))
     }
 }

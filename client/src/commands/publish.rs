@@ -31,7 +31,8 @@ pub(crate) fn publish(args: &PublishArgs) -> Result<()> {
     // Read as evaluation keys: a secret key goes nowhere.
     let (evaluation, key) = read_evaluation_keys(&key_path)?;
     if key.to_string() != manifest.key_id || keys.description.key_id != manifest.key_id {
-        let reason = format!("was encrypted with key {}, not with those in {}", manifest.key_id, args.keys.display());
+        let reason =
+            format!("was encrypted with key {}, not with those in {}", manifest.key_id, args.keys.display());
         return Err(mismatch(&args.data, reason));
     }
     let text = read_source(&args.data.join(MANIFEST))?;
@@ -72,8 +73,11 @@ pub(crate) fn publish(args: &PublishArgs) -> Result<()> {
 }
 
 fn grants(args: &PublishArgs) -> impl Iterator<Item = (&str, &'static str)> {
-    let named = [(&args.researcher, "researcher"), (&args.custodian, "custodian"), (&args.auditor, "auditor")];
-    named.into_iter().flat_map(|(subjects, role)| subjects.iter().map(move |subject| (subject.as_str(), role)))
+    let named =
+        [(&args.researcher, "researcher"), (&args.custodian, "custodian"), (&args.auditor, "auditor")];
+    named
+        .into_iter()
+        .flat_map(|(subjects, role)| subjects.iter().map(move |subject| (subject.as_str(), role)))
 }
 
 /// Sends the chunks that are missing; how many bytes.

@@ -70,7 +70,8 @@ fn digests(query: &Query) -> BTreeMap<RowId, String> {
             both.sort();
             both.join(" ")
         };
-        let column = |index: usize| query.dataset.columns.get(index).map_or("", |column| column.name.as_str());
+        let column =
+            |index: usize| query.dataset.columns.get(index).map_or("", |column| column.name.as_str());
         let text = match &node.op {
             RowOp::Column(id) => format!("column {}", column(id.index())),
             RowOp::Known(id) => format!("known {}", column(id.index())),
@@ -85,8 +86,10 @@ fn digests(query: &Query) -> BTreeMap<RowId, String> {
             RowOp::And(left, right) => format!("and {}", unordered(left, right)),
             RowOp::Or(left, right) => format!("or {}", unordered(left, right)),
             RowOp::Case { arms, otherwise } => {
-                let arms: Vec<String> =
-                    arms.iter().map(|(condition, value)| format!("{} {}", of(condition), of(value))).collect();
+                let arms: Vec<String> = arms
+                    .iter()
+                    .map(|(condition, value)| format!("{} {}", of(condition), of(value)))
+                    .collect();
                 format!("case {} else {}", arms.join(" "), of(otherwise))
             }
         };

@@ -2,7 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a failing test may panic")]
 
 mod access;
+mod clinic;
 mod document;
+mod jobs;
 mod journey;
 mod people;
 mod running;
