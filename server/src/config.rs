@@ -149,6 +149,8 @@ pub struct Limits {
     pub worker_cpu_s: u64,
     /// Seconds after which a worker is ended.
     pub worker_wall_s: u64,
+    /// Seconds between two checkpoints of a worker.
+    pub worker_checkpoint_s: u64,
     /// How often a job is tried when its worker ends without a word.
     pub attempts: u32,
 }
@@ -167,6 +169,7 @@ impl Default for Limits {
             worker_memory_bytes: 32 << 30,
             worker_cpu_s: 24 * 3600,
             worker_wall_s: 24 * 3600,
+            worker_checkpoint_s: 10,
             attempts: 3,
         }
     }

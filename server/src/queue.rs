@@ -127,6 +127,7 @@ fn task(app: &App, job: &Job) -> Result<Task> {
         threads: limits.worker_threads,
         memory_bytes: limits.worker_memory_bytes,
         cpu_s: limits.worker_cpu_s,
+        checkpoint_s: limits.worker_checkpoint_s,
     })
 }
 
@@ -147,6 +148,7 @@ async fn work(app: &Shared, task: &Task, mut cancelled: oneshot::Receiver<()>) -
                     let id = task.job.clone();
                     blocking(app, move |app| app.store.with(|tx| tx.progress(&id, done))).await?;
                 }
+                Some(Ok(Word::Continued(done))) => tracing::info!(job = %task.job, done, "a job is continued"),
                 Some(Ok(Word::Finished)) => end = End::Finished,
                 Some(Ok(Word::Failed(reason))) => end = End::Failed(reason),
                 Some(Err(_)) => {}

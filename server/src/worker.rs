@@ -28,8 +28,6 @@ use crate::programs::Checked;
 pub const RESULT: &str = "result";
 /// Name of the checkpoint in the job's folder.
 const CHECKPOINT: &str = "checkpoint";
-/// Seconds between two checkpoints.
-const EVERY: Duration = Duration::from_secs(10);
 
 /// What is to be done.
 #[derive(Debug, Serialize, Deserialize)]
@@ -69,12 +67,16 @@ pub struct Task {
     pub memory_bytes: u64,
     /// CPU seconds.
     pub cpu_s: u64,
+    /// Seconds between two checkpoints.
+    pub checkpoint_s: u64,
 }
 
 /// What a worker says, a line each.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Word {
+    /// A checkpoint is continued, after so many blocks.
+    Continued(u64),
     /// Blocks done.
     Done(u64),
     /// The result is in the folder.
@@ -169,7 +171,8 @@ fn compute(task: &Task) -> Result<(), String> {
 
     let parameters = SealedParameters::new();
     let identity = Identity::new(key, plan, &task.digest, &parameters);
-    let mut kept = Kept { path: task.folder.join(CHECKPOINT), identity };
+    let mut kept =
+        Kept { path: task.folder.join(CHECKPOINT), identity, every: Duration::from_secs(task.checkpoint_s) };
     let threads = NonZero::new(task.threads).unwrap_or(NonZero::<usize>::MIN);
     let job =
         Job { plan, backend: &evaluator, evaluation_key: &evaluation_key, parameters: &parameters, threads };
@@ -217,16 +220,21 @@ fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
 struct Kept {
     path: PathBuf,
     identity: Identity,
+    every: Duration,
 }
 
 impl Checkpoints for Kept {
     fn every(&self) -> Duration {
-        EVERY
+        self.every
     }
 
     fn load(&mut self) -> Result<Option<Saved>, SourceError> {
         let bytes = fs::read(&self.path).ok();
-        Ok(bytes.and_then(|bytes| checkpoint::read(&bytes, &self.identity).ok()))
+        let saved = bytes.and_then(|bytes| checkpoint::read(&bytes, &self.identity).ok());
+        if let Some(saved) = &saved {
+            say(&Word::Continued(saved.done));
+        }
+        Ok(saved)
     }
 
     fn save(&mut self, saved: &Saved) -> Result<(), SourceError> {

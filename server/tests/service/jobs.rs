@@ -149,3 +149,36 @@ fn a_service_that_begins_again_goes_on_with_its_jobs() {
     let computed = log.iter().filter(|line| line.contains("\"job.computed\"")).count();
     assert_eq!(computed, 2, "no job is lost and none is doubled");
 }
+
+/// On ciphertexts: the second worker goes on where the first was killed.
+#[test]
+fn a_killed_worker_is_continued_from_its_checkpoint() {
+    const MANY: usize = 40_000;
+    if !has_client("bgv") {
+        return;
+    }
+    let notes = tempfile::tempdir().unwrap();
+    let kill_on_the_way = "if [ -e $NOTES/begun ]; then $WORKER worker | tee $NOTES/second; exit; fi
+: > $NOTES/begun
+exec 3<&0
+$WORKER worker <&3 > $NOTES/first &
+until [ -e checkpoint ] && grep -q '\"done\":[3-9]' $NOTES/first; do sleep 0.01; done
+kill -9 $! $$";
+    let worker = script(notes.path(), kill_on_the_way);
+    let running = Running::with(|config| {
+        config.worker = Some(worker);
+        config.limits.worker_checkpoint_s = 0;
+        config.limits.worker_threads = 1;
+    });
+    let (owner, ada) = published(&running, "bgv", MANY);
+    let job = submit(&ada);
+    let computed = await_state(&running, &job, &["computed"]);
+    let first = fs::read_to_string(notes.path().join("first")).unwrap();
+    let second = fs::read_to_string(notes.path().join("second")).unwrap();
+    assert!(
+        computed["blocks"].as_u64().unwrap() > 3 && first.starts_with("{\"done\":1}"),
+        "{computed} {first}"
+    );
+    assert!(second.starts_with("{\"continued\":"), "it began anew: {second}");
+    opened(&owner, &ada, &job, MANY);
+}

@@ -4,8 +4,10 @@
 mod access;
 mod clinic;
 mod document;
+mod erasure;
 mod jobs;
 mod journey;
 mod people;
 mod running;
 mod tokens;
+mod uploads;
