@@ -1,6 +1,7 @@
 //! Who one is at a service: what `hq login` keeps, in a file that nobody else may read.
 
 use std::env;
+use std::fs::File;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,7 +10,7 @@ use ureq::Agent;
 use zeroize::Zeroizing;
 
 use crate::configuration;
-use crate::error::{ClientError, Result, damaged};
+use crate::error::{ClientError, Result, damaged, file_error};
 use crate::keys::read_bounded;
 use crate::service::{document, unreachable};
 
@@ -116,6 +117,10 @@ impl Login {
         Ok(login)
     }
 
+    fn is_fresh(&self) -> bool {
+        now_s().saturating_add(EARLY_S) < self.expires_s
+    }
+
     /// Keeps it.
     pub(crate) fn write(&self) -> Result<()> {
         let text = serde_json::to_vec_pretty(self)
@@ -124,9 +129,20 @@ impl Login {
         configuration::write_private(&path()?, &text)
     }
 
-    /// A new token where this one is about to end, if the issuer gave the means.
+    /// A new token where this one is about to end, if the issuer gave the means. Refresh tokens are often used once, so
+    /// processes do it one after the other.
     pub(crate) fn renew(&mut self, agent: &Agent) -> Result<()> {
-        if now_s().saturating_add(EARLY_S) < self.expires_s {
+        if self.is_fresh() {
+            return Ok(());
+        }
+        let path = path()?.with_extension("lock");
+        let lock = File::create(&path).map_err(file_error(&path))?;
+        lock.lock().map_err(file_error(&path))?;
+        let kept = Self::read()?;
+        if kept.service == self.service {
+            *self = kept;
+        }
+        if self.is_fresh() {
             return Ok(());
         }
         let Some(refresh_token) = self.refresh_token.clone() else {

@@ -41,7 +41,11 @@ pub(crate) fn smokers(rows: usize) -> [usize; 2] {
 
 /// An owner with the dataset encrypted.
 pub(crate) fn owner(running: &Running, backend: &str, rows: usize) -> Person {
-    let owner = Person::at(running, "owner");
+    owner_of(Person::at(running, "owner"), backend, rows)
+}
+
+/// Gives an owner the dataset, encrypted.
+pub(crate) fn owner_of(owner: Person, backend: &str, rows: usize) -> Person {
     owner.write("clinic.hq", SCHEMA);
     owner.write("smokers.hq", PROGRAM);
     owner.write("clinic.csv", &table(rows));
@@ -79,6 +83,12 @@ pub(crate) fn await_state(running: &Running, job: &str, states: &[&str]) -> Valu
         assert!(Instant::now() < end, "the job never was {states:?}: {body}");
         std::thread::sleep(Duration::from_millis(50));
     }
+}
+
+/// Watches a job until it is computed.
+pub(crate) fn await_computed(ada: &Person, job: &str) {
+    let line = ada.ok(&format!("jobs watch {job}"));
+    assert!(line.contains(" computed "), "{line}");
 }
 
 /// The custodian opens; the researcher reads what is right.

@@ -8,6 +8,7 @@ mod erasure;
 mod jobs;
 mod journey;
 mod people;
+mod provider;
 mod running;
 mod tokens;
 mod uploads;

@@ -87,18 +87,25 @@ impl Person {
         serde_json::from_str(&self.ok(words)).unwrap()
     }
 
-    /// By the device flow: the program shows a code, which a browser confirms.
+    /// At the issuer of trials.
     pub(crate) fn login(&self, running: &Running) {
-        let mut command = self.command(&format!("login {}", running.root));
+        self.login_with(&running.root, |code| {
+            let form = format!("user_code={code}&user={}", self.name);
+            let header = ("Content-Type", "application/x-www-form-urlencoded");
+            let confirmed = running.send("POST", "/dev/device", None, &[header], form.as_bytes());
+            assert_eq!(confirmed.status, 200, "{code}");
+        });
+    }
+
+    /// By the device flow: the program shows a code, which somebody confirms elsewhere.
+    pub(crate) fn login_with(&self, service: &str, confirm: impl FnOnce(&str)) {
+        let mut command = self.command(&format!("login {service}"));
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut errors = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
         errors.read_line(&mut line).unwrap();
-        let code = line.rsplit(' ').next().unwrap().trim();
-        let form = format!("user_code={code}&user={}", self.name);
-        let header = ("Content-Type", "application/x-www-form-urlencoded");
-        let confirmed = running.send("POST", "/dev/device", None, &[header], form.as_bytes());
-        assert_eq!(confirmed.status, 200, "{line}");
+        assert!(line.starts_with("Open http://127.0.0.1"), "{line}");
+        confirm(line.rsplit(' ').next().unwrap().trim());
         let output = child.wait_with_output().unwrap();
         let mut rest = String::new();
         errors.read_to_string(&mut rest).unwrap();

@@ -45,6 +45,19 @@ impl Running {
 
     /// With another configuration.
     pub(crate) fn with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::of(change, true)
+    }
+
+    /// With an issuer that runs elsewhere.
+    pub(crate) fn at_issuer(issuer: &str, audience: &str) -> Self {
+        let change = |config: &mut Config| {
+            issuer.clone_into(&mut config.identity.issuer);
+            audience.clone_into(&mut config.identity.audience);
+        };
+        Self::of(change, false)
+    }
+
+    fn of(change: impl FnOnce(&mut Config), dev: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let table = toml::toml! {
             listen = "127.0.0.1:0"
@@ -64,7 +77,7 @@ impl Running {
         change(&mut config);
         let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
         let mut running = Self { root: String::new(), folder, agent, config, at_work: None };
-        running.begin(true);
+        running.begin(dev);
         running
     }
 
