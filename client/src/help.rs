@@ -112,7 +112,8 @@ the folder hq of $XDG_CONFIG_HOME, or of ~/.config, or to the file that HQ_LOGIN
 pub(crate) const AFTER_PUBLISH: &str = "\
 The secret key stays where it is: evaluation keys, ciphertexts, schema and manifest are sent, the last signed with
 publisher.key of the keys, which is made the first time. An upload that was interrupted is resumed by the same command. The
-keys may then be copied to wherever `hq custodian` runs.
+keys may then be copied to wherever `hq custodian` runs. To erase a person, encrypt the table without them and publish it with
+--withdraw-older.
 
   hq publish data --keys keys --researcher ada --custodian eve";
 

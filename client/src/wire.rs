@@ -97,6 +97,15 @@ pub(crate) struct VersionBody {
     pub(crate) missing: Vec<MissingBody>,
 }
 
+/// What became of a version that was withdrawn.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ReceiptBody {
+    /// When.
+    pub(crate) erased: String,
+    /// The service's signature.
+    pub(crate) signature: String,
+}
+
 /// Chunks of a file that are missing.
 #[derive(Debug, Deserialize)]
 pub(crate) struct MissingBody {

@@ -17,6 +17,7 @@ use crate::identity::{Caller, Verifier};
 use crate::objects::Objects;
 use crate::problem::{Code, Problem, Result};
 use crate::store::{Store, StoreError};
+use crate::sweep::sweep;
 
 /// Why the service does not begin.
 #[derive(Debug, thiserror::Error)]
@@ -109,6 +110,10 @@ impl App {
                 ..Event::default()
             })
         })?;
+        let removed = sweep(&app)?;
+        if removed > 0 {
+            tracing::info!(removed, "left over from before");
+        }
         Ok(app)
     }
 

@@ -169,10 +169,23 @@ impl Tx<'_> {
             .execute("UPDATE datasets SET wrapped_key = NULL, erased = ?2 WHERE name = ?1", [name, when])?;
         self.sql.execute("DELETE FROM chunks WHERE dataset = ?1", [name])?;
         self.sql.execute("UPDATE versions SET state = 'erased' WHERE dataset = ?1", [name])?;
-        let sql = "UPDATE jobs SET state = 'cancelled', ended = ?2, detail = 'the dataset was erased' \
-                   WHERE dataset = ?1 AND state IN ('queued', 'running', 'computed')";
-        self.sql.execute(sql, [name, when])?;
-        Ok(())
+        self.cancel_jobs(name, None, "The dataset was erased.", when)
+    }
+
+    /// Takes a version back: no query reads it any more, jobs that are not done are cancelled.
+    ///
+    /// # Errors
+    /// It was taken back before, or refused.
+    pub fn withdraw_version(&self, dataset: &str, number: u64, when: &str) -> Result<()> {
+        let sql = "UPDATE versions SET state = 'withdrawn' WHERE dataset = ?1 AND version = ?2 \
+                   AND state IN ('open', 'published')";
+        if self.sql.execute(sql, params![dataset, number])? == 0 {
+            let detail = format!("Version {number} of `{dataset}` holds nothing any more.");
+            return Err(Problem::new(Code::Conflict, detail));
+        }
+        self.sql
+            .execute("DELETE FROM chunks WHERE dataset = ?1 AND version = ?2", params![dataset, number])?;
+        self.cancel_jobs(dataset, Some(number), "The version was withdrawn.", when)
     }
 
     /// What a caller is for a dataset.

@@ -3,6 +3,7 @@
 //! A token's subject is the name that was typed; `owner`, `operator` and `auditor` have the claim of that name.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use actix_web::{HttpResponse, web};
@@ -15,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::clock;
 use crate::config::IdentityConfig;
-use crate::envelope::random;
+use crate::envelope::{EnvelopeError, key_file, random};
 use crate::problem::{Problem, Result};
 
 /// Seconds for which tokens are good.
@@ -38,12 +39,12 @@ pub struct DevIssuer {
 type Issuer = web::Data<DevIssuer>;
 
 impl DevIssuer {
-    /// An issuer with a new key.
+    /// An issuer with the key of a file, so that tokens outlast the service.
     ///
     /// # Errors
-    /// No random numbers.
-    pub fn new(identity: IdentityConfig) -> std::result::Result<Self, crate::envelope::EnvelopeError> {
-        Ok(Self { identity, seed: random()?, logins: Mutex::default() })
+    /// A file that is no key.
+    pub fn new(identity: IdentityConfig, key: &Path) -> std::result::Result<Self, EnvelopeError> {
+        Ok(Self { identity, seed: key_file(key)?, logins: Mutex::default() })
     }
 
     /// An access token of a name.

@@ -178,6 +178,29 @@ impl Tx<'_> {
         Ok(self.sql.execute(sql, [])?)
     }
 
+    /// Jobs over a dataset, or a version of it, that wait or are computed.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn at_work(&self, dataset: &str, version: Option<u64>) -> Result<Vec<String>> {
+        let sql = "SELECT id FROM jobs WHERE dataset = ?1 AND (?2 IS NULL OR version = ?2) \
+                   AND state IN ('queued', 'running')";
+        let mut statement = self.sql.prepare(sql)?;
+        let jobs = statement.query_map(params![dataset, version], |row| row.get(0))?;
+        Ok(jobs.collect::<std::result::Result<_, _>>()?)
+    }
+
+    /// Cancels those, and what was computed and not opened.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn cancel_jobs(&self, dataset: &str, version: Option<u64>, why: &str, when: &str) -> Result<()> {
+        let sql = "UPDATE jobs SET state = 'cancelled', ended = ?4, detail = ?3 WHERE dataset = ?1 \
+                   AND (?2 IS NULL OR version = ?2) AND state IN ('queued', 'running', 'computed')";
+        self.sql.execute(sql, params![dataset, version, why, when])?;
+        Ok(())
+    }
+
     /// How far a job is.
     ///
     /// # Errors

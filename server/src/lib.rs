@@ -5,6 +5,7 @@
 //! | what can be set | `config` |
 //! | who calls and what they may | `identity`, `roles` |
 //! | what is kept: tables and the audit log, sealed objects | `store`, `datasets`, `jobs`, `objects`, `envelope` |
+//! | what is left over | `sweep` |
 //! | programs | `programs`, `diagnostics` |
 //! | what a caller is told | `problem` |
 //! | routes | `api`, `guard`, `server`, `dev` |
@@ -31,6 +32,7 @@ mod queue;
 pub mod roles;
 pub mod server;
 pub mod store;
+mod sweep;
 pub mod worker;
 
 pub use cli::main;

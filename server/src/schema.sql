@@ -19,7 +19,7 @@ CREATE TABLE grants (
 CREATE TABLE versions (
   dataset   TEXT NOT NULL REFERENCES datasets(name),
   version   INTEGER NOT NULL,
-  state     TEXT NOT NULL,              -- open, published, refused
+  state     TEXT NOT NULL,              -- open, published, refused, withdrawn, erased
   manifest  TEXT NOT NULL,
   digest    TEXT NOT NULL,
   signature TEXT NOT NULL,

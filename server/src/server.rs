@@ -39,7 +39,10 @@ pub fn start(mut config: Config, dev: bool) -> Result<Service, StartError> {
     if dev {
         config.identity.issuer = format!("http://{address}/dev");
         config.dev = true;
-        issuer = Some(web::Data::new(DevIssuer::new(config.identity.clone())?));
+        std::fs::create_dir_all(&config.data)
+            .map_err(|source| StartError::Io { place: config.data.display().to_string(), source })?;
+        let key = config.data.join("dev.key");
+        issuer = Some(web::Data::new(DevIssuer::new(config.identity.clone(), &key)?));
         tracing::warn!(%address, "DEV: THIS SERVICE BELIEVES EVERY NAME. It is for trials on this machine, and for nothing else");
     }
     let tls = config.tls.as_ref().map(tls).transpose()?;

@@ -33,6 +33,9 @@ pub(crate) struct PublishArgs {
     /// Who reads the dataset's entries of the audit log; may be repeated
     #[arg(long, value_name = "SUBJECT")]
     pub(crate) auditor: Vec<String>,
+    /// Take all versions before back: what was encrypted in them is removed, as when a person is erased
+    #[arg(long)]
+    pub(crate) withdraw_older: bool,
 }
 
 #[derive(Debug, Args)]

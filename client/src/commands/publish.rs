@@ -15,7 +15,9 @@ use crate::output::{self, Bar};
 use crate::program::read_source;
 use crate::publisher::signing_key;
 use crate::service::Service;
-use crate::wire::{DatasetBody, GrantBody, GrantsBody, NewDatasetBody, NewVersionBody, VersionBody};
+use crate::wire::{
+    DatasetBody, GrantBody, GrantsBody, NewDatasetBody, NewVersionBody, ReceiptBody, VersionBody,
+};
 
 /// The name under which the service takes evaluation keys.
 const KEYS: &str = "evaluation.keys";
@@ -63,12 +65,32 @@ pub(crate) fn publish(args: &PublishArgs) -> Result<()> {
         let grant = GrantBody { subject, role };
         let _: GrantsBody = service.post(&format!("/v1/datasets/{name}/grants"), &grant)?;
     }
+    if args.withdraw_older {
+        withdraw_before(&service, name, version)?;
+    }
     output::out(&format!(
         "{name}: version {version} is {} at {}, {} bytes sent\n",
         output::plain(&done.state),
         service.address(),
         hq_dsl::with_commas(sent_bytes.into()),
     ));
+    Ok(())
+}
+
+/// Takes back what was published before.
+fn withdraw_before(service: &Service, dataset: &str, version: u64) -> Result<()> {
+    for older in 1..version {
+        match service.delete::<ReceiptBody>(&format!("/v1/datasets/{dataset}/versions/{older}")) {
+            Ok(receipt) => output::out(&format!(
+                "{dataset}: version {older} was withdrawn at {}, signed {}\n",
+                output::plain(&receipt.erased),
+                output::plain(&receipt.signature)
+            )),
+            // It holds nothing any more.
+            Err(ClientError::Refused { code, .. }) if code == "conflict" => {}
+            Err(error) => return Err(error),
+        }
+    }
     Ok(())
 }
 

@@ -72,12 +72,16 @@ pub struct DatasetsBody {
     pub datasets: Vec<DatasetBody>,
 }
 
-/// What became of an erased dataset. The signature is the service's, over the other fields with a space between them.
+/// What became of an erased dataset, or of a version that was withdrawn. The signature is the service's, over the fields
+/// before `key` with a space between them.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct ReceiptBody {
     /// The dataset.
     pub dataset: String,
-    /// When its key was destroyed.
+    /// The version, where it is not all of the dataset.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub version: Option<u64>,
+    /// When.
     pub erased: String,
     /// Objects that were removed.
     pub objects: u64,

@@ -1,11 +1,10 @@
-//! Datasets: created, granted, erased.
+//! Datasets: created, granted.
 
 use actix_web::{HttpResponse, web};
-use hq_engine::signed::{ERASURE, from_hex};
+use hq_engine::signed::from_hex;
 
-use super::bodies::{DatasetBody, DatasetsBody, GrantsBody, NewDatasetBody, ReceiptBody};
+use super::bodies::{DatasetBody, DatasetsBody, GrantsBody, NewDatasetBody};
 use crate::app::{Shared, blocking, event};
-use crate::clock;
 use crate::datasets::{Dataset, Grant};
 use crate::envelope::EnvelopeKey;
 use crate::guard::CallerData;
@@ -74,44 +73,6 @@ pub(super) async fn show(
         app.store.with(|tx| body(tx, tx.dataset(&name)?, tx.roles(&name, &caller)?))
     };
     blocking(&app, read).await.map(web::Json)
-}
-
-/// The key goes first: whatever happens then, what is stored is noise.
-pub(super) async fn erase(
-    app: Shared,
-    caller: CallerData,
-    name: web::Path<String>,
-) -> Result<web::Json<ReceiptBody>> {
-    let (caller, name) = (caller.into_inner(), name.into_inner());
-    let (erased, dataset) = (clock::now(), name.clone());
-    let when = erased.clone();
-    let jobs = blocking(&app, move |app| {
-        let jobs: Vec<String> = app.store.with(|tx| {
-            tx.living(&dataset)?;
-            let sql = "SELECT id FROM jobs WHERE dataset = ?1 AND state IN ('queued', 'running')";
-            let mut statement = tx.sql.prepare(sql)?;
-            let jobs = statement.query_map([&dataset], |row| row.get(0))?;
-            let jobs = jobs.collect::<std::result::Result<_, _>>()?;
-            tx.erase_dataset(&dataset, &when)?;
-            let mut event = event(&caller, "dataset.erased");
-            event.dataset = Some(dataset.clone());
-            tx.audit(event)?;
-            Ok(jobs)
-        })?;
-        app.store.checkpoint()?;
-        Ok(jobs)
-    });
-    for job in jobs.await? {
-        app.end_worker(&job);
-    }
-    let objects = app.objects.remove_under(&format!("datasets/{name}")).await?;
-    let receipt = blocking(&app, move |app| {
-        app.store.with(|tx| {
-            let (key, signature) = tx.sign(ERASURE, &format!("{name} {erased} {objects}"));
-            Ok(ReceiptBody { dataset: name.clone(), erased, objects, key, signature })
-        })
-    });
-    receipt.await.map(web::Json)
 }
 
 pub(super) async fn grants(app: Shared, name: web::Path<String>) -> Result<web::Json<GrantsBody>> {

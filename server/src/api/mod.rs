@@ -4,6 +4,7 @@
 pub mod audit;
 pub mod bodies;
 mod datasets;
+mod erasure;
 mod jobs;
 mod openapi;
 mod programs;
@@ -200,6 +201,13 @@ pub const ROUTES: &[Route] = &[
         Json(noted::<VersionBody>),
     ),
     route(
+        ("DELETE", "/v1/datasets/{dataset}/versions/{version}"),
+        OWNER,
+        "Take a version back: its ciphertexts and keys",
+        Nothing,
+        Json(noted::<ReceiptBody>),
+    ),
+    route(
         ("PUT", "/v1/datasets/{dataset}/versions/{version}/files/{file}/chunks/{number}"),
         OWNER,
         "Upload a chunk; its BLAKE3 stands in the header `hq-digest`",
@@ -316,7 +324,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .route("/v1/datasets", web::get().to(datasets::list))
         .route("/v1/datasets", web::post().to(datasets::create))
         .route("/v1/datasets/{dataset}", web::get().to(datasets::show))
-        .route("/v1/datasets/{dataset}", web::delete().to(datasets::erase))
+        .route("/v1/datasets/{dataset}", web::delete().to(erasure::erase))
         .route("/v1/datasets/{dataset}/audit", web::get().to(audit::of_dataset))
         .route("/v1/datasets/{dataset}/grants", web::get().to(datasets::grants))
         .route("/v1/datasets/{dataset}/grants", web::post().to(datasets::grant))
@@ -325,6 +333,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .route("/v1/datasets/{dataset}/manifest", web::get().to(versions::manifest))
         .route("/v1/datasets/{dataset}/versions", web::post().to(versions::begin))
         .route("/v1/datasets/{dataset}/versions/{version}", web::get().to(versions::show))
+        .route("/v1/datasets/{dataset}/versions/{version}", web::delete().to(erasure::withdraw))
         .route(
             "/v1/datasets/{dataset}/versions/{version}/files/{file}/chunks/{number}",
             web::put().to(versions::put_chunk),

@@ -28,6 +28,7 @@ const EXPECTED: &[(&str, &str)] = &[
     ("GET /v1/datasets/{dataset}/manifest", "owner custodian"),
     ("POST /v1/datasets/{dataset}/versions", "owner"),
     ("GET /v1/datasets/{dataset}/versions/{version}", "owner"),
+    ("DELETE /v1/datasets/{dataset}/versions/{version}", "owner"),
     ("PUT /v1/datasets/{dataset}/versions/{version}/files/{file}/chunks/{number}", "owner"),
     ("POST /v1/datasets/{dataset}/versions/{version}/publish", "owner"),
     ("POST /v1/datasets/{dataset}/check", "owner researcher custodian"),

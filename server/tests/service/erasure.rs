@@ -2,7 +2,7 @@
 
 use hq_engine::signed::{self, ERASURE};
 
-use crate::clinic::{await_state, log, opened, published, submit};
+use crate::clinic::{await_state, log, opened, published, smokers, submit, table};
 use crate::people::has_client;
 use crate::running::Running;
 
@@ -56,6 +56,34 @@ fn an_erased_dataset_is_gone_and_its_name_taken() {
     let again = running.send("DELETE", "/v1/datasets/clinic", Some(&token), &[], b"");
     assert_eq!((again.status, again.code().as_str()), (410, "erased"));
     assert!(log(&running).iter().any(|line| line.contains("\"dataset.erased\"")));
+}
+
+/// The table is published without them, and the versions before are taken back.
+#[test]
+fn an_erased_person_is_counted_no_more_and_nothing_of_them_stays() {
+    if !has_client("clear") {
+        return;
+    }
+    let running = Running::new();
+    let (owner, ada) = published(&running, "clear", ROWS);
+    let before = submit(&ada);
+    await_state(&running, &before, &["computed"]);
+    // The last row is of a smoker.
+    assert_ne!(smokers(ROWS), smokers(ROWS - 1));
+    owner.write("clinic.csv", &table(ROWS - 1));
+    owner.ok("encrypt clinic.hq --table clinic.csv --keys keys -o without");
+    let said = owner.ok("publish without --keys keys --withdraw-older");
+    assert!(said.contains("version 1 was withdrawn") && said.contains("version 2 is published"), "{said}");
+    let folder = running.folder.path().join("data/objects/datasets/clinic");
+    assert!(kept(&folder).iter().all(|(name, _)| !name.contains("/clinic/1/")));
+    assert!(ada.fails(&format!("result {before}")).contains("The version was withdrawn"));
+    let job = submit(&ada);
+    await_state(&running, &job, &["computed"]);
+    opened(&owner, &ada, &job, ROWS - 1);
+    let token = running.token("owner");
+    let again = running.send("DELETE", "/v1/datasets/clinic/versions/1", Some(&token), &[], b"");
+    assert_eq!((again.status, again.code().as_str()), (409, "conflict"));
+    assert!(log(&running).iter().any(|line| line.contains("\"version.withdrawn\"")));
 }
 
 /// What stands in the cells of a table stands in no file of the service: neither while it is encrypted there nor in results.

@@ -7,6 +7,7 @@ mod document;
 mod erasure;
 mod jobs;
 mod journey;
+mod kills;
 mod people;
 mod provider;
 mod running;
