@@ -11,10 +11,10 @@ use hq_plugin_sdk::tfhe::TfheParameters;
 use hq_plugin_sdk::verify::{Invalid, ranges};
 
 use crate::certificate::blocks;
-use crate::noise::{FAILURE_BITS, float};
+use crate::noise::{FAILURE_BITS, FLOODING_BITS, ceil, float};
 use crate::passes::{self, Encodings, Shared, Values};
 use crate::planner::{Pipeline, PlanError, Planned};
-use crate::torus::{TorusNoise, tail_log2};
+use crate::torus::{TorusNoise, bound, tail_log2};
 
 /// Most limbs of a sum.
 const MAX_LIMBS: usize = 64;
@@ -30,8 +30,11 @@ pub struct BootstrapCertificate {
     pub bootstraps: (usize, usize),
     /// Per rotation: log2 of the probability that a row takes a wrong entry.
     pub rotations_log2: Vec<f64>,
-    /// Per sum: log2 of the probability that it is rounded wrongly.
+    /// Per sum: log2 of the probability that a piece of it is released wrongly, or all of it rounded wrongly when it is
+    /// opened.
     pub sums_log2: Vec<f64>,
+    /// log2 of the statistical distance between a released ciphertext and one that depends on nothing but its number.
+    pub release_distance_log2: i32,
 }
 
 /// Certifies a plan of bootstraps.
@@ -49,9 +52,23 @@ pub fn certify(plan: &Plan) -> Result<BootstrapCertificate, PlanError> {
     let rows = float(blocks(plan.rows, parameters.rows_per_block)) * f64::from(parameters.rows_per_block);
     let rotations_log2: Vec<f64> =
         rotations.rotations.iter().map(|rotation| noise.failure_log2(plan, rotation)).collect();
+    let opened = noise.squashed() + noise.randomized();
+    let flood = (f64::from(parameters.flood_bits()) - 128.0).exp2();
     let half = (-f64::from(parameters.sum_bits) - 1.0).exp2();
-    let sums_log2: Vec<f64> =
-        plan.sums.iter().map(|sum| tail_log2(half, noise.sum(plan, sum.node, rows))).collect();
+    let rounded = tail_log2(half - flood, opened).exp2();
+    let sums_log2: Vec<f64> = plan
+        .sums
+        .iter()
+        .map(|sum| {
+            let pieces = noise.pieces_failure_log2(noise.sum(plan, sum.node, rows));
+            (pieces.exp2() + rounded).log2()
+        })
+        .collect();
+    // Uniform noise hides a shift by as much as the shift is of its width.
+    let distance_log2 = (bound(opened) / (2.0 * flood)).log2();
+    if distance_log2 > -f64::from(FLOODING_BITS) {
+        return Err(PlanError::Shown { distance_log2 });
+    }
     let of_rows: f64 = rotations_log2.iter().map(|failure| failure.exp2()).sum::<f64>() * rows;
     let failure_log2 = (of_rows + sums_log2.iter().map(|failure| failure.exp2()).sum::<f64>()).log2();
     if failure_log2 > -FAILURE_BITS {
@@ -64,6 +81,8 @@ pub fn certify(plan: &Plan) -> Result<BootstrapCertificate, PlanError> {
         bootstraps: (count(Use::Digit), count(Use::Share)),
         rotations_log2,
         sums_log2,
+        // In whole bits, and not more than there are.
+        release_distance_log2: -i32::try_from(ceil((-distance_log2).floor(), 0..=128)).unwrap_or(0),
     })
 }
 
@@ -93,7 +112,7 @@ pub fn cost_ns(plan: &Plan, parameters: &TfheParameters, bootstrapped: &Bootstra
     let terms = |op: &Op| if let Op::Linear(linear) = op { linear.terms().len() } else { 0 };
     let terms = plan.nodes().iter().map(terms).sum::<usize>() as u64;
     let row = of_rotations + costs.load * float(plan.inputs.len() as u64) + costs.linear_term * float(terms);
-    float(plan.rows) * row + costs.release * float(plan.sums.len() as u64) + costs.setup
+    float(plan.rows) * row + costs.released(parameters) * float(plan.sums.len() as u64) + costs.setup
 }
 
 /// Rows of a block, so that as many blocks are full as can be: rows that one lacks are computed as well.

@@ -115,6 +115,7 @@ fn diagnose(
         other @ (PlanError::Pass { .. }
         | PlanError::Uncertified(_)
         | PlanError::Unsure { .. }
+        | PlanError::Shown { .. }
         | PlanError::Backend(_)) => Diagnostic::new(
             Code::Unsupported,
             Severity::Error,

@@ -58,9 +58,8 @@ pub struct Promise {
     pub failure_log2: f64,
     /// Security of the parameters in bits.
     pub security_bits: u32,
-    /// log2 of the statistical distance between a released ciphertext and one that depends on nothing but its number;
-    /// `None` where noise of the computation stays in it.
-    pub release_distance_log2: Option<i32>,
+    /// log2 of the statistical distance between a released ciphertext and one that depends on nothing but its number.
+    pub release_distance_log2: i32,
 }
 
 impl Planned {
@@ -70,13 +69,13 @@ impl Planned {
         let on_levels = self.certificate.as_ref().map(|certificate| Promise {
             failure_log2: certificate.failure_log2,
             security_bits: certificate.security_bits,
-            release_distance_log2: Some(certificate.release_distance_log2),
+            release_distance_log2: certificate.release_distance_log2,
         });
         on_levels.or_else(|| {
             self.bootstraps.as_ref().map(|certificate| Promise {
                 failure_log2: certificate.failure_log2,
                 security_bits: certificate.security_bits,
-                release_distance_log2: None,
+                release_distance_log2: certificate.release_distance_log2,
             })
         })
     }
@@ -111,6 +110,12 @@ pub enum PlanError {
     Unsure {
         /// log2 of the probability that any number is wrong.
         failure_log2: f64,
+    },
+    /// Noise that is added to a released sum does not hide what the computation left in it.
+    #[error("a released sum would show its computation up to 2^{distance_log2:.0}, where 2^-40 is allowed")]
+    Shown {
+        /// log2 of the statistical distance from a ciphertext that depends on nothing but its number.
+        distance_log2: f64,
     },
     /// The backend has no such parameters.
     #[error(transparent)]

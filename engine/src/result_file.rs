@@ -60,9 +60,8 @@ pub struct ProgramRecord {
 pub struct CertificateRecord {
     /// log2 of the probability that any number is wrong.
     pub failure_log2: f64,
-    /// log2 of the statistical distance of a released ciphertext from one that holds nothing but its number; none where
-    /// noise of the computation stays in it.
-    pub release_distance_log2: Option<i32>,
+    /// log2 of the statistical distance of a released ciphertext from one that holds nothing but its number.
+    pub release_distance_log2: i32,
     /// Security in bits.
     pub security_bits: u32,
 }

@@ -43,7 +43,9 @@ impl Keys {
                 assert!(error.to_string().contains("limbs"), "{error}");
                 None
             }
-            Err(error @ (PlanError::Backend(_) | PlanError::Unsure { .. })) => panic_on(&error),
+            Err(error @ (PlanError::Backend(_) | PlanError::Unsure { .. } | PlanError::Shown { .. })) => {
+                panic_on(&error)
+            }
         }
     }
 

@@ -5,10 +5,12 @@
 use hq_engine::bootstraps;
 use hq_engine::open;
 use hq_engine::planner::{PlanError, Planned, Target, plan};
-use hq_plugin_sdk::backend::{Custody, Evaluator, Session};
+use hq_engine::torus::{TorusNoise, bound};
+use hq_plugin_sdk::backend::{Custody, Evaluator, Measurement, Session};
 use hq_plugin_sdk::interpret::interpret;
 use hq_plugin_sdk::parameters::{Parameters, RnsRequest};
 use hq_plugin_sdk::plan::{InputId, Origin, Plan};
+use hq_plugin_sdk::rotations::Use;
 use hq_plugin_sdk::tfhe::TfheParameters;
 use hq_plugin_tfhe::{SecretKey, Tfhe, test_parameters};
 use hq_tests::random::{Case, Size, case};
@@ -32,22 +34,23 @@ impl Keys {
         let target = Target::Bootstrapped(self.parameters.clone());
         match plan(&case.circuit, &case.encodings(), &Tfhe::capabilities(), &resolve, &target) {
             Ok(planned) => Some(planned),
-            Err(PlanError::Pass { pass: "tables" | "limbs" | "encode", .. } | PlanError::Unsure { .. }) => {
-                None
-            }
+            Err(
+                PlanError::Pass { pass: "tables" | "limbs" | "encode", .. }
+                | PlanError::Unsure { .. }
+                | PlanError::Shown { .. },
+            ) => None,
             Err(error) => panic_on(&error),
         }
     }
 
-    fn check(&self, case: &Case, planned: &Planned) {
+    fn check(&self, case: &Case, planned: &Planned) -> Noise {
         let plan = &planned.plan;
         for (name, pass) in &planned.passes {
             assert_eq!(aggregates(case, pass), expected(case), "{name}\n{}\n{pass}", case.circuit);
         }
         let inputs = case.inputs(plan);
         let rows = usize::try_from(self.parameters.rows_per_block).unwrap();
-        let mut session = Tfhe::open(plan, &self.evaluation).unwrap();
-        for block in 0..case.rows.len().div_ceil(rows).max(1) {
+        let block = |block: usize| {
             let frame = |(index, values): (usize, &Vec<i64>)| {
                 let input = &plan.inputs[index];
                 if input.origin == Origin::Parameter {
@@ -61,13 +64,49 @@ impl Keys {
                     Tfhe::encrypt(&self.secret, values).unwrap()
                 }
             };
-            let frames: Vec<Vec<u8>> = inputs.iter().enumerate().map(frame).collect();
-            session.block(&frames.iter().map(Vec::as_slice).collect::<Vec<_>>()).unwrap();
+            inputs.iter().enumerate().map(frame).collect()
+        };
+        let blocks: Vec<Vec<Vec<u8>>> = (0..case.rows.len().div_ceil(rows).max(1)).map(block).collect();
+        let views: Vec<Vec<&[u8]>> =
+            blocks.iter().map(|block| block.iter().map(Vec::as_slice).collect()).collect();
+        let mut session = Tfhe::open(plan, &self.evaluation).unwrap();
+        for view in &views {
+            session.block(view).unwrap();
         }
         let opened = Tfhe::decrypt(&self.secret, &session.finish().unwrap()).unwrap();
         assert_eq!(open::aggregates(plan, &opened).unwrap(), expected(case), "{}\n{plan}", case.circuit);
         assert_eq!(bootstraps::certify(plan).unwrap(), *planned.bootstraps.as_ref().unwrap());
+        self.noise(&Tfhe::measure(&self.secret, &self.evaluation, plan, &views).unwrap())
     }
+
+    /// What was measured, as parts of what the model says: on the torus, where measurements have 64 bits.
+    fn noise(&self, measured: &Measurement) -> Noise {
+        let model = TorusNoise::new(&self.parameters);
+        let torus = |bits: &f64| (bits - 64.0).exp2();
+        let flood = (f64::from(self.parameters.flood_bits()) - 128.0).exp2();
+        let of_digits = model.rotation(Use::Digit);
+        for most in measured.node_max_bits.iter().map(torus) {
+            assert!(most <= bound(of_digits), "2^{}", most.log2());
+        }
+        let before = measured.sum_bits_before_flooding.iter().map(torus);
+        for (before, after) in before.clone().zip(measured.sum_bits.iter().map(torus)) {
+            assert!(before <= bound(model.squashed()), "2^{}", before.log2());
+            assert!(after <= flood + bound(model.squashed() + model.randomized()), "2^{}", after.log2());
+        }
+        let square = |deviation: f64, variance: f64| deviation * deviation / variance;
+        let digits = measured.node_stddev_bits.iter().filter(|bits| bits.is_finite());
+        Noise {
+            digits: digits.map(|bits| square(torus(bits), of_digits)).collect(),
+            sums: before.map(|before| square(before, model.squashed())).collect(),
+        }
+    }
+}
+
+/// Squares of measured errors, as parts of the variances that the model gives: of digits, and of squashed sums.
+#[derive(Default)]
+struct Noise {
+    digits: Vec<f64>,
+    sums: Vec<f64>,
 }
 
 fn expected(case: &Case) -> Vec<i128> {
@@ -90,6 +129,7 @@ fn panic_on(error: &PlanError) -> ! {
 
 fn run(keys: &Keys, size: Size, wanted: usize, first_seed: u64) {
     let (mut done, mut refused, mut bootstraps) = (0, 0, 0);
+    let mut noise = Noise::default();
     let mut seed = first_seed;
     while done < wanted {
         seed += 1;
@@ -97,15 +137,23 @@ fn run(keys: &Keys, size: Size, wanted: usize, first_seed: u64) {
         let case = case.in_digits();
         let Some(planned) = keys.plan(&case) else {
             refused += 1;
+            assert!(refused <= 2 * wanted, "tables of this size refuse more circuits than they compute");
             continue;
         };
-        keys.check(&case, &planned);
+        let Noise { digits, sums } = keys.check(&case, &planned);
+        noise.digits.extend(digits);
+        noise.sums.extend(sums);
         let (digits, shares) = planned.bootstraps.unwrap().bootstraps;
         bootstraps += digits + shares;
         done += 1;
     }
+    let mean = |parts: &[f64]| parts.iter().sum::<f64>() / parts.len() as f64;
+    let (of_digits, of_sums) = (mean(&noise.digits), mean(&noise.sums));
+    eprintln!("mean squares of errors: of digits {of_digits:.2}, of sums {of_sums:.2} of the model's");
+    // A quarter of a bit of the deviation.
+    let near = |part: f64| (part.log2() / 2.0).abs() < 0.25;
+    assert!(near(of_digits) && near(of_sums));
     eprintln!("{done} circuits, {bootstraps} bootstraps a row, {refused} refused");
-    assert!(refused <= 2 * wanted, "tables of this size refuse more circuits than they compute");
 }
 
 #[test]

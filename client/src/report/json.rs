@@ -145,11 +145,11 @@ fn certificate(report: &Report<'_>) -> Json {
         ),
     ];
     if let Some(promise) = &report.promise {
-        fields.push(("failure_log2", Json::Number(promise.failure_log2)));
-        fields.extend(
-            promise.release_distance_log2.map(|log2| ("release_distance_log2", Json::Integer(log2.into()))),
-        );
-        fields.push(("security_bits", Json::count(promise.security_bits.into())));
+        fields.extend([
+            ("failure_log2", Json::Number(promise.failure_log2)),
+            ("release_distance_log2", Json::Integer(promise.release_distance_log2.into())),
+            ("security_bits", Json::count(promise.security_bits.into())),
+        ]);
     }
     if let Some(certificate) = &report.certificate {
         let (log2_qp, limit) = certificate.log2_qp;

@@ -58,13 +58,17 @@ pub(super) fn describe(
     }
     section(out, "Release");
     let worst = certificate.sums_log2.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let pieces = parameters.pieces().len();
     let _ = writeln!(
         out,
-        "{} sums are opened, each rounded wrongly with 2^{worst:.0} at most; a fresh encryption of zero is added to each.\n\
-         Errors of the rotations stay in what the custodian opens.\n\
-         any number of the whole table wrong: 2^{:.0}",
+        "{} sums, each in {pieces} piece{} that are looked up once more modulo 2^128, which leaves them hardly any noise.\n\
+         a fresh encryption of zero and noise uniform in [-2^{f}, 2^{f}) of 2^128; opened wrongly with 2^{worst:.0} at most\n\
+         statistical distance 2^{} per number; any number of the whole table wrong: 2^{:.0}",
         plan.sums.len(),
+        if pieces == 1 { "" } else { "s" },
+        certificate.release_distance_log2,
         certificate.failure_log2,
+        f = parameters.flood_bits(),
     );
     section(out, "Price");
     let _ = writeln!(

@@ -138,9 +138,9 @@ impl Bench {
             if size <= self.entries {
                 return self.packed(parts);
             }
-            // What is looked up becomes one flag more.
+            // What is looked up becomes one flag more, or a constant, which takes no room.
             let largest = (0..others.len())
-                .filter(|&index| others.get(index).is_some_and(Function::is_flag))
+                .filter(|&index| others.get(index).is_some_and(|other| other.is_flag() && other.size() > 1))
                 .max_by_key(|&index| others.get(index).map_or(0, Function::size));
             let made = match (largest, all) {
                 (Some(index), _) => {

@@ -173,6 +173,23 @@ impl<'a, L: Layout> Reader<'a, L> {
         self.bytes(count.checked_mul(8).ok_or(WireError::Short)?).map(|_| ())
     }
 
+    /// The next `count` numbers of 128 bits.
+    ///
+    /// # Errors
+    /// There are fewer.
+    pub fn wide_words(&mut self, count: usize) -> Result<Vec<u128>, WireError> {
+        let bytes = self.bytes(count.checked_mul(16).ok_or(WireError::Short)?)?;
+        Ok(bytes.as_chunks().0.iter().map(|word| u128::from_le_bytes(*word)).collect())
+    }
+
+    /// Passes over the next `count` numbers of 128 bits.
+    ///
+    /// # Errors
+    /// There are fewer.
+    pub fn skip_wide_words(&mut self, count: usize) -> Result<(), WireError> {
+        self.bytes(count.checked_mul(16).ok_or(WireError::Short)?).map(|_| ())
+    }
+
     /// Parameters, still to be validated.
     ///
     /// # Errors
@@ -210,5 +227,11 @@ pub fn put_length(out: &mut Vec<u8>, length: usize) {
 /// Appends numbers as [`Reader::words`] reads them.
 pub fn put_words(out: &mut Vec<u8>, words: &[u64]) {
     out.reserve(words.len().saturating_mul(8));
+    words.iter().for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
+}
+
+/// Appends numbers as [`Reader::wide_words`] reads them.
+pub fn put_wide_words(out: &mut Vec<u8>, words: &[u128]) {
+    out.reserve(words.len().saturating_mul(16));
     words.iter().for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
 }

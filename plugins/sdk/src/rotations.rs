@@ -295,26 +295,8 @@ mod tests {
 
     use super::*;
     use crate::parameters::Parameters;
-    use crate::tfhe::Decomposition;
+    use crate::tfhe::tests::parameters;
     use crate::verify::{ranges, verify};
-
-    fn parameters() -> TfheParameters {
-        let decomposition = Decomposition { base_log: 8, levels: 2 };
-        TfheParameters {
-            lwe_dimension: 24,
-            lwe_noise_bits: 30,
-            glwe_dimension: 1,
-            polynomial_size: 512,
-            glwe_noise_bits: 4,
-            key_switch: decomposition,
-            bootstrap: decomposition,
-            sum_bootstrap: decomposition,
-            boxes: 15,
-            sum_bits: 16,
-            rows_per_block: 4,
-            security_bits: 0,
-        }
-    }
 
     /// A plan of some inputs, nodes and sums.
     fn plan(text: &str) -> Plan {

@@ -4,6 +4,10 @@
 //! Sums of multiples of digits are digits. A *rotation* switches a digit to the small key and rotates tables by it;
 //! tables of one digit share it. What it gives is a digit again, or a *share*: a ciphertext of `v / 2^w`, which is only
 //! added up over the rows. So a sum is known modulo `2^w`, and nothing is bootstrapped for adding up.
+//!
+//! A sum is released in *pieces* of a few bits, from the lowest up: each is rotated once more, modulo 2^128, which leaves it
+//! hardly any noise, and is taken off what remains. The pieces add up to a ciphertext of the sum that has room for noise of
+//! its own.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +20,35 @@ pub struct Decomposition {
     /// Levels.
     pub levels: u32,
 }
+
+/// How released sums are squashed, modulo 2^128.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Squash {
+    /// Polynomials of the key that results are opened with.
+    pub glwe_dimension: u32,
+    /// Degree of its polynomials.
+    pub polynomial_size: u32,
+    /// Fresh errors under it are uniform in `[-2^b, 2^b]` (half as likely at both ends), of 128 bits.
+    pub glwe_noise_bits: u32,
+    /// Of its rotations.
+    pub bootstrap: Decomposition,
+}
+
+/// Bits of a sum that are released together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// Position of the lowest.
+    pub shift: u32,
+    /// How many are looked up, below the one that is the sign: the sign is released with the last piece, and only taken off
+    /// before.
+    pub bits: u32,
+    /// Whether nothing is above it.
+    pub last: bool,
+}
+
+/// Bits of a piece, so that its boxes are wide enough for the noise of a sum beside that of a rotation.
+const PIECE_BITS: u32 = 3;
 
 /// What fixes keys and ciphertexts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +76,8 @@ pub struct TfheParameters {
     pub sum_bits: u32,
     /// Rows of a block.
     pub rows_per_block: u32,
+    /// Of released sums.
+    pub squash: Squash,
     /// Classical security in bits.
     pub security_bits: u32,
 }
@@ -52,6 +87,25 @@ impl TfheParameters {
     #[must_use]
     pub fn sum_modulus(&self) -> u64 {
         1 << self.sum_bits.min(62)
+    }
+
+    /// The pieces of a sum, the lowest first.
+    #[must_use]
+    pub fn pieces(&self) -> Vec<Piece> {
+        let mut pieces = Vec::new();
+        let mut shift = 0;
+        while self.sum_bits.saturating_sub(shift) > PIECE_BITS + 1 {
+            pieces.push(Piece { shift, bits: PIECE_BITS, last: false });
+            shift += PIECE_BITS;
+        }
+        pieces.push(Piece { shift, bits: self.sum_bits.saturating_sub(shift + 1), last: true });
+        pieces
+    }
+
+    /// Noise that is added to a released sum is uniform in `[-2^b, 2^b)`, of 128 bits: a quarter of the distance of two sums.
+    #[must_use]
+    pub fn flood_bits(&self) -> u32 {
+        126_u32.saturating_sub(self.sum_bits)
     }
 
     /// Most entries of a table, of all tables together that share a rotation.
@@ -93,7 +147,9 @@ pub struct BootstrapCosts {
     pub rotation: f64,
     /// A rotation: each level of its decomposition.
     pub rotation_level: f64,
-    /// Releasing a sum.
+    /// A rotation modulo 2^128.
+    pub squash: f64,
+    /// Releasing a sum, without rotations.
     pub release: f64,
     /// Expanding the evaluation keys, once in a session.
     pub setup: f64,
@@ -102,14 +158,71 @@ pub struct BootstrapCosts {
 impl BootstrapCosts {
     /// Every cost.
     #[must_use]
-    pub fn all(self) -> [f64; 7] {
-        let Self { load, linear_term, key_switch, rotation, rotation_level, release, setup } = self;
-        [load, linear_term, key_switch, rotation, rotation_level, release, setup]
+    pub fn all(self) -> [f64; 8] {
+        let Self { load, linear_term, key_switch, rotation, rotation_level, squash, release, setup } = self;
+        [load, linear_term, key_switch, rotation, rotation_level, squash, release, setup]
+    }
+
+    /// Releasing a sum, rotations included.
+    #[must_use]
+    pub fn released(self, parameters: &TfheParameters) -> f64 {
+        let of_piece = |piece: Piece| {
+            let sign = self.bootstrap(parameters.bootstrap.levels);
+            // The part that goes on is looked up once more, and taken off what is above.
+            let looked_up = f64::from(piece.bits.min(1)) * (self.key_switch + self.squash);
+            let rest = if piece.last { self.squash } else { self.bootstrap(parameters.sum_bootstrap.levels) };
+            sign + looked_up + rest
+        };
+        self.release + parameters.pieces().into_iter().map(of_piece).sum::<f64>()
     }
 
     /// A bootstrap with so many levels, key switch included.
     #[must_use]
     pub fn bootstrap(self, levels: u32) -> f64 {
         self.key_switch + self.rotation + self.rotation_level * f64::from(levels)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Small parameters.
+    pub(crate) fn parameters() -> TfheParameters {
+        let decomposition = Decomposition { base_log: 8, levels: 2 };
+        TfheParameters {
+            lwe_dimension: 24,
+            lwe_noise_bits: 30,
+            glwe_dimension: 1,
+            polynomial_size: 512,
+            glwe_noise_bits: 4,
+            key_switch: decomposition,
+            bootstrap: decomposition,
+            sum_bootstrap: decomposition,
+            boxes: 15,
+            sum_bits: 16,
+            rows_per_block: 4,
+            squash: Squash {
+                glwe_dimension: 1,
+                polynomial_size: 512,
+                glwe_noise_bits: 20,
+                bootstrap: decomposition,
+            },
+            security_bits: 0,
+        }
+    }
+
+    #[test]
+    fn pieces_hold_every_bit_once() {
+        for sum_bits in 1..=24 {
+            let mut next = 0;
+            for piece in (TfheParameters { sum_bits, ..parameters() }).pieces() {
+                assert_eq!(piece.shift, next);
+                assert!(piece.bits <= PIECE_BITS && piece.last == (piece.shift + piece.bits + 1 == sum_bits));
+                next += piece.bits;
+            }
+            // The sign of the last is the highest.
+            assert_eq!(next + 1, sum_bits);
+        }
     }
 }

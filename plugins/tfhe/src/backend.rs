@@ -40,7 +40,7 @@ impl Evaluator for Tfhe {
     }
 
     fn encrypt_parameter(evaluation_key: &[u8], value: i64) -> Result<Vec<u8>, BackendError> {
-        let key = EvaluationKey::from_frame(evaluation_key, |_| Ok(Needs::default()))?;
+        let key = EvaluationKey::from_frame(evaluation_key, |_| Ok(Needs::Public))?;
         Ok(ciphertext::encrypt_parameter(&key, value, &mut Source::new()?)?)
     }
 }
@@ -101,8 +101,8 @@ impl Custody for Tfhe {
         Ok(sums::open(key, result)?.into_iter().map(|(sum, _)| sum).collect())
     }
 
-    /// The noise of a digit is what it is off the nearest digit, on the torus of 64 bits; that of a sum likewise. Nothing is
-    /// flooded.
+    /// The noise of a digit is what it is off the nearest digit, in bits of a torus of 64; that of a sum likewise, though it
+    /// is released with 128.
     fn measure(
         key: &SecretKey,
         evaluation_key: &[u8],
@@ -120,13 +120,15 @@ impl Custody for Tfhe {
         for block in blocks {
             session.block_seen(block, &mut seen)?;
         }
-        let sums = sums::open(key, &session.finish()?)?;
-        let sum_bits: Vec<f64> = sums.iter().map(|&(_, off)| float(off).abs().log2()).collect();
+        let bits = |sums: Vec<(i64, i128)>| {
+            sums.into_iter().map(|(_, off)| wide_float(off).abs().log2() - 64.0).collect::<Vec<f64>>()
+        };
+        let squashed = session.squashed()?.iter().map(|sample| sums::rounded(key, sample)).collect();
         Ok(Measurement {
             node_max_bits: nodes.iter().map(|spread| spread.most.log2()).collect(),
             node_stddev_bits: nodes.iter().map(|spread| spread.deviation().log2()).collect(),
-            sum_bits_before_flooding: sum_bits.clone(),
-            sum_bits,
+            sum_bits_before_flooding: bits(squashed),
+            sum_bits: bits(sums::open(key, &session.finish()?)?),
         })
     }
 }
@@ -157,6 +159,11 @@ fn off_digit(phase: u64, boxes: u32) -> f64 {
     // What is left of the nearest multiple, in digits of 2^-64.
     let rest = u64::try_from(turns & u128::from(u64::MAX)).unwrap_or(0).cast_signed();
     float(rest) / (2.0 * f64::from(boxes))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a logarithm is wanted")]
+fn wide_float(value: i128) -> f64 {
+    value as f64
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a logarithm is wanted")]

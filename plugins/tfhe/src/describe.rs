@@ -1,7 +1,7 @@
 //! The backend as data.
 
 use hq_plugin_sdk::capabilities::{Capabilities, InputForm, OpKind};
-use hq_plugin_sdk::tfhe::{BootstrapCosts, Bootstrapped, Decomposition, TfheParameters};
+use hq_plugin_sdk::tfhe::{BootstrapCosts, Bootstrapped, Decomposition, Squash, TfheParameters};
 
 /// Most bits of a sum.
 const MAX_SUM_BITS: u32 = 24;
@@ -33,8 +33,9 @@ pub fn capabilities() -> Capabilities {
                 key_switch: 7_000_000.0,
                 rotation: 12_000_000.0,
                 rotation_level: 13_000_000.0,
+                squash: 530_000_000.0,
                 release: 1_000_000.0,
-                setup: 3_000_000_000.0,
+                setup: 12_000_000_000.0,
             },
         }),
         encrypted: true,
@@ -42,7 +43,8 @@ pub fn capabilities() -> Capabilities {
 }
 
 /// The parameters `V1_8_PARAM_MESSAGE_2_CARRY_2_KS_PBS_TUNIFORM_2M128` of tfhe-rs, of 132 bits of security by the lattice
-/// estimator, each with one decomposition for shares: a decomposition takes nothing from security.
+/// estimator, each with one decomposition for shares: a decomposition takes nothing from security. Sums are squashed by
+/// `V1_8_NOISE_SQUASHING_PARAM_MESSAGE_2_CARRY_2_KS_PBS_TUNIFORM_2M128`.
 #[must_use]
 pub(crate) fn parameter_sets() -> Vec<TfheParameters> {
     let set = |(base_log, levels)| TfheParameters {
@@ -57,6 +59,12 @@ pub(crate) fn parameter_sets() -> Vec<TfheParameters> {
         boxes: BOXES,
         sum_bits: MAX_SUM_BITS,
         rows_per_block: ROWS_PER_BLOCK,
+        squash: Squash {
+            glwe_dimension: 2,
+            polynomial_size: 2048,
+            glwe_noise_bits: 30,
+            bootstrap: Decomposition { base_log: 24, levels: 3 },
+        },
         security_bits: 128,
     };
     SUM_BOOTSTRAPS.into_iter().map(set).collect()
@@ -77,6 +85,12 @@ pub fn test_parameters() -> TfheParameters {
         boxes: BOXES,
         sum_bits: MAX_SUM_BITS,
         rows_per_block: 16,
+        squash: Squash {
+            glwe_dimension: 1,
+            polynomial_size: 512,
+            glwe_noise_bits: 20,
+            bootstrap: Decomposition { base_log: 24, levels: 4 },
+        },
         security_bits: 0,
     }
 }

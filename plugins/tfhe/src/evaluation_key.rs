@@ -6,24 +6,25 @@ use std::sync::Arc;
 use hq_plugin_sdk::frame::{KeyId, Kind};
 use hq_plugin_sdk::rotations::Use;
 use tfhe::core_crypto::prelude::{
-    DecompositionBaseLog, DecompositionLevelCount, FourierLweBootstrapKey, FourierLweBootstrapKeyOwned,
-    LweCompactPublicKey, LweCompactPublicKeyOwned, LweKeyswitchKeyOwned, SeededLweBootstrapKey,
-    SeededLweKeyswitchKey, par_convert_standard_lwe_bootstrap_key_to_fourier,
+    DecompositionBaseLog, DecompositionLevelCount, Fourier128LweBootstrapKey, Fourier128LweBootstrapKeyOwned,
+    FourierLweBootstrapKey, FourierLweBootstrapKeyOwned, LweCompactPublicKey, LweCompactPublicKeyOwned,
+    LweKeyswitchKeyOwned, SeededLweBootstrapKey, SeededLweKeyswitchKey,
+    par_convert_standard_lwe_bootstrap_key_to_fourier, par_convert_standard_lwe_bootstrap_key_to_fourier_128,
 };
 
 use crate::error::{Error, WireError};
 use crate::key::key_id;
-use crate::params::{Params, modulus};
+use crate::params::{Params, modulus, released_modulus};
 use crate::random::compression;
 use crate::wire::Reader;
 
-/// Which keys a plan needs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Needs {
-    /// Rotations that give digits.
-    pub(crate) digits: bool,
-    /// Rotations that give shares.
-    pub(crate) shares: bool,
+/// Which keys are needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Needs {
+    /// The public key, for parameters.
+    Public,
+    /// All, for a plan.
+    All,
 }
 
 /// An evaluation key.
@@ -34,6 +35,8 @@ pub(crate) struct EvaluationKey {
     key_switch: Option<LweKeyswitchKeyOwned<u64>>,
     digits: Option<FourierLweBootstrapKeyOwned>,
     shares: Option<FourierLweBootstrapKeyOwned>,
+    released: LweCompactPublicKeyOwned<u128>,
+    squash: Option<Fourier128LweBootstrapKeyOwned>,
 }
 
 impl EvaluationKey {
@@ -61,6 +64,15 @@ impl EvaluationKey {
         key.as_ref().ok_or(Error::Internal("a rotation that was not announced"))
     }
 
+    /// The public key of released sums.
+    pub(crate) fn released(&self) -> &LweCompactPublicKeyOwned<u128> {
+        &self.released
+    }
+
+    pub(crate) fn squash(&self) -> Result<&Fourier128LweBootstrapKeyOwned, Error> {
+        self.squash.as_ref().ok_or(Error::Internal("a rotation that was not announced"))
+    }
+
     /// Reads an evaluation-key frame and expands what is needed of it. Lengths, checksum and digest are checked of all.
     pub(crate) fn from_frame(
         bytes: &[u8],
@@ -86,11 +98,15 @@ impl EvaluationKey {
     ) -> Result<Self, WireError> {
         let public = reader.words(2 * params.big_dimension().0)?;
         let public = LweCompactPublicKey::from_container(public, modulus());
-        let key_switch = key_switch(reader, &params, needs.digits || needs.shares)?;
-        let digits = bootstrap(reader, &params, params.bootstrap(), needs.digits)?;
-        let shares = bootstrap(reader, &params, params.sum_bootstrap(), needs.shares)?;
+        let all = needs == Needs::All;
+        let key_switch = key_switch(reader, &params, all)?;
+        let digits = bootstrap(reader, &params, params.bootstrap(), all)?;
+        let shares = bootstrap(reader, &params, params.sum_bootstrap(), all)?;
+        let released = reader.wide_words(2 * params.released_dimension().0)?;
+        let released = LweCompactPublicKey::from_container(released, released_modulus());
+        let squash = squash(reader, &params, all)?;
         reader.end()?;
-        Ok(Self { params, id, public, key_switch, digits, shares })
+        Ok(Self { params, id, public, key_switch, digits, shares, released, squash })
     }
 }
 
@@ -142,5 +158,34 @@ fn bootstrap(
     let standard = seeded.par_decompress_into_lwe_bootstrap_key();
     let mut fourier = FourierLweBootstrapKey::new(params.lwe_dimension(), glwe_size, size, base_log, levels);
     par_convert_standard_lwe_bootstrap_key_to_fourier(&standard, &mut fourier);
+    Ok(Some(fourier))
+}
+
+/// The rotation key of released sums, likewise.
+fn squash(
+    reader: &mut Reader<'_>,
+    params: &Params,
+    wanted: bool,
+) -> Result<Option<Fourier128LweBootstrapKeyOwned>, WireError> {
+    let seed = reader.u128()?;
+    let (base_log, levels) = params.squash_bootstrap();
+    let (glwe_size, size) = (params.squash_dimension().to_glwe_size(), params.squash_size());
+    let words = params.lwe_dimension().0 * levels.0 * glwe_size.0 * size.0;
+    if !wanted {
+        return reader.skip_wide_words(words).map(|()| None);
+    }
+    let seeded = SeededLweBootstrapKey::from_container(
+        reader.wide_words(words)?,
+        glwe_size,
+        size,
+        base_log,
+        levels,
+        compression(seed),
+        released_modulus(),
+    );
+    let standard = seeded.par_decompress_into_lwe_bootstrap_key();
+    let mut fourier =
+        Fourier128LweBootstrapKey::new(params.lwe_dimension(), glwe_size, size, base_log, levels);
+    par_convert_standard_lwe_bootstrap_key_to_fourier_128(&standard, &mut fourier);
     Ok(Some(fourier))
 }

@@ -10,7 +10,7 @@
 //! | `ciphertext` | blocks of inputs |
 //! | `tables` | tables as polynomials |
 //! | `prepare`, `session` | a plan with its keys; a plan at work |
-//! | `sums` | how sums leave and are opened |
+//! | `squash`, `sums` | how sums lose the noise of their computation; how they leave and are opened |
 //! | `wire`, `error` | bytes from outside; what can go wrong |
 
 mod backend;
@@ -23,6 +23,7 @@ mod params;
 mod prepare;
 mod random;
 mod session;
+mod squash;
 mod sums;
 mod tables;
 #[cfg(test)]

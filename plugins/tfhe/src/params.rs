@@ -115,6 +115,27 @@ impl Params {
         decomposition(self.tfhe.sum_bootstrap)
     }
 
+    pub(crate) fn squash_dimension(&self) -> GlweDimension {
+        GlweDimension(size(self.tfhe.squash.glwe_dimension))
+    }
+
+    pub(crate) fn squash_size(&self) -> PolynomialSize {
+        PolynomialSize(size(self.tfhe.squash.polynomial_size))
+    }
+
+    /// Dimension of the key that results are opened with, flat.
+    pub(crate) fn released_dimension(&self) -> LweDimension {
+        LweDimension(self.squash_dimension().0 * self.squash_size().0)
+    }
+
+    pub(crate) fn squash_noise(&self) -> DynamicDistribution<u128> {
+        DynamicDistribution::new_t_uniform(self.tfhe.squash.glwe_noise_bits)
+    }
+
+    pub(crate) fn squash_bootstrap(&self) -> (DecompositionBaseLog, DecompositionLevelCount) {
+        decomposition(self.tfhe.squash.bootstrap)
+    }
+
     /// A multiple of half a digit's unit, `1 / (4 E)`, on the torus.
     pub(crate) fn half_digits(&self, halves: i64) -> u64 {
         let denominator = 4 * i128::from(self.tfhe.boxes);
@@ -155,7 +176,12 @@ fn decomposition(
     (DecompositionBaseLog(size(base_log)), DecompositionLevelCount(size(levels)))
 }
 
-/// Ciphertexts live modulo 2^64.
+/// Released sums live modulo 2^128.
+pub(crate) fn released_modulus() -> CiphertextModulus<u128> {
+    CiphertextModulus::new_native()
+}
+
+/// Other ciphertexts live modulo 2^64.
 pub(crate) fn modulus() -> CiphertextModulus<u64> {
     CiphertextModulus::new_native()
 }

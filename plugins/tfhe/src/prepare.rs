@@ -66,11 +66,7 @@ impl Prepared {
             if params.tfhe() != parameters {
                 return Err(Error::PlanParameters);
             }
-            let any = |role| rotations.rotations.iter().any(|rotation| rotation.role == role);
-            Ok(Needs {
-                digits: any(hq_plugin_sdk::rotations::Use::Digit),
-                shares: any(hq_plugin_sdk::rotations::Use::Share),
-            })
+            Ok(Needs::All)
         };
         let key = EvaluationKey::from_frame(evaluation_key, needs)?;
         let mut combinations = Combinations { plan, known: BTreeMap::new() };

@@ -33,6 +33,12 @@ impl Source {
         self.0.seed().0
     }
 
+    /// Uniform in `[-2^bits, 2^bits)`, modulo 2^128.
+    pub(crate) fn flood(&mut self, bits: u32) -> u128 {
+        let width = bits.saturating_add(1).min(127);
+        (self.0.seed().0 >> (128 - width)).wrapping_sub(1 << (width - 1))
+    }
+
     /// What draws secret keys.
     pub(crate) fn secret(&mut self) -> SecretRandomGenerator<DefaultRandomGenerator> {
         SecretRandomGenerator::new(self.0.seed())

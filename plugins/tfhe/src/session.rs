@@ -19,6 +19,7 @@ use crate::ciphertext;
 use crate::error::{Error, WireError};
 use crate::params::{Params, modulus};
 use crate::prepare::{Combination, Prepared, Source, Step};
+use crate::squash::Squasher;
 use crate::sums;
 use crate::wire::{Reader, VERSION, put_words};
 
@@ -163,7 +164,14 @@ impl Session {
 
     /// The encrypted sums, ready to be opened.
     pub(crate) fn finish(&mut self) -> Result<Vec<u8>, Error> {
-        sums::release(&self.prepared, self.done, &self.shares)
+        sums::release(&self.prepared, &self.squashed()?)
+    }
+
+    /// The sums with the noise of their squashing alone.
+    pub(crate) fn squashed(&self) -> Result<Vec<LweCiphertextOwned<u128>>, Error> {
+        let sums = sums::samples(&self.prepared, self.done, &self.shares)?;
+        let mut squasher = Squasher::new(&self.prepared.key)?;
+        sums.into_iter().map(|sum| squasher.squash(sum)).collect()
     }
 
     pub(crate) fn fork(&self) -> Self {
