@@ -43,8 +43,10 @@ pub(crate) fn custodian(args: &CustodianArgs) -> Result<()> {
     let interrupt = Interrupt::listen();
     loop {
         match custodian.round() {
-            // A service that is away for a while is asked again.
-            Err(error @ ClientError::Unreachable { .. }) if !args.once => output::error(&error),
+            // A service that is away for a while, or fails, is asked again.
+            Err(error @ (ClientError::Unreachable { .. } | ClientError::Refused { .. })) if !args.once => {
+                output::error(&error);
+            }
             other => other?,
         }
         if args.once {
@@ -81,12 +83,18 @@ impl Custodian<'_> {
     fn round(&mut self) -> Result<()> {
         self.service.renew()?;
         let waiting: JobsBody = self.service.get("/v1/jobs?state=computed")?;
-        for job in waiting.jobs.iter().rev() {
-            if job.dataset == self.keys.description.dataset {
-                self.decide(job)?;
+        let dataset = self.keys.description.dataset.clone();
+        let mut failed = Ok(());
+        for job in waiting.jobs.iter().rev().filter(|job| job.dataset == dataset) {
+            // One that cannot be decided does not keep the others waiting.
+            if let Err(error) = self.decide(job) {
+                output::warn(&format!("job {} waits on", output::plain(&job.id)));
+                if let Err(earlier) = std::mem::replace(&mut failed, Err(error)) {
+                    output::error(&earlier);
+                }
             }
         }
-        Ok(())
+        failed
     }
 
     fn decide(&mut self, job: &JobBody) -> Result<()> {

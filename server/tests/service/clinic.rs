@@ -13,6 +13,7 @@ pub(crate) const SCHEMA: &str = "dataset clinic \"a clinic\" {
   release { min_cell 3 max_cells 100 per_day 50 }
   sex: {female, male}
   smoker: bool
+  rare: bool
 }
 ";
 pub(crate) const PROGRAM: &str = "use clinic
@@ -24,12 +25,12 @@ query smokers \"a test\"
     n = count()
 ";
 
-/// A table of so many rows; a third of them smokers.
+/// A table of so many rows; a third of them smokers, of whom the last two are rare.
 pub(crate) fn table(rows: usize) -> String {
-    let mut text = "sex,smoker\n".to_owned();
+    let mut text = "sex,smoker,rare\n".to_owned();
     for row in 0..rows {
         let sex = if row % 2 == 0 { "female" } else { "male" };
-        writeln!(text, "{sex},{}", row % 3 / 2).unwrap();
+        writeln!(text, "{sex},{},{}", row % 3 / 2, u8::from(row + 6 >= rows && row % 3 == 2)).unwrap();
     }
     text
 }

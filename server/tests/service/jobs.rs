@@ -85,9 +85,14 @@ fn a_job_that_is_cancelled_ends_its_worker() {
     }
     let notes = tempfile::tempdir().unwrap();
     let worker = script(notes.path(), "echo $$ > $NOTES/new\nmv $NOTES/new $NOTES/pid\nexec sleep 1000");
-    let running = Running::with(|config| config.worker = Some(worker));
+    let running = Running::with(|config| {
+        config.worker = Some(worker);
+        config.limits.jobs_per_researcher = 2;
+    });
     let (_, ada) = published(&running, "clear", ROWS);
     let (first, second) = (submit(&ada), submit(&ada));
+    let third = ada.fails("submit smokers.hq --dataset clinic --purpose trial --detach");
+    assert!(third.contains("quota: 2 of your jobs wait or are computed"), "{third}");
     await_state(&running, &first, &["running"]);
     let pid = wait_for(&notes.path().join("pid"));
     let process = PathBuf::from(format!("/proc/{}", pid.trim()));

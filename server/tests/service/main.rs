@@ -3,6 +3,7 @@
 
 mod access;
 mod clinic;
+mod custody;
 mod document;
 mod erasure;
 mod jobs;
