@@ -8,11 +8,11 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use hq_engine::result_file;
 use hq_dsl::{Loader, compile};
 use hq_engine::dataset::{Manifest, PartFile, VERSION, hex_digest};
 use hq_engine::encoding::{Encoding, Form};
 use hq_engine::lower::lower;
+use hq_engine::result_file;
 use hq_fuzz::{Files, parameters};
 use hq_plugin_sdk::backend::Session as _;
 use hq_plugin_sdk::frame;
