@@ -7,11 +7,11 @@ use std::thread;
 use std::time::Instant;
 
 use hq_dsl::Query;
+use hq_engine::computation::rows_per_block;
 use hq_engine::open;
 use hq_engine::run::{Job, run};
 use hq_engine::sizes::aggregates_per_group;
 use hq_plugin_sdk::frame;
-use hq_plugin_sdk::plan::Plan;
 use serde::{Deserialize, Serialize};
 
 use crate::backend::Backend;
@@ -65,11 +65,6 @@ pub(crate) struct Execution {
     pub(crate) timing: Timing,
     /// How much it was.
     pub(crate) sizes: Sizes,
-}
-
-/// Rows per block of a plan.
-pub(crate) fn rows_per_block(plan: &Plan) -> u32 {
-    plan.parameters.as_ref().map_or(1, hq_plugin_sdk::parameters::Parameters::rows_per_block)
 }
 
 /// Runs planned queries on a table.
@@ -166,11 +161,6 @@ pub(crate) fn aggregate_name(query: &Query, index: usize) -> String {
 pub(crate) fn group_label(query: &Query, codes: &[i64]) -> String {
     let labels: Vec<String> = query.by.iter().zip(codes).map(|(key, &code)| key.labels.label(code)).collect();
     labels.join(" / ")
-}
-
-/// The digest of a plan's text, BLAKE3 in hexadecimal.
-pub(crate) fn plan_digest(plan: &Plan) -> String {
-    blake3::hash(plan.to_string().as_bytes()).to_hex().to_string()
 }
 
 /// The key pair that a frame belongs to, in hexadecimal.

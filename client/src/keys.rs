@@ -239,6 +239,11 @@ impl KeyFolder {
         Ok(Self { folder: folder.to_owned(), description, dataset })
     }
 
+    /// Where it is.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Unlocks the secret key.
     pub(crate) fn unlock(&self, backend: &Backend, args: &PassphraseArgs) -> Result<PluginKey> {
         self.load(backend, &self.secret(args)?)

@@ -13,12 +13,13 @@
 //! | keys at rest | `keys`, `passphrase` |
 //! | computations that may be interrupted | `execution`, `checkpoint`, `interrupt` |
 //! | secret parameters on their way | `sealed` |
-//! | results on their way back | `result_file` |
 //! | what may be shown | `release` |
 //! | how it is shown | `report`, `plot` |
 //! | how a plan looks and what noise it has | `graph`, `trial` |
 //! | what this machine takes | `calibrate` |
 //! | what editors ask | `lsp` |
+//! | a service: who one is there, what it is asked, what is sent | `login`, `service`, `wire` |
+//! | results of a service: opened, released, read | `received`, `released`, `recipient`, `publisher` |
 
 mod backend;
 mod blocks;
@@ -27,6 +28,7 @@ mod checkpoint;
 mod choice;
 mod cli;
 mod commands;
+mod configuration;
 mod error;
 mod execution;
 mod fingerprint;
@@ -38,6 +40,7 @@ mod interrupt;
 mod joint;
 mod keys;
 mod loader;
+mod login;
 mod lsp;
 mod modules;
 mod output;
@@ -46,12 +49,17 @@ mod passphrase;
 mod planned;
 mod plot;
 mod program;
+mod publisher;
+mod received;
+mod recipient;
 mod release;
+mod released;
 mod report;
-pub mod result_file;
 mod sealed;
+mod service;
 mod table;
 mod trial;
+mod wire;
 mod workload;
 
 use std::process::ExitCode;

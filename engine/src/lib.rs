@@ -9,17 +9,22 @@
 //! | tables | `bootstraps`, `torus` | circuit -> certified plan of bootstraps |
 //! | foretell | `variance` | plan -> noise on average |
 //! | run | `run`, `checkpoint`, `dataset` | plan x blocks -> encrypted sums |
+//! | hand over | `computation`, `result_file` | queries x dataset -> the file that the custodian opens |
 //! | open | `open` | opened sums -> exact aggregates |
+//!
+//! Beside the way of a query: what a service and its auditors share (`audit`, `signed`).
 //!
 //! Deliberately absent: secret keys, plaintext tables, files other than encrypted datasets.
 
 pub mod algebra;
+pub mod audit;
 pub mod bootstraps;
 pub mod certificate;
 pub mod chain;
 pub mod checkpoint;
 mod choose;
 pub mod compile;
+pub mod computation;
 pub mod cost;
 pub mod dataset;
 pub mod demand;
@@ -34,8 +39,10 @@ pub mod open;
 pub mod passes;
 pub mod plan_data;
 pub mod planner;
+pub mod result_file;
 pub mod run;
 pub mod search;
+pub mod signed;
 pub mod sizes;
 pub mod torus;
 pub mod variance;

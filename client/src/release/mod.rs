@@ -17,12 +17,16 @@
 //! The line rule takes every total as known: other queries may ask for it.
 
 mod conditions;
+mod history;
+mod selection;
 
 use hq_dsl::{AggregateKind, Query};
 use hq_engine::sizes::aggregates_per_group;
 
 use crate::execution::group_label;
 use conditions::Conditions;
+pub(crate) use history::{History, Past};
+pub(crate) use selection::{Selection, selections};
 
 /// Why a number is hidden.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,13 +8,14 @@ mod table;
 
 use hq_dsl::{Group, Query, Value};
 use hq_engine::certificate::Certificate;
+use hq_engine::computation::plan_digest;
 use hq_engine::planner::{Planned, Promise};
 use hq_engine::sizes::aggregates_per_group;
 use hq_plugin_sdk::parameters::Parameters;
 
 use crate::cli::{Format, Release};
 use crate::error::{ClientError, Result};
-use crate::execution::{Execution, Sizes, Timing, plan_digest};
+use crate::execution::{Execution, Sizes, Timing};
 use crate::joint::{Joint, Member};
 use crate::output;
 use crate::release::{self, Released};
@@ -185,35 +186,35 @@ fn holds_hidden(value: &Value) -> bool {
     }
 }
 
-/// Writes reports to standard output; several are an array in JSON.
-pub(crate) fn print(reports: &[Report<'_>], format: Format) -> Result<()> {
+/// Reports as a text; several are an array in JSON.
+pub(crate) fn text(reports: &[Report<'_>], format: Format) -> Result<String> {
+    let wrong = |format, reason: String| ClientError::Format { format, reason };
     match format {
-        Format::Table => {
-            let texts: Vec<String> = reports.iter().map(table::render).collect();
-            output::out(&texts.join("\n"));
-        }
+        Format::Table => Ok(reports.iter().map(table::render).collect::<Vec<_>>().join("\n")),
         Format::Json => {
             let mut values: Vec<Json> = reports.iter().map(json::render).collect();
             let value = if values.len() == 1 { values.pop() } else { None };
-            let text = serde_json::to_string_pretty(&value.unwrap_or(Json::List(values)))
-                .map_err(|error| ClientError::Format { format: "JSON", reason: error.to_string() })?;
-            output::out(&(text + "\n"));
+            let text = serde_json::to_string_pretty(&value.unwrap_or(Json::List(values)));
+            text.map(|text| text + "\n").map_err(|error| wrong("JSON", error.to_string()))
         }
         Format::Csv => {
-            for (index, report) in reports.iter().enumerate() {
-                if index > 0 {
-                    output::out("\n");
-                }
-                let text = csv::render(report)
-                    .map_err(|error| ClientError::Format { format: "CSV", reason: error.to_string() })?;
-                output::out(&text);
-            }
+            let texts = reports.iter().map(csv::render).collect::<std::result::Result<Vec<_>, _>>();
+            texts.map(|texts| texts.join("\n")).map_err(|error| wrong("CSV", error.to_string()))
         }
     }
-    if format != Format::Table {
-        for report in reports.iter().filter(|report| !report.hidden.is_empty()) {
-            output::note(report.hidden.trim_end());
-        }
+}
+
+/// What is hidden and why, of all reports; tables say it themselves.
+pub(crate) fn hidden(reports: &[Report<'_>]) -> String {
+    reports.iter().map(|report| report.hidden.as_str()).collect()
+}
+
+/// Writes reports to standard output.
+pub(crate) fn print(reports: &[Report<'_>], format: Format) -> Result<()> {
+    output::out(&text(reports, format)?);
+    let hidden = hidden(reports);
+    if format != Format::Table && !hidden.is_empty() {
+        output::note(hidden.trim_end());
     }
     Ok(())
 }

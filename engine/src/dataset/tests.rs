@@ -57,7 +57,7 @@ impl Folder {
     }
 
     /// Both parts, opened.
-    fn source(&self) -> Result<FolderBlocks, SourceError> {
+    fn source(&self) -> Result<DatasetBlocks, SourceError> {
         let mut plan = Builder::new(10);
         for name in ["a", "b"] {
             plan.declare(Input {
@@ -88,7 +88,7 @@ impl Folder {
 }
 
 /// A block whose frames are opened, as a backend would.
-fn looked_at(source: &mut FolderBlocks, block: u64) -> Result<Vec<Vec<u8>>, SourceError> {
+fn looked_at(source: &mut DatasetBlocks, block: u64) -> Result<Vec<Vec<u8>>, SourceError> {
     let mut frames = vec![vec![9; 100]];
     source.block(block, &mut frames)?;
     source.blame(block, &frames).map_or(Ok(frames), Err)

@@ -5,13 +5,14 @@
 
 use std::collections::BTreeMap;
 
-use hq_engine::encoding::Encoding;
-use hq_engine::headed::{HeadedError, Layout};
 use hq_plugin_sdk::frame::{self, FrameError, KeyId, Kind};
 use hq_plugin_sdk::parameters::Parameters;
 use serde::{Deserialize, Serialize};
 
-const LAYOUT: Layout = Layout { version: 2, max_header_bytes: 64 << 20 };
+use crate::encoding::Encoding;
+use crate::headed::{HeadedError, Layout};
+
+const LAYOUT: Layout = Layout { version: 3, max_header_bytes: 64 << 20 };
 
 /// What was computed, and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,6 +22,8 @@ pub struct Header {
     pub programs: Vec<ProgramRecord>,
     /// The dataset.
     pub dataset: String,
+    /// Digest of the dataset's manifest, and so of all that was read: BLAKE3 in hexadecimal.
+    pub manifest_blake3: String,
     /// The backend, and its version.
     pub backend: (String, String),
     /// Parameters of the keys.
