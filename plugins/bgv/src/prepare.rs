@@ -7,6 +7,7 @@ use hq_plugin_sdk::plan::{Origin, Plan, Release};
 
 use crate::error::Error;
 use crate::evaluation_key::{EvaluationKey, Needs};
+use crate::execute::Accumulator;
 use crate::params::Params;
 use crate::region::Program;
 use crate::release;
@@ -28,6 +29,8 @@ pub struct Prepared {
     pub release: Release,
     /// Blocks that the plan's rows fill.
     pub allowed: u64,
+    /// Whether each sum is brought to the release level as soon as it is whole, since there is but one block.
+    pub one_block: bool,
     /// Nodes of the plan.
     pub nodes: usize,
     /// Digest of the plan's text.
@@ -47,12 +50,19 @@ impl Prepared {
         let release = plan.release.ok_or(Error::Internal("a verified plan has a release"))?;
         release::check(params, release)?;
         let slots = u64::try_from(params.degree()).unwrap_or(u64::MAX);
+        let (allowed, nodes) = (plan.rows.div_ceil(slots).max(1), plan.nodes().len());
+        let one_block = allowed == 1 && schedule.mode == Mode::Fast;
         Ok(Self {
             tables: Tables::new(params, &schedule, release),
-            program: Program::new(&schedule, plan.nodes().len()),
+            program: if one_block {
+                Program::of_one_block(&schedule, nodes, params.degree())
+            } else {
+                Program::new(&schedule, nodes)
+            },
             release,
-            allowed: plan.rows.div_ceil(slots).max(1),
-            nodes: plan.nodes().len(),
+            allowed,
+            one_block,
+            nodes,
             digest: *blake3::hash(plan.to_string().as_bytes()).as_bytes(),
             names: plan.inputs.iter().map(|input| input.name.clone()).collect(),
             origins: plan.inputs.iter().map(|input| input.origin).collect(),
@@ -72,6 +82,19 @@ impl Prepared {
             Ok(needs(&schedule, plan))
         })?;
         Self::new(plan, schedule, Arc::new(key))
+    }
+
+    /// All sums before the first block.
+    #[must_use]
+    pub fn sums(&self) -> Vec<Accumulator> {
+        let sum = |&shape: &(usize, usize)| {
+            let mut sum = Accumulator::unopened(shape);
+            if !self.one_block {
+                sum.open(self.key.params());
+            }
+            sum
+        };
+        self.schedule.sums.iter().map(sum).collect()
     }
 
     /// How many inputs a block has.
