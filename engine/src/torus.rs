@@ -16,7 +16,7 @@ use hq_plugin_sdk::rotations::{Rotation, Use};
 use hq_plugin_sdk::tfhe::{Decomposition, TfheParameters};
 
 /// Bits of ciphertexts' coefficients.
-const MODULUS_BITS: f64 = 64.0;
+pub(crate) const MODULUS_BITS: f64 = 64.0;
 
 /// Bits of a double's mantissa.
 const MANTISSA_BITS: f64 = 53.0;
@@ -156,12 +156,12 @@ fn terms(plan: &Plan, node: NodeId) -> Vec<(f64, NodeId)> {
 }
 
 /// Variance of an error that is uniform in `[-2^b, 2^b]`, half as likely at both ends.
-fn uniform(bits: u32) -> f64 {
+pub(crate) fn uniform(bits: u32) -> f64 {
     ((f64::from(bits) * 2.0 + 1.0).exp2() + 1.0) / 6.0 * (-2.0 * MODULUS_BITS).exp2()
 }
 
 /// Mean square of a digit of a balanced decomposition.
-fn digit(base_log: u32) -> f64 {
+pub(crate) fn digit(base_log: u32) -> f64 {
     (2.0 * f64::from(base_log)).exp2() / 12.0 + 1.0 / 6.0
 }
 

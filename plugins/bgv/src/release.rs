@@ -47,7 +47,8 @@ pub fn check(params: &Params, release: Release) -> Result<(), Error> {
     #[expect(clippy::cast_precision_loss, reason = "t is below 2^26")]
     let log2_t = (params.t() as f64).log2();
     let needed = log2_t + f64::from(release.flood_bits) + 1.0;
-    let impossible = release.relinearize.limbs() > params.chain() || release.flood_bits > sample::MAX_FLOOD_BITS;
+    let impossible =
+        release.relinearize.limbs() > params.chain() || release.flood_bits > sample::MAX_FLOOD_BITS;
     if impossible || needed >= params.rns().log2_q(usize::from(release.level.0)) {
         return Err(Error::Flooding { flood_bits: release.flood_bits, level: release.level.0 });
     }
@@ -111,6 +112,15 @@ pub fn lower(
 }
 
 impl Lowered {
+    /// Adds a number to the sum modulo t: what is encrypted is 1/N of it, from 0 to t - 1, which is below any flooding noise.
+    pub fn pad(&mut self, params: &Params, pad: u64) {
+        let t = params.plaintext();
+        let message = t.q.mul(pad % t.q.value(), t.degree_inverse);
+        for (constant, ring) in self.constant.iter_mut().zip(params.rings()) {
+            *constant = ring.q.add(*constant, message % ring.q.value());
+        }
+    }
+
     /// The sample of the constant coefficient: that of c1 s is `c1_0 s_0 - sum of c1_(N-j) s_j`.
     #[must_use]
     pub fn extract(self, params: &Params) -> Sample {

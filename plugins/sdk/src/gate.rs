@@ -61,7 +61,8 @@ impl Gate {
     #[must_use]
     pub fn new(least: u64, most: u64, modulus: u64, base: u64) -> Option<Self> {
         let gate = Self { least, most, modulus, base };
-        let fits = BASES.contains(&base) && (2..=base).contains(&least) && most < modulus && modulus < 1 << 31;
+        let fits =
+            BASES.contains(&base) && (2..=base).contains(&least) && most < modulus && modulus < 1 << 31;
         let units = gcd(modulus, 2 * base) == 1;
         (fits && units).then_some(gate)
     }
@@ -156,7 +157,8 @@ impl Gate {
 #[must_use]
 pub fn multiplier(rns: &RnsParameters, level: usize, factor: u64) -> i64 {
     let t = u128::from(rns.plaintext_modulus.max(1));
-    let q = rns.moduli.iter().take(level + 1).fold(1, |product, &prime| product * (u128::from(prime) % t) % t);
+    let q =
+        rns.moduli.iter().take(level + 1).fold(1, |product, &prime| product * (u128::from(prime) % t) % t);
     let wanted = u128::from(factor) % t * u128::from(rns.ring_degree) % t * q % t;
     let centred = if wanted > t / 2 { t - wanted } else { wanted };
     let magnitude = i64::try_from(centred).unwrap_or(0);

@@ -33,6 +33,16 @@ impl Source {
         self.0.seed().0
     }
 
+    /// A secret number of 64 bits.
+    pub(crate) fn number(&mut self) -> u64 {
+        u64::try_from(self.0.seed().0 & u128::from(u64::MAX)).unwrap_or(0)
+    }
+
+    /// A secret number, uniform in `[-2^-b, 2^-b)` of a turn, in 64 bits of it.
+    pub(crate) fn flooding(&mut self, bits: u32) -> u64 {
+        (self.number() >> (bits - 1)).wrapping_sub(1 << (u64::BITS - bits))
+    }
+
     /// What draws secret keys.
     pub(crate) fn secret(&mut self) -> SecretRandomGenerator<DefaultRandomGenerator> {
         SecretRandomGenerator::new(self.0.seed())

@@ -60,6 +60,12 @@ impl<'a> Reader<'a> {
         self.array::<8>().map(u64::from_le_bytes)
     }
 
+    /// The next four bytes as a count of at most so many.
+    pub(crate) fn count(&mut self, most: usize) -> Result<usize, WireError> {
+        let count = u32::from_le_bytes(self.array()?);
+        usize::try_from(count).ok().filter(|&count| count <= most).ok_or(WireError::Content("too many parts"))
+    }
+
     /// The next `count` numbers.
     pub(crate) fn words(&mut self, count: usize) -> Result<Vec<u64>, WireError> {
         let bytes = self.bytes(count.checked_mul(8).ok_or(WireError::Short)?)?;
@@ -98,6 +104,11 @@ pub(crate) fn put_parameters(out: &mut Vec<u8>, parameters: &TfheParameters) {
     let json = serde_json::to_vec(parameters).unwrap_or_default();
     out.extend_from_slice(&u32::try_from(json.len()).unwrap_or(u32::MAX).to_le_bytes());
     out.extend_from_slice(&json);
+}
+
+/// Appends a count as [`Reader::count`] reads it.
+pub(crate) fn put_count(out: &mut Vec<u8>, count: usize) {
+    out.extend_from_slice(&u32::try_from(count).unwrap_or(u32::MAX).to_le_bytes());
 }
 
 /// Appends numbers.
