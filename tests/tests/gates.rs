@@ -1,7 +1,7 @@
 //! Sums of bgv under the key of tfhe: conversions keep their certified noise, and gates let out what they may. At real
 //! parameters of tfhe, and at a small ring of bgv, whose dimension is a term of the formulas.
 #![expect(clippy::unwrap_used, reason = "a test")]
-#![expect(clippy::cast_precision_loss, reason = "sizes of noise")]
+#![expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "sizes of noise")]
 
 use std::sync::OnceLock;
 
@@ -126,7 +126,7 @@ fn ten_thousand_conversions_keep_their_bounds() {
             let conversion = gate.conversion(u32::try_from(index % 4).unwrap());
             // Where it should stand: `a S / M`, and what a constant halves.
             let turns = u128::from(conversion.unit) * u128::from(count) % u128::from(conversion.scale);
-            let wanted = ((turns << 64) / u128::from(conversion.scale)) as u64;
+            let wanted = u64::try_from((turns << 64) / u128::from(conversion.scale)).unwrap();
             let off = phase.wrapping_sub(wanted).cast_signed() as f64 / 64_f64.exp2();
             let known = count as f64 / (conversion.scale as f64 * gate.modulus() as f64);
             let centred = off + gate.off(conversion);
@@ -150,7 +150,8 @@ fn gates_open_where_they_may() {
     assert!(certificate.failure_log2 <= -128.0 && certificate.distance_log2 <= -40.0, "{certificate:?}");
     let counts = [0, 1, 7, 10, 11, 14, 15, 16, 224, 225, 3375, 3376, 24_999, 25_000];
     let mut pad = |_| random.random_range(0..gate.modulus());
-    let cells: Vec<Cell> = counts.iter().map(|_| Cell { gate, pads: (0..2).map(&mut pad).collect() }).collect();
+    let cells: Vec<Cell> =
+        counts.iter().map(|_| Cell { gate, pads: (0..2).map(&mut pad).collect() }).collect();
     let frame = keys.conversions(&gate, &counts, &mut StdRng::seed_from_u64(9));
     let start = std::time::Instant::now();
     let passed = hq_plugin_tfhe::gates::pass(&keys.evaluation, &keys.bridge, &frame, &cells).unwrap();

@@ -201,6 +201,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small whole number")]
     fn digits_are_found_and_decide() {
         for (most, modulus, base) in
             [(25_000, 65_537, 7), (25_000, 33_832_961, 15), (400, 12_289, 16), (10, 12_289, 11), (0, 97, 5)]
