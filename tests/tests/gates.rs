@@ -36,10 +36,14 @@ struct Keys {
 
 fn keys() -> &'static Keys {
     static KEYS: OnceLock<Keys> = OnceLock::new();
-    KEYS.get_or_init(|| {
+    KEYS.get_or_init(|| Keys::new(1 << 25))
+}
+
+impl Keys {
+    fn new(min_plaintext_modulus: u64) -> Self {
         let rns = Bgv::resolve(&RnsRequest {
             ring_degree: 1024,
-            min_plaintext_modulus: 1 << 25,
+            min_plaintext_modulus,
             modulus_bits: vec![49, 49],
             special_bits: vec![49],
             digit_limbs: 1,
@@ -55,11 +59,9 @@ fn keys() -> &'static Keys {
         let KeyPair { secret, evaluation } = Tfhe::keygen(&Parameters::Tfhe(tfhe.clone()), None).unwrap();
         let secret = Tfhe::load(&secret).unwrap();
         let bridge = hq_plugin_tfhe::bridge::make_key(&secret, leveled.id(), leveled.coefficients()).unwrap();
-        Keys { rns, leveled, leveled_evaluation, tfhe, secret, evaluation, bridge }
-    })
-}
+        Self { rns, leveled, leveled_evaluation, tfhe, secret, evaluation, bridge }
+    }
 
-impl Keys {
     /// A sum whose noise is as large as its flooding leaves room for.
     fn sum(&self) -> Leveled<'_> {
         let level = Level(1);
@@ -159,6 +161,24 @@ fn gates_open_where_they_may() {
     let opened = hq_plugin_tfhe::gates::open(&keys.secret, &passed).unwrap();
     for ((count, cell), passed) in counts.iter().zip(cells).zip(opened) {
         let wanted = if (1..11).contains(count) { Passed::Closed } else { Passed::Open(cell.pads) };
+        assert_eq!(passed, wanted, "{count}");
+    }
+}
+
+#[test]
+fn a_small_modulus_takes_a_small_base() {
+    let keys = Keys::new(1 << 17);
+    let (gate, certificate) = keys.gate(25_000);
+    assert!(gate.modulus() < 1 << 18 && gate.base() < 15, "{gate:?}");
+    assert!(certificate.failure_log2 <= -128.0, "{certificate:?}");
+    let counts = [0, 1, 10, 11, gate.base(), gate.base() * gate.base() + 1, 24_999, 25_000];
+    let cells: Vec<Cell> = counts.iter().map(|&count| Cell { gate, pads: vec![count] }).collect();
+    let frame = keys.conversions(&gate, &counts, &mut StdRng::seed_from_u64(11));
+    let passed = hq_plugin_tfhe::gates::pass(&keys.evaluation, &keys.bridge, &frame, &cells).unwrap();
+    let opened = hq_plugin_tfhe::gates::open(&keys.secret, &passed).unwrap();
+    eprintln!("{gate:?} {certificate:?}");
+    for (count, passed) in counts.into_iter().zip(opened) {
+        let wanted = if gate.is_open(count) { Passed::Open(vec![count]) } else { Passed::Closed };
         assert_eq!(passed, wanted, "{count}");
     }
 }
