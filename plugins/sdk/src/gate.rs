@@ -152,7 +152,7 @@ impl Gate {
 /// of `-factor N Q` modulo t. A released sum is N times what a ciphertext holds, and times 1/t modulo Q that stands at `-1/(Q t)` of
 /// the modulus.
 ///
-/// Source: Boura, Gama, Georgieva, Jetchev, "CHIMERA" (ePrint 2018/758), section 3.1, of messages modulo p on the torus;
+/// Source: Boura, Gama, Georgieva, Jetchev, "CHIMERA" (ePrint 2018/758), of messages modulo p on the torus;
 /// here they are in the low bits, so that the inverse of Q comes in.
 #[must_use]
 pub fn multiplier(rns: &RnsParameters, level: usize, factor: u64) -> i64 {
