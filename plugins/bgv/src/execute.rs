@@ -166,6 +166,14 @@ impl Session {
     /// # Errors
     /// More blocks were absorbed than the plan allows, or the operating system gives no randomness.
     pub fn finish(&mut self) -> Result<Vec<u8>, Error> {
+        self.finish_padded(&[])
+    }
+
+    /// The same with a number added to each sum modulo t; none is 0.
+    ///
+    /// # Errors
+    /// As [`Session::finish`].
+    pub fn finish_padded(&mut self, pads: &[u64]) -> Result<Vec<u8>, Error> {
         let allowed = self.prepared.allowed;
         if self.done > allowed {
             return Err(Error::TooManyBlocks { allowed });
@@ -174,7 +182,8 @@ impl Session {
         let mut rng = sample::secret_rng()?;
         let mut sealer = release::Sealer::new(&prepared.key, prepared.release, self.sums.len());
         for index in 0..self.sums.len() {
-            let lowered = self.lower(index)?;
+            let mut lowered = self.lower(index)?;
+            lowered.pad(prepared.key.params(), pads.get(index).copied().unwrap_or(0));
             sealer.flood_and_add(lowered, &mut self.workspace.pool, &mut rng);
         }
         Ok(sealer.seal())

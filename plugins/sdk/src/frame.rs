@@ -35,6 +35,12 @@ pub enum Kind {
     State = 8,
     /// A checkpoint: whose state it is, and the state.
     Checkpoint = 9,
+    /// Encrypted sums on the torus, for another scheme.
+    Samples = 10,
+    /// The key that leads from one scheme to another.
+    BridgeKey = 11,
+    /// What gates let out, encrypted.
+    Passed = 12,
     /// The custodian's secret key.
     SecretKey = 0xE5,
 }
@@ -51,6 +57,9 @@ impl Kind {
             Self::Parameters,
             Self::State,
             Self::Checkpoint,
+            Self::Samples,
+            Self::BridgeKey,
+            Self::Passed,
             Self::SecretKey,
         ]
         .into_iter()
@@ -70,6 +79,9 @@ impl fmt::Display for Kind {
             Self::Parameters => "secret parameters",
             Self::State => "the state of a session",
             Self::Checkpoint => "a checkpoint",
+            Self::Samples => "sums on the torus",
+            Self::BridgeKey => "a key from one scheme to another",
+            Self::Passed => "what gates let out",
             Self::SecretKey => "a SECRET KEY",
         })
     }

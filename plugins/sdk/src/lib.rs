@@ -10,6 +10,7 @@ pub mod export;
 #[cfg(feature = "host")]
 pub mod find;
 pub mod frame;
+pub mod gate;
 #[cfg(feature = "host")]
 pub mod host;
 pub mod interpret;

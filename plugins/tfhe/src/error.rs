@@ -45,6 +45,12 @@ pub(crate) enum Error {
         /// Key in use.
         wanted: KeyId,
     },
+    /// Sums of another scheme that do not conform.
+    #[error("the sums of the other scheme cannot be used: {0}")]
+    Samples(WireError),
+    /// A key between schemes that does not conform.
+    #[error("the key between the schemes cannot be used: {0}")]
+    BridgeKey(WireError),
     /// Wrong number of inputs.
     #[error("the plan has {wanted} inputs, the block {found}")]
     InputCount {
@@ -104,9 +110,12 @@ impl From<Error> for BackendError {
     fn from(error: Error) -> Self {
         let fault = match &error {
             Error::Scheme | Error::Parameters(_) | Error::TestOnly => Fault::Parameters,
-            Error::Key(_) | Error::KeyParameters(_) | Error::SumsKey { .. } => Fault::Key,
+            Error::Key(_) | Error::KeyParameters(_) | Error::BridgeKey(_) | Error::SumsKey { .. } => {
+                Fault::Key
+            }
             Error::Input { .. }
             | Error::Sums(_)
+            | Error::Samples(_)
             | Error::InputCount { .. }
             | Error::TooManyBlocks { .. }
             | Error::TooManyValues { .. }
