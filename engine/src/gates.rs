@@ -3,14 +3,16 @@
 //! Shifts are bounds that hold always; variances add up on top of them. Sources: as in [`crate::torus`]; of the key switch
 //! the same with a ternary secret, whose coefficients have the mean square 2/3.
 
+use hq_plugin_sdk::cells::PlacedGates;
 use hq_plugin_sdk::gate::{
     BASES, Conversion, FLOOD_BITS, Gate, KEY_SWITCH, LIMB_BITS, SENT_BYTES, multiplier,
 };
 use hq_plugin_sdk::parameters::RnsParameters;
-use hq_plugin_sdk::plan::Level;
+use hq_plugin_sdk::plan::{Level, Plan};
 use hq_plugin_sdk::rotations::Use;
-use hq_plugin_sdk::tfhe::{BootstrapCosts, Decomposition, Squash, TfheParameters};
+use hq_plugin_sdk::tfhe::{BootstrapCosts, Bootstrapped, Decomposition, Squash, TfheParameters};
 
+use crate::certificate::{Certificate, Uncertified};
 use crate::noise::{FAILURE_BITS, FLOODING_BITS, float};
 use crate::torus::{MODULUS_BITS, TorusNoise, bound, digit, tail_log2, uniform};
 
@@ -154,6 +156,105 @@ pub fn cheapest(
         .filter_map(|base| Gate::new(least, most, sum.rns.plaintext_modulus, base))
         .filter_map(|gate| Some((gate, GateNoise::new(gate, sum, parameters).certify(numbers)?)))
         .min_by_key(|(gate, _)| bootstraps(gate))
+}
+
+/// The gates of a plan, proved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GatesCertificate {
+    /// log2 of the probability that any gate decides or lets out anything wrong.
+    pub failure_log2: f64,
+    /// log2 of the statistical distance of what is let out, the largest of all cells.
+    pub distance_log2: f64,
+    /// Digits of a count at most.
+    pub digits: u32,
+    /// Bootstraps of all cells; each has one more, modulo 2^128.
+    pub bootstraps: u32,
+    /// CPU nanoseconds of all cells, without the expansion of the keys.
+    pub cells_ns: f64,
+    /// With it.
+    pub cost_ns: f64,
+}
+
+impl GatesCertificate {
+    /// As certificates of other schemes have it.
+    #[must_use]
+    pub fn release_distance_log2(&self) -> i32 {
+        -i32::try_from(crate::noise::ceil(-self.distance_log2 - 1.0, 0..=4096)).unwrap_or(0)
+    }
+}
+
+/// Gates with the widest digits, so that a plan has whatever follows from none.
+///
+/// # Errors
+/// They are of less security than the plan.
+pub(crate) fn place_any(plan: &mut Plan, bootstrapped: &Bootstrapped) -> Result<(), Uncertified> {
+    let wanted = plan.gated_parameters().map_or(0, |rns| rns.security_bits);
+    // Which decomposition sums have is all the same, so the first will do.
+    let secure = bootstrapped.parameters.iter().find(|set| set.security_bits >= wanted);
+    let parameters =
+        secure.ok_or(Uncertified::Gates { reason: "there are no keys for it of that security" })?;
+    if let Some(gates) = &mut plan.gates {
+        gates.placed = Some(PlacedGates { base: *BASES.end(), parameters: parameters.clone() });
+    }
+    Ok(())
+}
+
+/// Gates of the digits that cost least, of a plan that was certified on levels; `None` where it has none.
+///
+/// # Errors
+/// None can be certified.
+pub(crate) fn place_cheapest(
+    plan: &mut Plan,
+    certificate: &Certificate,
+    bootstrapped: &Bootstrapped,
+) -> Result<Option<GatesCertificate>, Uncertified> {
+    let mut best: Option<(u64, GatesCertificate)> = None;
+    for base in BASES.rev() {
+        let Some(placed) = plan.gates.as_mut().and_then(|gates| gates.placed.as_mut()) else {
+            return Ok(None);
+        };
+        placed.base = base;
+        if let Some(found) = certify(plan, certificate, bootstrapped.costs)
+            && best.as_ref().is_none_or(|(_, best)| found.cost_ns < best.cost_ns)
+        {
+            best = Some((base, found));
+        }
+    }
+    let reason = "no digits of it are told apart with certainty; a lower min_cell or fewer rows may be";
+    let (base, found) = best.ok_or(Uncertified::Gates { reason })?;
+    if let Some(placed) = plan.gates.as_mut().and_then(|gates| gates.placed.as_mut()) {
+        placed.base = base;
+    }
+    Ok(Some(found))
+}
+
+/// Certifies the gates of a placed plan; `None` where it has none, or one that fails or tells too much.
+#[must_use]
+pub fn certify(plan: &Plan, certificate: &Certificate, costs: BootstrapCosts) -> Option<GatesCertificate> {
+    let parameters = &plan.gates.as_ref()?.placed.as_ref()?.parameters;
+    let (rns, level) = (plan.gated_parameters()?, plan.release?.level);
+    let mut all = GatesCertificate {
+        failure_log2: f64::NEG_INFINITY,
+        distance_log2: f64::NEG_INFINITY,
+        digits: 0,
+        bootstraps: 0,
+        cells_ns: 0.0,
+        cost_ns: costs.setup,
+    };
+    for cell in plan.cells() {
+        let gate = plan.gate_of(cell)?;
+        let bits = certificate.sums.get(plan.count_of(cell)?.index())?.bits;
+        let numbers = plan.sums_behind(cell).len() as u64;
+        let of_cell = GateNoise::new(gate, Leveled { rns, level, bits }, parameters).certify(numbers)?;
+        all.failure_log2 = (all.failure_log2.exp2() + of_cell.failure_log2.exp2()).log2();
+        all.distance_log2 = all.distance_log2.max(of_cell.distance_log2);
+        all.digits = all.digits.max(gate.digits());
+        all.bootstraps += of_cell.bootstraps;
+        all.cells_ns += cost_ns(&gate, parameters, costs);
+    }
+    all.cost_ns += all.cells_ns;
+    // The other half of what may fail is that of levels.
+    (all.failure_log2 <= -FAILURE_BITS - 1.0).then_some(all)
 }
 
 /// CPU nanoseconds of a gate's bootstraps.

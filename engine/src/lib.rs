@@ -16,6 +16,7 @@
 
 pub mod algebra;
 pub mod bootstraps;
+pub mod cells;
 pub mod certificate;
 pub mod chain;
 pub mod checkpoint;

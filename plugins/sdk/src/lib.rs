@@ -4,6 +4,7 @@
 pub mod abi;
 pub mod backend;
 pub mod capabilities;
+pub mod cells;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod export;
