@@ -15,6 +15,16 @@ pub enum OpenError {
         /// In the plan.
         wanted: usize,
     },
+    /// Another number of pads than the plan's gates let out.
+    #[error(
+        "{found} pads were opened where the plan's gates let out {wanted}: the result is of another plan"
+    )]
+    Pads {
+        /// Opened.
+        found: usize,
+        /// In the plan.
+        wanted: usize,
+    },
     /// A number that the plan cannot produce.
     #[error(
         "sum {sum} opened as {value}, outside the proved {lo}..{hi}: the result was altered, or its table \
@@ -38,6 +48,32 @@ pub enum OpenError {
 /// # Errors
 /// Numbers that this plan cannot have produced.
 pub fn aggregates(plan: &Plan, opened: &[i64]) -> Result<Vec<i128>, OpenError> {
+    let opened: Vec<Option<i64>> = opened.iter().copied().map(Some).collect();
+    // Nothing is closed, so there is nothing that would be left out.
+    Ok(open_aggregates(plan, &opened)?.into_iter().flatten().collect())
+}
+
+/// The same of a plan with gates, whose sums were opened under pads: `passed` has the pads that were let out, in the order of
+/// [`Plan::padded`], and -1 where a cell is closed. What rests on a closed cell is `None`.
+///
+/// # Errors
+/// As [`aggregates`].
+pub fn gated_aggregates(plan: &Plan, opened: &[i64], passed: &[i64]) -> Result<Vec<Option<i128>>, OpenError> {
+    let padded = plan.padded();
+    if passed.len() != padded.len() {
+        return Err(OpenError::Pads { found: passed.len(), wanted: padded.len() });
+    }
+    let mut sums: Vec<Option<i64>> = opened.iter().copied().map(Some).collect();
+    for (&(_, sum), &pad) in padded.iter().zip(passed) {
+        if let Some(slot) = sums.get_mut(sum.index()) {
+            *slot = slot.and_then(|value| if pad < 0 { None } else { value.checked_sub(pad) });
+        }
+    }
+    open_aggregates(plan, &sums)
+}
+
+/// The aggregates of sums, of which some may be closed.
+fn open_aggregates(plan: &Plan, opened: &[Option<i64>]) -> Result<Vec<Option<i128>>, OpenError> {
     if opened.len() != plan.sums.len() {
         return Err(OpenError::Count { found: opened.len(), wanted: plan.sums.len() });
     }
@@ -48,6 +84,10 @@ pub fn aggregates(plan: &Plan, opened: &[i64]) -> Result<Vec<i128>, OpenError> {
     };
     let mut sums = Vec::with_capacity(opened.len());
     for (index, (sum, &number)) in plan.sums.iter().zip(opened).enumerate() {
+        let Some(number) = number else {
+            sums.push(None);
+            continue;
+        };
         let hull = sum.range.hull(Range::single(0));
         let [lo, hi] = [hull.lo(), hull.hi()].map(|end| i128::from(end) * i128::from(plan.rows));
         let value = match modulus {
@@ -58,7 +98,7 @@ pub fn aggregates(plan: &Plan, opened: &[i64]) -> Result<Vec<i128>, OpenError> {
         if value < lo || value > hi {
             return Err(OpenError::OutOfRange { sum: index, value, lo, hi });
         }
-        sums.push(value);
+        sums.push(Some(value));
     }
     Ok(plan
         .aggregates
@@ -68,7 +108,7 @@ pub fn aggregates(plan: &Plan, opened: &[i64]) -> Result<Vec<i128>, OpenError> {
                 .terms
                 .iter()
                 .map(|&(coefficient, sum)| {
-                    i128::from(coefficient) * sums.get(sum.index()).copied().unwrap_or(0)
+                    Some(i128::from(coefficient) * sums.get(sum.index()).copied().flatten()?)
                 })
                 .sum()
         })

@@ -10,19 +10,22 @@ use hq_plugin_bgv::backend::Bgv;
 use hq_plugin_bgv::bridge;
 use hq_plugin_bgv::key::SecretKey as LeveledKey;
 use hq_plugin_bgv::release::Sample;
-use hq_plugin_sdk::backend::{Custody, Evaluator, KeyPair, Session};
+use hq_plugin_sdk::backend::{BackendError, Custody, Evaluator, GateKeys, KeyPair, Session};
 use hq_plugin_sdk::gate::Gate;
 use hq_plugin_sdk::parameters::{Parameters, RnsParameters, RnsRequest};
 use hq_plugin_sdk::plan::{Builder, Input, Level, Op, Origin, Plan, Release, Sum};
 use hq_plugin_sdk::range::Range;
 use hq_plugin_sdk::tfhe::TfheParameters;
-use hq_plugin_tfhe::gates::{Cell, Passed};
+use hq_plugin_tfhe::gates::{Cell, Context, Passed};
 use hq_plugin_tfhe::{SecretKey, Tfhe};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 /// Bits by which flooding exceeds the noise of every released sum.
 const FLOODING: f64 = 40.0;
+
+/// Of no plan.
+const CONTEXT: Context = [0; 32];
 
 struct Keys {
     rns: RnsParameters,
@@ -156,11 +159,12 @@ fn gates_open_where_they_may() {
         counts.iter().map(|_| Cell { gate, pads: (0..2).map(&mut pad).collect() }).collect();
     let frame = keys.conversions(&gate, &counts, &mut StdRng::seed_from_u64(9));
     let start = std::time::Instant::now();
-    let passed = hq_plugin_tfhe::gates::pass(&keys.evaluation, &keys.bridge, &frame, &cells).unwrap();
+    let passed = pass(keys, &frame, &cells).unwrap();
     eprintln!("{certificate:?}: {:?} and {} bytes for {} cells", start.elapsed(), passed.len(), cells.len());
-    let opened = hq_plugin_tfhe::gates::open(&keys.secret, &passed).unwrap();
+    let opened = open(keys, &passed).unwrap();
     for ((count, cell), passed) in counts.iter().zip(cells).zip(opened) {
-        let wanted = if (1..11).contains(count) { Passed::Closed } else { Passed::Open(cell.pads) };
+        let closed = Passed::Closed { pads: cell.pads.len() };
+        let wanted = if (1..11).contains(count) { closed } else { Passed::Open(cell.pads) };
         assert_eq!(passed, wanted, "{count}");
     }
 }
@@ -174,13 +178,22 @@ fn a_small_modulus_takes_a_small_base() {
     let counts = [0, 1, 10, 11, gate.base(), gate.base() * gate.base() + 1, 24_999, 25_000];
     let cells: Vec<Cell> = counts.iter().map(|&count| Cell { gate, pads: vec![count] }).collect();
     let frame = keys.conversions(&gate, &counts, &mut StdRng::seed_from_u64(11));
-    let passed = hq_plugin_tfhe::gates::pass(&keys.evaluation, &keys.bridge, &frame, &cells).unwrap();
-    let opened = hq_plugin_tfhe::gates::open(&keys.secret, &passed).unwrap();
+    let passed = pass(&keys, &frame, &cells).unwrap();
+    let opened = open(&keys, &passed).unwrap();
     eprintln!("{gate:?} {certificate:?}");
     for (count, passed) in counts.into_iter().zip(opened) {
-        let wanted = if gate.is_open(count) { Passed::Open(vec![count]) } else { Passed::Closed };
+        let wanted = if gate.is_open(count) { Passed::Open(vec![count]) } else { Passed::Closed { pads: 1 } };
         assert_eq!(passed, wanted, "{count}");
     }
+}
+
+fn pass(keys: &Keys, frame: &[u8], cells: &[Cell]) -> Result<Vec<u8>, BackendError> {
+    let gate_keys = GateKeys { evaluation: &keys.evaluation, bridge: &keys.bridge };
+    hq_plugin_tfhe::gates::pass(gate_keys, frame, cells, CONTEXT)
+}
+
+fn open(keys: &Keys, passed: &[u8]) -> Result<Vec<Passed>, BackendError> {
+    hq_plugin_tfhe::gates::open(&keys.secret, passed, CONTEXT)
 }
 
 /// A plan of one sum over a flag.
@@ -210,12 +223,12 @@ fn a_sum_leaves_under_its_pad_and_comes_out_through_its_gate() {
         let samples = bridge::samples(&mut session, &[(0, factors.clone())]).unwrap();
         let pad = gate.modulus() - 3;
         let cells = [Cell { gate, pads: vec![pad] }];
-        let passed = hq_plugin_tfhe::gates::pass(&keys.evaluation, &keys.bridge, &samples, &cells).unwrap();
+        let passed = pass(keys, &samples, &cells).unwrap();
         let sums = session.finish_padded(&[pad]).unwrap();
         let sum = u64::try_from(Bgv::decrypt(&keys.leveled, &sums).unwrap()[0]).unwrap();
         assert_eq!(sum, (count as u64 + pad) % gate.modulus());
-        let opened = hq_plugin_tfhe::gates::open(&keys.secret, &passed).unwrap();
-        let wanted = if count < 11 { Passed::Closed } else { Passed::Open(vec![pad]) };
+        let opened = open(keys, &passed).unwrap();
+        let wanted = if count < 11 { Passed::Closed { pads: 1 } } else { Passed::Open(vec![pad]) };
         assert_eq!(opened, [wanted]);
     }
 }
@@ -227,7 +240,8 @@ fn frames_for_other_keys_and_cut_frames_are_refused() {
     let frame = keys.conversions(&gate, &[5], &mut StdRng::seed_from_u64(1));
     let cells = [Cell { gate, pads: vec![1] }];
     let pass = |bridge: &[u8], frame: &[u8], cells: &[Cell]| {
-        hq_plugin_tfhe::gates::pass(&keys.evaluation, bridge, frame, cells).unwrap_err().message
+        let keys = GateKeys { evaluation: &keys.evaluation, bridge };
+        hq_plugin_tfhe::gates::pass(keys, frame, cells, CONTEXT).unwrap_err().message
     };
     assert!(pass(&keys.bridge, &frame[..frame.len() - 1], &cells).contains("cut short"));
     assert!(pass(&keys.bridge[..1000], &frame, &cells).contains("cut short"));
@@ -236,5 +250,5 @@ fn frames_for_other_keys_and_cut_frames_are_refused() {
     let secret = &keys.secret;
     let other = hq_plugin_tfhe::bridge::make_key(secret, hq_plugin_sdk::frame::KeyId([1; 16]), &[0; 1024]);
     assert!(pass(&other.unwrap(), &frame, &cells).contains("belongs to key"));
-    assert!(hq_plugin_tfhe::gates::open(secret, &frame).is_err());
+    assert!(hq_plugin_tfhe::gates::open(secret, &frame, CONTEXT).is_err());
 }

@@ -4,6 +4,7 @@
 //! `(m + t e) / t`. So it holds m in the high bits, whichever multiple was taken before (`hq_plugin_sdk::gate::multiplier`).
 #![deny(clippy::indexing_slicing)]
 
+use hq_plugin_sdk::backend::Gated;
 use hq_plugin_sdk::frame::{self, KeyId, Kind};
 use hq_plugin_sdk::gate::multiplier;
 
@@ -67,6 +68,20 @@ pub fn seal(key: KeyId, degree: usize, samples: &[Turns]) -> Vec<u8> {
         }
     }
     frame::seal(Kind::Samples, key, &payload)
+}
+
+/// What leaves of a session of a plan with gates.
+///
+/// # Errors
+/// The plan has none, or another number of sums, or as [`Session::finish`].
+pub fn gated(session: &mut Session, pads: &[u64]) -> Result<Gated, Error> {
+    let Some(wanted) = session.gates().map(<[_]>::to_vec) else {
+        return Err(Error::Gates("the plan has no gates: its sums leave without pads"));
+    };
+    if pads.len() != session.sums().len() {
+        return Err(Error::Gates("there are more or fewer pads than sums"));
+    }
+    Ok(Gated { samples: samples(session, &wanted)?, sums: session.finish_padded(pads)? })
 }
 
 /// The sums of a session on the torus, each by its factors: only for a scheme that decrypts nothing of them.

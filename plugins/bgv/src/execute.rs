@@ -161,11 +161,20 @@ impl Session {
         Ok(Ciphertext { parts: parts.iter().map(divide).collect() })
     }
 
+    /// What cells are decided on, of a plan with gates.
+    #[must_use]
+    pub fn gates(&self) -> Option<&[(usize, Vec<u64>)]> {
+        self.prepared.gates.as_deref()
+    }
+
     /// The released samples of all sums so far, as one frame.
     ///
     /// # Errors
     /// More blocks were absorbed than the plan allows, or the operating system gives no randomness.
     pub fn finish(&mut self) -> Result<Vec<u8>, Error> {
+        if self.prepared.gates.is_some() {
+            return Err(Error::Gates("the plan has gates: its sums leave under pads and in no other way"));
+        }
         self.finish_padded(&[])
     }
 

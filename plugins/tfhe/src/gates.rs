@@ -2,9 +2,10 @@
 //! up and looked up once, modulo 2^128 as sums are that leave; then pads pass. See `hq_plugin_sdk::gate`.
 #![deny(clippy::indexing_slicing)]
 
-use hq_plugin_sdk::backend::BackendError;
+use hq_plugin_sdk::backend::{BackendError, GateKeys, Gated};
 use hq_plugin_sdk::frame::{self, Kind};
 use hq_plugin_sdk::gate::{FLOOD_BITS, Gate, LIMB_BITS, SENT_BYTES};
+use hq_plugin_sdk::plan::Plan;
 use hq_plugin_sdk::rotations::Use;
 use tfhe::core_crypto::prelude::{
     LweCiphertext, LweCiphertextOwned, MonomialDegree, decrypt_lwe_ciphertext,
@@ -15,7 +16,7 @@ use crate::bridge;
 use crate::error::{Error, WireError};
 use crate::evaluation_key::{EvaluationKey, Needs};
 use crate::key::SecretKey;
-use crate::params::{modulus, released_modulus};
+use crate::params::{Params, modulus, released_modulus};
 use crate::random::Source;
 use crate::session::{add, add_constant};
 use crate::squash::{Squasher, add_wide_constant};
@@ -38,11 +39,75 @@ pub struct Cell {
     pub pads: Vec<u64>,
 }
 
+/// What binds that which passed to its plan and sums.
+pub type Context = [u8; 32];
+
+/// Of a plan and the frame of its sums.
+#[must_use]
+pub fn context(plan: &Plan, sums: &[u8]) -> Context {
+    let mut digest = blake3::Hasher::new();
+    digest.update(blake3::hash(plan.to_string().as_bytes()).as_bytes());
+    digest.update(blake3::hash(sums).as_bytes());
+    *digest.finalize().as_bytes()
+}
+
+/// The keys that a plan's gates need.
+fn needs(plan: &Plan, params: &Params) -> Result<Needs, Error> {
+    let placed = plan.gates.as_ref().and_then(|gates| gates.placed.as_ref());
+    if placed.is_some_and(|placed| placed.parameters == *params.tfhe()) {
+        Ok(Needs::All)
+    } else {
+        Err(Error::PlanParameters)
+    }
+}
+
+/// The cells of a plan with their pads, of all pads in the plan's order.
+fn cells(plan: &Plan, pads: &[u64]) -> Result<Vec<Cell>, Error> {
+    if plan.cells().is_empty() {
+        return Err(Error::Gates("the plan has no gates"));
+    }
+    if pads.len() != plan.padded().len() {
+        return Err(Error::Gates("there are more or fewer pads than the gates let out"));
+    }
+    let mut rest = pads;
+    let mut next = |cell| {
+        let (own, others) = rest.split_at_checked(plan.sums_behind(cell).len())?;
+        rest = others;
+        Some(Cell { gate: plan.gate_of(cell)?, pads: own.to_vec() })
+    };
+    let cells: Option<Vec<Cell>> = plan.cells().iter().map(&mut next).collect();
+    cells.ok_or(Error::Gates("a cell without a gate"))
+}
+
+/// What passed the gates of a plan, in the order of its pads: -1 where a cell is closed.
+pub(crate) fn in_order(plan: &Plan, opened: &[Passed]) -> Result<Vec<i64>, Error> {
+    let other = || Error::Passed(WireError::Content("it holds other cells than the plan has"));
+    if opened.len() != plan.cells().len() {
+        return Err(other());
+    }
+    let mut pads = Vec::new();
+    for (cell, passed) in plan.cells().iter().zip(opened) {
+        let count = plan.sums_behind(cell).len();
+        match passed {
+            Passed::Closed { pads: found } if *found == count => pads.extend(std::iter::repeat_n(-1, count)),
+            Passed::Open(own) if own.len() == count => {
+                let pad = |&pad: &u64| i64::try_from(pad).map_err(|_| other());
+                pads.extend(own.iter().map(pad).collect::<Result<Vec<_>, _>>()?);
+            }
+            Passed::Closed { .. } | Passed::Open(_) => return Err(other()),
+        }
+    }
+    Ok(pads)
+}
+
 /// What came out of a gate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Passed {
-    /// Nothing.
-    Closed,
+    /// Nothing, of so many pads.
+    Closed {
+        /// Pads.
+        pads: usize,
+    },
     /// The pads.
     Open(Vec<u64>),
 }
@@ -53,39 +118,61 @@ pub enum Passed {
 /// # Errors
 /// A key or the samples do not conform, or the operating system gives no randomness.
 pub fn pass(
-    evaluation_key: &[u8],
-    bridge_key: &[u8],
+    keys: GateKeys<'_>,
     samples: &[u8],
     cells: &[Cell],
+    context: Context,
 ) -> Result<Vec<u8>, BackendError> {
-    let key = EvaluationKey::from_frame(evaluation_key, |_| Ok(Needs::All))?;
-    let switched = bridge::switch(&key, bridge_key, samples)?;
+    let key = EvaluationKey::from_frame(keys.evaluation, |_| Ok(Needs::All))?;
+    Ok(decide((&key, keys.bridge), samples, cells, context)?)
+}
+
+/// The same of a plan's cells, for whose parameters the keys must be.
+pub(crate) fn pass_plan(
+    plan: &Plan,
+    keys: GateKeys<'_>,
+    gated: &Gated,
+    pads: &[u64],
+) -> Result<Vec<u8>, Error> {
+    let cells = cells(plan, pads)?;
+    let key = EvaluationKey::from_frame(keys.evaluation, |params| needs(plan, params))?;
+    decide((&key, keys.bridge), &gated.samples, &cells, context(plan, &gated.sums))
+}
+
+fn decide(
+    (key, bridge_key): (&EvaluationKey, &[u8]),
+    samples: &[u8],
+    cells: &[Cell],
+    context: Context,
+) -> Result<Vec<u8>, Error> {
+    let switched = bridge::switch(key, bridge_key, samples)?;
     let wanted: usize = cells.iter().map(|cell| digits(&cell.gate)).sum();
     if switched.len() != wanted {
         return Err(Error::Samples(WireError::Content(
             "another number of conversions than the gates ask for",
-        ))
-        .into());
+        )));
     }
     let mut workspace = Workspace::new(key.params());
-    let mut squasher = Squasher::new(&key)?;
+    let mut squasher = Squasher::new(key)?;
     let mut source = Source::new()?;
     let mut payload = vec![VERSION];
+    payload.extend_from_slice(&context);
     put_length(&mut payload, cells.len());
     let mut rest = switched.as_slice();
-    for cell in cells {
+    for (index, cell) in cells.iter().enumerate() {
         let (conversions, others) = rest.split_at_checked(digits(&cell.gate)).unwrap_or_default();
         rest = others;
-        let mut decision = Decision { key: &key, gate: &cell.gate, workspace: &mut workspace };
+        let mut decision = Decision { key, gate: &cell.gate, workspace: &mut workspace };
         let opened = decision.opened_by(conversions)?;
         let open = decision_of(&mut squasher, &opened, u64::from(cell.gate.digits()) + 1)?;
+        put_length(&mut payload, index);
         put_length(&mut payload, cell.pads.len());
         put_length(&mut payload, usize::try_from(cell.gate.limbs()).unwrap_or(MAX_LIMBS));
-        send(&key, &open, 1, &mut source, &mut payload)?;
+        send(key, &open, 1, &mut source, &mut payload)?;
         for &pad in &cell.pads {
             for limb in 0..cell.gate.limbs() {
                 let limb = (pad >> (limb * LIMB_BITS)) & ((1 << LIMB_BITS) - 1);
-                send(&key, &open, limb, &mut source, &mut payload)?;
+                send(key, &open, limb, &mut source, &mut payload)?;
             }
         }
     }
@@ -223,25 +310,31 @@ const UNSENT_BITS: usize = 128 - 8 * SENT_BYTES;
 ///
 /// # Errors
 /// The frame does not conform, or belongs to another key.
-pub fn open(key: &SecretKey, passed: &[u8]) -> Result<Vec<Passed>, BackendError> {
-    Ok(open_all(key, passed)?)
+pub fn open(key: &SecretKey, passed: &[u8], context: Context) -> Result<Vec<Passed>, BackendError> {
+    Ok(open_all(key, passed, context)?)
 }
 
-fn open_all(key: &SecretKey, passed: &[u8]) -> Result<Vec<Passed>, Error> {
-    let (found, mut reader) = Reader::open(passed, Kind::Passed).map_err(Error::Sums)?;
+fn open_all(key: &SecretKey, passed: &[u8], context: Context) -> Result<Vec<Passed>, Error> {
+    let (found, mut reader) = Reader::open(passed, Kind::Passed).map_err(Error::Passed)?;
     if found != key.id() {
-        return Err(Error::SumsKey { found, wanted: key.id() });
+        return Err(Error::PassedKey { found, wanted: key.id() });
     }
     let mut read = || {
+        if reader.array::<32>()? != context {
+            return Err(WireError::Content("it is of another plan, or of other sums"));
+        }
         let cells = length(&mut reader, MAX_GATES)?;
         let mut opened = Vec::new();
-        for _ in 0..cells {
+        for index in 0..cells {
+            if reader.length()? != index {
+                return Err(WireError::Content("its cells stand in another order"));
+            }
             opened.push(open_cell(key, &mut reader)?);
         }
         reader.end()?;
         Ok(opened)
     };
-    read().map_err(Error::Sums)
+    read().map_err(Error::Passed)
 }
 
 fn open_cell(key: &SecretKey, reader: &mut Reader<'_>) -> Result<Passed, WireError> {
@@ -257,7 +350,7 @@ fn open_cell(key: &SecretKey, reader: &mut Reader<'_>) -> Result<Passed, WireErr
         opened.push(pad);
     }
     match open {
-        0 => Ok(Passed::Closed),
+        0 => Ok(Passed::Closed { pads }),
         1 => Ok(Passed::Open(opened)),
         _ => Err(WireError::Content("a gate that is neither open nor closed")),
     }
