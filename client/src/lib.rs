@@ -31,6 +31,7 @@ mod error;
 mod execution;
 mod fingerprint;
 mod forms;
+mod gate_keys;
 mod graph;
 mod header;
 mod help;

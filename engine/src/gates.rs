@@ -183,16 +183,21 @@ impl GatesCertificate {
     }
 }
 
+/// The parameters of gates beside a scheme of so many bits of security. Which decomposition sums have is all the same, so the
+/// first will do.
+#[must_use]
+pub fn parameters(bootstrapped: &Bootstrapped, security_bits: u32) -> Option<&TfheParameters> {
+    bootstrapped.parameters.iter().find(|set| set.security_bits >= security_bits)
+}
+
 /// Gates with the widest digits, so that a plan has whatever follows from none.
 ///
 /// # Errors
 /// They are of less security than the plan.
 pub(crate) fn place_any(plan: &mut Plan, bootstrapped: &Bootstrapped) -> Result<(), Uncertified> {
     let wanted = plan.gated_parameters().map_or(0, |rns| rns.security_bits);
-    // Which decomposition sums have is all the same, so the first will do.
-    let secure = bootstrapped.parameters.iter().find(|set| set.security_bits >= wanted);
-    let parameters =
-        secure.ok_or(Uncertified::Gates { reason: "there are no keys for it of that security" })?;
+    let parameters = self::parameters(bootstrapped, wanted)
+        .ok_or(Uncertified::Gates { reason: "there are no keys for it of that security" })?;
     if let Some(gates) = &mut plan.gates {
         gates.placed = Some(PlacedGates { base: *BASES.end(), parameters: parameters.clone() });
     }

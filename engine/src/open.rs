@@ -1,7 +1,7 @@
 //! From opened sums to exact aggregates, under the ranges that the plan proves.
 
 use hq_plugin_sdk::parameters::Parameters;
-use hq_plugin_sdk::plan::Plan;
+use hq_plugin_sdk::plan::{Aggregate, Plan, SumId};
 use hq_plugin_sdk::range::Range;
 
 /// Why opened numbers are not the result of the plan.
@@ -70,6 +70,25 @@ pub fn gated_aggregates(plan: &Plan, opened: &[i64], passed: &[i64]) -> Result<V
         }
     }
     open_aggregates(plan, &sums)
+}
+
+/// What a plan's gates leave of its aggregates: `None` of those that rest on a closed cell, by the counts themselves.
+#[must_use]
+pub fn behind_gates(plan: &Plan, aggregates: &[i128]) -> Vec<Option<i128>> {
+    let least = plan.gates.as_ref().map_or(0, |gates| gates.least);
+    let mut closed = vec![false; plan.sums.len()];
+    for cell in plan.cells() {
+        let count = aggregates.get(cell.count.index()).copied().unwrap_or(0);
+        if (1..i128::from(least)).contains(&count) {
+            for sum in plan.sums_behind(cell) {
+                closed.get_mut(sum.index()).into_iter().for_each(|closed| *closed = true);
+            }
+        }
+    }
+    let is_closed = |&(_, sum): &(i64, SumId)| closed.get(sum.index()).copied().unwrap_or(false);
+    let shown =
+        |(&value, aggregate): (&i128, &Aggregate)| (!aggregate.terms.iter().any(is_closed)).then_some(value);
+    aggregates.iter().zip(&plan.aggregates).map(shown).collect()
 }
 
 /// The aggregates of sums, of which some may be closed.

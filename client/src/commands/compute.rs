@@ -6,7 +6,7 @@ use std::path::Path;
 use hq_dsl::Query;
 use hq_engine::checkpoint::Identity;
 use hq_engine::compile::CompiledQueries;
-use hq_engine::dataset::DatasetFolder;
+use hq_engine::dataset::{DatasetFolder, GateBinding};
 use hq_engine::passes::Encodings;
 use hq_engine::planner::Target;
 use hq_engine::run::{Job, Outcome, SealedParameters, run};
@@ -15,14 +15,15 @@ use hq_plugin_sdk::frame::KeyId;
 use hq_plugin_sdk::host::EvaluatorPlugin;
 use hq_plugin_sdk::parameters::Parameters;
 
-use crate::backend::load_evaluator;
+use crate::backend::{datasets_of, load_evaluator_for};
 use crate::checkpoint::{CheckpointFile, write_whole};
 use crate::cli::ComputeArgs;
 use crate::error::{ClientError, Result, damaged, mismatch};
 use crate::execution::{plan_digest, rows_per_block, threads};
+use crate::gate_keys::GatePublic;
 use crate::interrupt::Interrupt;
 use crate::joint::Joint;
-use crate::keys::read_evaluation_keys;
+use crate::keys::{EvaluationKeys, read_evaluation_keys};
 use crate::loader::FileLoader;
 use crate::output::{self, Bar};
 use crate::program::{Program, compile_schema, read_all};
@@ -31,7 +32,7 @@ use crate::sealed;
 
 /// Computes the queries of programs, all together.
 pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
-    let (evaluation_key, key) = read_evaluation_keys(&args.eval_keys)?;
+    let EvaluationKeys { frame: evaluation_key, key, gates } = read_evaluation_keys(&args.eval_keys)?;
     let folder = DatasetFolder::open(&args.data)?;
     let manifest = folder.manifest();
     if key.to_string() != manifest.key_id {
@@ -39,10 +40,11 @@ pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
             format!("is key {key}; {} was encrypted with key {}", args.data.display(), manifest.key_id);
         return Err(mismatch(&args.eval_keys, reason));
     }
+    check_gates(args, manifest.gates.as_ref(), gates.as_ref())?;
     let programs = programs(args, &folder)?;
     let joint = together(&programs)?;
 
-    let evaluator = load_evaluator(&manifest.backend)?;
+    let evaluator = load_evaluator_for(&manifest.backend, datasets_of(&programs))?;
     let target = target(&manifest.parameters);
     let compiled = plan(&joint, &evaluator, &folder.encodings(), &target)?;
     joint.draw_notes(&compiled);
@@ -62,6 +64,7 @@ pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
         backend: &evaluator,
         evaluation_key: &evaluation_key,
         parameters: &parameters,
+        gates: gates.as_ref().map(GatePublic::keys),
         threads: threads(args.threads),
     };
     let (outcome, checkpoint) = run_kept(args, job, key, &folder, &joint.names())?;
@@ -86,7 +89,7 @@ pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
             blocks: manifest.blocks,
         },
     };
-    let result = ResultFile { key, header, sums: outcome.sums };
+    let result = ResultFile { key, header, sums: outcome.sums, passed: outcome.passed };
     let bytes = result_file::write(&result).map_err(|error| damaged(&args.output, error.to_string()))?;
     write_whole(&args.output, &bytes)?;
     checkpoint.remove()?;
@@ -101,6 +104,29 @@ pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
         outcome.spent.server_cpu_s
     ));
     Ok(())
+}
+
+/// Keys that decide on counts are those that the dataset was encrypted with.
+fn check_gates(args: &ComputeArgs, wanted: Option<&GateBinding>, found: Option<&GatePublic>) -> Result<()> {
+    let Some(wanted) = wanted else { return Ok(()) };
+    let no_keys = || ClientError::NoGateKeys { path: args.eval_keys.clone(), data: args.data.clone() };
+    let found = found.ok_or_else(no_keys)?.binding();
+    let what = if found.key_id != wanted.key_id {
+        format!(
+            "decides on counts with key {}; {} names key {}",
+            found.key_id,
+            args.data.display(),
+            wanted.key_id
+        )
+    } else if found.bridge != wanted.bridge {
+        let data = args.data.display();
+        format!(
+            "holds another key between its two pairs than {data} names: it was altered, or is of other keys"
+        )
+    } else {
+        return Ok(());
+    };
+    Err(mismatch(&args.eval_keys, what))
 }
 
 fn record(program: &Program) -> ProgramRecord {

@@ -3,12 +3,11 @@
 use std::path::Path;
 use std::time::Instant;
 
-use hq_engine::open;
-
 use crate::backend::Backend;
 use crate::cli::{OpenArgs, Release};
-use crate::error::{ClientError, Result, damaged, mismatch, refused};
+use crate::error::{ClientError, Result, damaged, mismatch};
 use crate::execution::{Execution, Sizes, Timing, plan_digest};
+use crate::gate_keys::open_aggregates;
 use crate::keys::{KeyFolder, read_bounded};
 use crate::loader::FileLoader;
 use crate::output;
@@ -54,7 +53,7 @@ pub(crate) fn open(args: &OpenArgs) -> Result<()> {
     for query in joint.queries() {
         keys.check_dataset(&query.dataset, &args.result)?;
     }
-    let backend = Backend::load(&keys.description.backend)?;
+    let backend = Backend::load_for(&keys.description.backend, [&keys.dataset])?;
     let encodings = header.columns.into_iter().collect();
     let compiled = joint.drawn(joint.plan(&backend.evaluator, &encodings, &target(&header.parameters)))?;
     let plan = &compiled.planned.plan;
@@ -67,11 +66,11 @@ pub(crate) fn open(args: &OpenArgs) -> Result<()> {
         return Err(mismatch(&args.result, reason));
     }
 
-    let key = keys.unlock(&backend, &args.passphrase)?;
+    let (key, gate_key) = keys.unlock(&backend, &args.passphrase)?;
     let start = Instant::now();
-    let opened = key.decrypt(&result.sums).map_err(refused(args.result.display().to_string()))?;
-    let aggregates = open::aggregates(plan, &opened)
-        .map_err(|source| ClientError::Open { place: args.result.display().to_string(), source })?;
+    let passed = gate_key.as_ref().zip(result.passed.as_deref());
+    let place = args.result.display().to_string();
+    let aggregates = open_aggregates(plan, (&key, &result.sums), passed, &place)?;
     let timing = Timing {
         open_s: Some(start.elapsed().as_secs_f64()),
         server_s: Some(header.cost.server_s),
@@ -81,7 +80,7 @@ pub(crate) fn open(args: &OpenArgs) -> Result<()> {
     let sizes = Sizes {
         evaluation_keys_bytes: keys.evaluation_bytes(),
         upload_bytes: header.cost.upload_bytes,
-        result_bytes: result.sums.len() as u64,
+        result_bytes: (result.sums.len() + result.passed.as_ref().map_or(0, Vec::len)) as u64,
         rows: None,
         blocks: header.cost.blocks,
         rows_per_block: header.parameters.rows_per_block(),

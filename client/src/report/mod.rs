@@ -76,15 +76,21 @@ impl<'a> Report<'a> {
     }
 
     /// Applies the release rules, if they are on, and finishes the report; `numbers` are the query's own.
-    fn new(query: &'a Query, numbers: &[i128], together: &[&'a str], run: &Run<'a>, rules: Release) -> Self {
+    fn new(
+        query: &'a Query,
+        numbers: &[Option<i128>],
+        together: &[&'a str],
+        run: &Run<'a>,
+        rules: Release,
+    ) -> Self {
         let codes = hq_engine::lower::groups(query);
         let per_group = aggregates_per_group(query);
         let released = match rules {
             Release::On => release::apply(query, numbers),
-            Release::Off => Released::everything(query, codes.len()),
+            Release::Off => Released::opened(query, numbers),
         };
         let value = |group: usize, index: usize| {
-            let value = numbers.get(group * per_group + index).copied();
+            let value = numbers.get(group * per_group + index).copied().flatten();
             value.filter(|_| released.reason(group, index).is_none())
         };
         let groups: Vec<Group> = codes
@@ -159,7 +165,7 @@ pub(crate) struct Run<'a> {
 pub(crate) fn of<'a>(joint: &Joint<'a>, run: &Run<'a>, rules: Release) -> Vec<(usize, Report<'a>)> {
     let names: Vec<&str> = joint.queries().iter().map(|query| query.name.as_str()).collect();
     let together = if joint.is_several() { names.as_slice() } else { &[] };
-    let report = |(member, numbers): (Member<'a>, &[i128])| {
+    let report = |(member, numbers): (Member<'a>, &[Option<i128>])| {
         (member.place, Report::new(member.query, numbers, together, run, rules))
     };
     joint.numbers(&run.execution.aggregates).map(report).collect()
