@@ -10,7 +10,7 @@
 //! | forms of columns | `forms` |
 //! | tables, blocks of encrypted inputs, files of them | `table`, `header`, `blocks`, `part_files` |
 //! | whether a table is the one that was encrypted | `fingerprint` |
-//! | keys at rest | `keys`, `passphrase` |
+//! | keys at rest | `keys`, `gate_keys`, `passphrase` |
 //! | computations that may be interrupted | `execution`, `checkpoint`, `interrupt` |
 //! | secret parameters on their way | `sealed` |
 //! | results on their way back | `result_file` |

@@ -165,6 +165,8 @@ pub struct GatesCertificate {
     pub failure_log2: f64,
     /// log2 of the statistical distance of what is let out, the largest of all cells.
     pub distance_log2: f64,
+    /// Cells.
+    pub cells: u32,
     /// Digits of a count at most.
     pub digits: u32,
     /// Bootstraps of all cells; each has one more, modulo 2^128.
@@ -241,6 +243,7 @@ pub fn certify(plan: &Plan, certificate: &Certificate, costs: BootstrapCosts) ->
     let mut all = GatesCertificate {
         failure_log2: f64::NEG_INFINITY,
         distance_log2: f64::NEG_INFINITY,
+        cells: u32::try_from(plan.cells().len()).ok()?,
         digits: 0,
         bootstraps: 0,
         cells_ns: 0.0,

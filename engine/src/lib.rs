@@ -7,7 +7,7 @@
 //! | choose parameters | `planner`, `choose`, `cost` | placed plan -> plan of one backend |
 //! | certify | `noise`, `certificate` | plan -> certificate |
 //! | tables | `bootstraps`, `torus` | circuit -> certified plan of bootstraps |
-//! | gates | `gates` | a sum of one scheme -> a certified decision in another |
+//! | gates | `cells`, `gates` | counts -> what they let out; a sum of one scheme -> a certified decision in another |
 //! | foretell | `variance` | plan -> noise on average |
 //! | run | `run`, `checkpoint`, `dataset` | plan x blocks -> encrypted sums |
 //! | open | `open` | opened sums -> exact aggregates |

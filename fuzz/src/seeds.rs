@@ -144,7 +144,7 @@ fn write_stored(write: &dyn Fn(&str, &str, &[u8]) -> io::Result<()>) -> io::Resu
         key_id: "00".repeat(8),
         parameters: parameters.clone(),
         gates: None,
-            blocks: 0,
+        blocks: 0,
         schema_digest: empty,
         columns: columns.clone(),
         parts: BTreeMap::from([("age.bit0".to_owned(), part)]),

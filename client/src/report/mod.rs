@@ -8,6 +8,7 @@ mod table;
 
 use hq_dsl::{Group, Query, Value};
 use hq_engine::certificate::Certificate;
+use hq_engine::gates::GatesCertificate;
 use hq_engine::planner::{Planned, Promise};
 use hq_engine::sizes::aggregates_per_group;
 use hq_plugin_sdk::parameters::Parameters;
@@ -37,6 +38,7 @@ pub(crate) struct Report<'a> {
     hidden: String,
     certificate: Option<Certificate>,
     promise: Option<Promise>,
+    gates: Option<GatesCertificate>,
     parameters: Option<Parameters>,
     plan_digest: String,
     timing: Timing,
@@ -138,6 +140,7 @@ impl<'a> Report<'a> {
             hidden: if released.hides() { release::describe(query, &released) } else { String::new() },
             certificate: run.planned.certificate.clone(),
             promise: run.planned.promise(),
+            gates: run.planned.gates.clone(),
             parameters: run.planned.plan.parameters.clone(),
             plan_digest: plan_digest(&run.planned.plan),
             timing: run.execution.timing,
