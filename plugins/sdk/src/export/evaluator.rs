@@ -205,7 +205,6 @@ pub(super) unsafe extern "C" fn gated<B: Evaluator>(
     unsafe { guard(error, work) }
 }
 
-#[expect(clippy::too_many_arguments, reason = "as the table has it")]
 pub(super) unsafe extern "C" fn pass<B: Evaluator>(
     plan: View<u8>,
     evaluation_key: View<u8>,
