@@ -6,7 +6,7 @@
 //! geometric series over all N-th roots, 0 unless j = 0, where it is N. By the same algebra modulo q, the
 //! constant coefficient of any transformed polynomial is the mean of its values.
 
-use hq_plugin_sdk::frame::{self, Kind};
+use hq_plugin_sdk::frame::{Kind, Sealing};
 use hq_plugin_sdk::plan::Release;
 use rand::rngs::ChaCha20Rng;
 use zeroize::{Zeroize, Zeroizing};
@@ -150,7 +150,7 @@ fn mask_of(ring: &Ring, limb: &[u64], out: &mut [u64]) {
 pub struct Sealer<'a> {
     key: &'a EvaluationKey,
     release: Release,
-    payload: Vec<u8>,
+    frame: Sealing,
     /// Coefficients of the polynomial at hand, wiped at the end.
     wide: Zeroizing<Vec<i64>>,
 }
@@ -162,10 +162,11 @@ impl<'a> Sealer<'a> {
         let params = key.params();
         let limb = |index| 8 + packed_bytes(params.degree(), params.residue_bits(index));
         let sample: usize = (0..release.level.limbs()).map(limb).sum();
-        let mut payload = Vec::with_capacity(6 + count * sample);
+        let mut frame = Sealing::new(Kind::Sums, key.id(), 6 + count * sample);
+        let payload = frame.payload();
         payload.extend_from_slice(&[VERSION, release.level.0]);
-        put_length(&mut payload, count);
-        Self { key, release, payload, wide: Zeroizing::new(vec![0; params.degree()]) }
+        put_length(payload, count);
+        Self { key, release, frame, wide: Zeroizing::new(vec![0; params.degree()]) }
     }
 
     /// Adds a fresh public-key encryption of zero, `(b u + t e0, a u + t e1)`, and to the constant
@@ -214,13 +215,14 @@ impl<'a> Sealer<'a> {
     }
 
     fn add_limb(&mut self, index: usize, body: u64, mask: &[u64]) {
-        self.payload.extend_from_slice(&body.to_le_bytes());
-        pack(mask, self.key.params().residue_bits(index), &mut self.payload);
+        let payload = self.frame.payload();
+        payload.extend_from_slice(&body.to_le_bytes());
+        pack(mask, self.key.params().residue_bits(index), payload);
     }
 
     /// The frame: level, count, and packed residues.
     #[must_use]
     pub fn seal(self) -> Vec<u8> {
-        frame::seal(Kind::Sums, self.key.id(), &self.payload)
+        self.frame.seal()
     }
 }

@@ -10,6 +10,8 @@ use std::fmt;
 pub const MAGIC: [u8; 4] = *b"HQF1";
 /// Bytes before the payload; they tell its length.
 pub const HEADER_BYTES: usize = 32;
+/// Bytes of the payload's length, at the end of the header.
+const LENGTH_BYTES: usize = 8;
 /// Bytes behind the payload.
 pub const CHECKSUM_BYTES: usize = 32;
 
@@ -141,15 +143,44 @@ pub struct Frame<'a> {
 /// The bytes of a frame.
 #[must_use]
 pub fn seal(kind: Kind, key: KeyId, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(HEADER_BYTES + payload.len() + CHECKSUM_BYTES);
-    bytes.extend_from_slice(&MAGIC);
-    bytes.extend_from_slice(&[kind as u8, 0, 0, 0]);
-    bytes.extend_from_slice(&key.0);
-    bytes.extend_from_slice(&(payload.len() as u64).to_le_bytes());
-    bytes.extend_from_slice(payload);
-    let checksum = blake3::hash(&bytes);
-    bytes.extend_from_slice(checksum.as_bytes());
-    bytes
+    let mut sealing = Sealing::new(kind, key, payload.len());
+    sealing.payload().extend_from_slice(payload);
+    sealing.seal()
+}
+
+/// A frame whose payload is written where it stays.
+#[derive(Debug)]
+pub struct Sealing(Vec<u8>);
+
+impl Sealing {
+    /// Begins a frame, with room for a payload of so many bytes.
+    #[must_use]
+    pub fn new(kind: Kind, key: KeyId, capacity: usize) -> Self {
+        let mut bytes = Vec::with_capacity(HEADER_BYTES + capacity + CHECKSUM_BYTES);
+        bytes.extend_from_slice(&MAGIC);
+        bytes.extend_from_slice(&[kind as u8, 0, 0, 0]);
+        bytes.extend_from_slice(&key.0);
+        bytes.extend_from_slice(&[0; LENGTH_BYTES]);
+        Self(bytes)
+    }
+
+    /// Where the payload is to be appended.
+    pub fn payload(&mut self) -> &mut Vec<u8> {
+        &mut self.0
+    }
+
+    /// The whole frame.
+    #[must_use]
+    pub fn seal(self) -> Vec<u8> {
+        let Self(mut bytes) = self;
+        let length = bytes.len().saturating_sub(HEADER_BYTES) as u64;
+        if let Some(place) = bytes.get_mut(HEADER_BYTES - LENGTH_BYTES..HEADER_BYTES) {
+            place.copy_from_slice(&length.to_le_bytes());
+        }
+        let checksum = blake3::hash(&bytes);
+        bytes.extend_from_slice(checksum.as_bytes());
+        bytes
+    }
 }
 
 /// Reads one frame of the wanted kind that fills `bytes`.
