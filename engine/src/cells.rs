@@ -58,3 +58,54 @@ fn cells_of_group(query: &Query) -> Vec<(usize, Vec<usize>)> {
     }
     cells
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failing test may panic")]
+
+    use super::*;
+    use crate::lower::{Scores, lower_all};
+
+    /// Cells as they are printed, of queries over one dataset.
+    fn cells(rule: &str, queries: &[&str]) -> Option<String> {
+        let parsed: Vec<Query> = queries
+            .iter()
+            .map(|query| {
+                let text = format!(
+                    "dataset d {{ rows <= 1_000 release {{ {rule} max_cells 100 }}\n x: 0..99\n flag: bool\n site: \
+                     {{a, b}} }}\nquery q from d {query}"
+                );
+                let compiled = hq_dsl::compile("q.hq", &text, &[], &hq_dsl::NoModules);
+                assert!(!compiled.diagnostics.iter().any(hq_dsl::Diagnostic::is_error), "{compiled:?}");
+                compiled.queries.into_iter().next().unwrap()
+            })
+            .collect();
+        let queries: Vec<&Query> = parsed.iter().collect();
+        let mut circuit = lower_all(&queries, Scores::AsMasks).unwrap();
+        circuit.gates = gates(&circuit, &queries);
+        let text = circuit.to_string();
+        let cells = text.lines().filter_map(|line| line.strip_prefix("cell ")).collect::<Vec<_>>();
+        circuit.gates.is_some().then(|| cells.join(", "))
+    }
+
+    #[test]
+    fn every_number_is_behind_the_count_of_its_rows() {
+        let encrypted = "min_cell 11 encrypted";
+        let found = |queries: &[&str]| cells(encrypted, queries).unwrap();
+        assert_eq!(found(&["report n = count()"]), "a0 opens a0");
+        assert_eq!(found(&["report n = count() s = sum(x) r = count(flag)"]), "a0 opens a0 a1, a2 opens a2");
+        // No count is asked for: the size behind the sum is one.
+        assert_eq!(found(&["report s = sum(x)"]), "a1 opens a0 a1");
+        assert_eq!(found(&["report s = sum(x * flag) n = count()"]), "a1 opens a1, a2 opens a0 a2");
+        assert_eq!(found(&["by site report n = count() s = sum(x)"]), "a0 opens a0 a1, a2 opens a2 a3");
+        // What two queries count is one cell.
+        let two = found(&["report n = count() s = sum(x)", "report n = count() r = count(flag)"]);
+        assert_eq!(two, "a0 opens a0 a1 a2, a3 opens a3");
+    }
+
+    #[test]
+    fn without_the_word_nothing_is_behind_gates() {
+        assert_eq!(cells("min_cell 11", &["report n = count()"]), None);
+        assert_eq!(hq_dsl::MAX_ENCRYPTED_MIN_CELL, *hq_plugin_sdk::gate::BASES.end());
+    }
+}
