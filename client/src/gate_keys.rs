@@ -2,12 +2,13 @@
 //! it from the pair under which tables are encrypted. All secrets are one file, and all that whoever computes needs is one
 //! file: frames, one after the other, bound to each other by digests.
 
-use hq_engine::dataset::GateBinding;
+use hq_engine::dataset::{GateBinding, hex_digest};
 use hq_engine::gates;
 use hq_plugin_sdk::backend::{BackendError, Fault, GateKeys, KeyPair};
 use hq_plugin_sdk::frame::{self, FrameError, KeyId, Kind};
 use hq_plugin_sdk::host::PluginKey;
 use hq_plugin_sdk::parameters::Parameters;
+use hq_plugin_sdk::tfhe::TfheParameters;
 use zeroize::Zeroizing;
 
 use crate::backend::Backend;
@@ -15,6 +16,7 @@ use crate::error::{ClientError, Result, refused};
 
 /// What a custodian makes beside a pair.
 pub(crate) struct GatePair {
+    parameters: TfheParameters,
     /// The frame of its secret key.
     pub(crate) secret: Zeroizing<Vec<u8>>,
     /// What goes to whoever computes.
@@ -49,7 +51,18 @@ impl GatePair {
         let ternary = own.ternary().map_err(refused("the secret key"))?;
         let key = deciding.custody.load_key(&secret).map_err(refused("the secret key"))?;
         let bridge = key.bridge(other, &ternary).map_err(refused("the key between two pairs"))?;
-        Ok(Self { secret, public: GatePublic { evaluation, bridge } })
+        Ok(Self { parameters: chosen.clone(), secret, public: GatePublic { evaluation, bridge } })
+    }
+
+    /// What keys and datasets are bound to it by.
+    pub(crate) fn binding(&self) -> GateBinding {
+        let GatePublic { evaluation, bridge } = &self.public;
+        GateBinding {
+            key_id: key_id(evaluation).to_string(),
+            parameters: self.parameters.clone(),
+            evaluation: hex_digest(evaluation),
+            bridge: hex_digest(bridge),
+        }
     }
 
     /// Both pairs as one: first frames first.
@@ -74,11 +87,17 @@ impl GatePublic {
         Ok(Some(Self { evaluation: evaluation.to_vec(), bridge: bridge.to_vec() }))
     }
 
-    /// What keys and datasets are bound to it by.
-    pub(crate) fn binding(&self) -> GateBinding {
-        let key_id = frame::split(&self.evaluation).map_or(KeyId::default(), |(frame, _)| frame.key);
-        let bridge = blake3::hash(&self.bridge).to_hex().to_string();
-        GateBinding { key_id: key_id.to_string(), bridge }
+    /// Why these are not the keys of a binding; `None` where they are.
+    pub(crate) fn foreign_to(&self, binding: &GateBinding) -> Option<String> {
+        let found = key_id(&self.evaluation).to_string();
+        if found != binding.key_id {
+            return Some(format!("key {found} where key {} is named", binding.key_id));
+        }
+        if hex_digest(&self.evaluation) != binding.evaluation {
+            return Some(format!("another content under the name of key {found}"));
+        }
+        (hex_digest(&self.bridge) != binding.bridge)
+            .then(|| "another key between its two pairs: it was altered, or is of other keys".to_owned())
     }
 
     /// As a run takes it.
@@ -90,6 +109,10 @@ impl GatePublic {
     pub(crate) fn bytes(&self) -> u64 {
         (self.evaluation.len() + self.bridge.len()) as u64
     }
+}
+
+fn key_id(evaluation: &[u8]) -> KeyId {
+    frame::split(evaluation).map_or(KeyId::default(), |(frame, _)| frame.key)
 }
 
 /// The first frame, of a kind, and what follows.

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use hq_plugin_sdk::frame;
 use hq_plugin_sdk::parameters::Parameters;
 use hq_plugin_sdk::plan::Plan;
+use hq_plugin_sdk::tfhe::TfheParameters;
 use serde::{Deserialize, Serialize};
 
 use crate::encoding::Encoding;
@@ -70,8 +71,12 @@ pub struct Manifest {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GateBinding {
-    /// Id of their pair, in hexadecimal: a digest of its evaluation keys.
+    /// Id of their pair, in hexadecimal.
     pub key_id: String,
+    /// Its parameters.
+    pub parameters: TfheParameters,
+    /// BLAKE3 of the frame of its evaluation keys, in hexadecimal.
+    pub evaluation: String,
     /// BLAKE3 of the frame of the key that leads to that pair, in hexadecimal.
     pub bridge: String,
 }

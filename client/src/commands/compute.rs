@@ -52,6 +52,11 @@ pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
     if plan.parameters.as_ref() != Some(&manifest.parameters) {
         return Err(mismatch(&args.data, "its parameters are not those of a plan of this program"));
     }
+    let decides = manifest.gates.as_ref().map(|gates| &gates.parameters);
+    if decides != plan.gates.as_ref().and_then(|gates| gates.placed.as_ref()).map(|placed| &placed.parameters)
+    {
+        return Err(mismatch(&args.data, "its keys decide on counts otherwise than a plan of this program"));
+    }
     let most_blocks = plan.rows.div_ceil(u64::from(rows_per_block(plan)).max(1)).max(1);
     if manifest.blocks > most_blocks {
         let reason = format!("has {} blocks where `rows <=` allows {most_blocks}", manifest.blocks);
@@ -110,23 +115,14 @@ pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
 fn check_gates(args: &ComputeArgs, wanted: Option<&GateBinding>, found: Option<&GatePublic>) -> Result<()> {
     let Some(wanted) = wanted else { return Ok(()) };
     let no_keys = || ClientError::NoGateKeys { path: args.eval_keys.clone(), data: args.data.clone() };
-    let found = found.ok_or_else(no_keys)?.binding();
-    let what = if found.key_id != wanted.key_id {
-        format!(
-            "decides on counts with key {}; {} names key {}",
-            found.key_id,
-            args.data.display(),
-            wanted.key_id
-        )
-    } else if found.bridge != wanted.bridge {
-        let data = args.data.display();
-        format!(
-            "holds another key between its two pairs than {data} names: it was altered, or is of other keys"
-        )
-    } else {
-        return Ok(());
-    };
-    Err(mismatch(&args.eval_keys, what))
+    match found.ok_or_else(no_keys)?.foreign_to(wanted) {
+        None => Ok(()),
+        Some(reason) => {
+            let reason =
+                format!("decides on counts with other keys than {} asks for: {reason}", args.data.display());
+            Err(mismatch(&args.eval_keys, reason))
+        }
+    }
 }
 
 fn record(program: &Program) -> ProgramRecord {

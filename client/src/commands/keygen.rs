@@ -54,7 +54,7 @@ pub(crate) fn keygen(args: &KeygenArgs) -> Result<()> {
         None => pair,
     };
     let evaluation_bytes = pair.evaluation.len();
-    let binding = gates.map(|gates| gates.public.binding());
+    let binding = gates.map(|gates| gates.binding());
     let described = (&dataset, schema, &forms);
     let scheme = (backend.name.as_str(), parameters, binding);
     let description = keys::write(&args.output, scheme, described, &pair, &protection)?;

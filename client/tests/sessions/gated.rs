@@ -79,7 +79,9 @@ fn backends_that_decide_on_nothing_say_so() {
     let session = session();
     let refused = session.fails("run old.hq --table clinic=clinic.csv --backend tfhe");
     assert!(refused.contains("HQ090") && refused.contains("Use backend `bgv`"), "{refused}");
-    let explained = session.ok("explain old.hq --backend bgv");
+    assert!(session.ok("check old.hq --backend bgv").contains("no errors"));
+    let explained = session.ok("explain old.hq --backend bgv --graph plan.svg");
+    assert!(fs::read_to_string(session.path("plan.svg")).unwrap().contains("8 sums behind 6 gates"));
     assert!(
         explained.contains("6 counts let 8 numbers out") && explained.contains("gate 11 base"),
         "{explained}"
@@ -121,7 +123,7 @@ fn keys_that_do_not_belong_together_are_refused_before_anything_is_computed() {
     for (parts, reason) in [
         ([&own[0], &own[1], &foreign[2]], "another key between its two pairs"),
         ([&own[0], &own[1], &forged], "another key between its two pairs"),
-        ([&own[0], &foreign[1], &foreign[2]], "decides on counts with key"),
+        ([&own[0], &foreign[1], &foreign[2]], "is named"),
         ([&foreign[0], &own[1], &own[2]], "was encrypted with key"),
         ([&own[0], &own[1], &cut], "cut short"),
         ([&own[0], &own[1], &own[0]], "evaluation"),
@@ -139,7 +141,7 @@ fn keys_that_do_not_belong_together_are_refused_before_anything_is_computed() {
     let named = frame::seal(Kind::EvaluationKey, frame::split(&own[1]).unwrap().0.key, &other);
     session.write_bytes("mixed.keys", &[&own[0][..], &named, &own[2]].concat());
     let refused = session.fails("compute old.hq --data data --eval-keys mixed.keys -o again.hqr");
-    assert!(refused.contains("but its content is that of"), "{refused}");
+    assert!(refused.contains("another content under the name of key"), "{refused}");
     // Secrets of two pairs.
     let others = frames("foreign/secret.key");
     let kept = fs::read(session.path("keys/secret.key")).unwrap();
