@@ -184,7 +184,30 @@ pub(crate) enum ClientError {
         "NOT EQUAL: {differ} of {all} numbers differ between `{backend}` and the clear run; the first is \
          {name}: {encrypted} instead of {clear}. Nothing is shown. Please report this"
     )]
-    NotEqual { backend: String, differ: usize, all: usize, name: String, encrypted: i128, clear: i128 },
+    NotEqual { backend: String, differ: usize, all: usize, name: String, encrypted: String, clear: String },
+    /// Small counts are to stay encrypted, and nothing here decides on them.
+    #[error(
+        "counts of backend `{backend}` are decided on by backend `tfhe`, which is not here: put its plugin beside that of \
+         `{backend}`"
+    )]
+    NoGates { backend: String },
+    /// A table with gates, for a service.
+    #[error(
+        "{} keeps small counts encrypted (`min_cell … encrypted`), which the service does not do yet: compute it with \
+         `hq compute`, or encrypt it with `min_cell` alone",
+        data.display()
+    )]
+    GatesOfService { data: PathBuf },
+    /// A result without what its gates let out.
+    #[error("{place} does not hold what its gates let out: it was cut or altered")]
+    NothingPassed { place: String },
+    /// Evaluation keys without those of the gates.
+    #[error(
+        "{} holds no keys that decide on counts, which {} asks for (`min_cell … encrypted`): it was cut, or made by \
+         another version of hq. Take the file that `hq keygen` made",
+        path.display(), data.display()
+    )]
+    NoGateKeys { path: PathBuf, data: PathBuf },
     /// A picture was asked for and nothing can be drawn.
     #[error(
         "{} is not drawn: no result of {queries} is of a kind that can be. Drawn are survival curves (a record of \

@@ -10,7 +10,7 @@
 //! | forms of columns | `forms` |
 //! | tables, blocks of encrypted inputs, files of them | `table`, `header`, `blocks`, `part_files` |
 //! | whether a table is the one that was encrypted | `fingerprint` |
-//! | keys at rest | `keys`, `passphrase` |
+//! | keys at rest | `keys`, `gate_keys`, `passphrase` |
 //! | computations that may be interrupted | `execution`, `checkpoint`, `interrupt` |
 //! | secret parameters on their way | `sealed` |
 //! | what may be shown | `release` |
@@ -33,6 +33,7 @@ mod error;
 mod execution;
 mod fingerprint;
 mod forms;
+mod gate_keys;
 mod graph;
 mod header;
 mod help;

@@ -6,16 +6,15 @@ use std::time::Instant;
 
 use hq_engine::compile::CompiledQueries;
 use hq_engine::computation::{plan_digest, target};
-use hq_engine::open;
 use hq_engine::result_file::{self, Header, ProgramRecord};
-use hq_plugin_sdk::host::PluginKey;
 
 use crate::backend::Backend;
 use crate::commands::together;
-use crate::error::{ClientError, Result, damaged, mismatch, refused};
+use crate::error::{ClientError, Result, damaged, mismatch};
 use crate::execution::{Execution, Sizes, Timing};
+use crate::gate_keys::open_aggregates;
 use crate::joint::Joint;
-use crate::keys::KeyFolder;
+use crate::keys::{KeyFolder, Unlocked};
 use crate::loader::FileLoader;
 use crate::program::Program;
 
@@ -25,6 +24,7 @@ pub(crate) struct Received {
     /// What it says of itself.
     pub(crate) header: Header,
     sums: Vec<u8>,
+    passed: Option<Vec<u8>>,
     programs: Vec<Program>,
 }
 
@@ -43,7 +43,8 @@ impl Received {
             return Err(mismatch(place, "was computed with other parameters than those of the keys"));
         }
         let programs = header.programs.iter().cloned().map(program).collect::<Result<Vec<_>>>()?;
-        let received = Self { place: place.to_owned(), header, sums: result.sums, programs };
+        let received =
+            Self { place: place.to_owned(), header, sums: result.sums, passed: result.passed, programs };
         // The release rules that act are those of the keys' schema, not of what came back.
         for query in received.joint()?.queries() {
             keys.check_dataset(&query.dataset, place)?;
@@ -77,14 +78,13 @@ impl Received {
     pub(crate) fn open(
         &self,
         compiled: &CompiledQueries,
-        key: &PluginKey,
+        key: &Unlocked,
         keys: &KeyFolder,
     ) -> Result<Execution> {
         let (header, place) = (&self.header, self.place.display().to_string());
         let start = Instant::now();
-        let opened = key.decrypt(&self.sums).map_err(refused(place.clone()))?;
-        let aggregates = open::aggregates(&compiled.planned.plan, &opened)
-            .map_err(|source| ClientError::Open { place, source })?;
+        let passed = key.gates.as_ref().zip(self.passed.as_deref());
+        let aggregates = open_aggregates(&compiled.planned.plan, (&key.sums, &self.sums), passed, &place)?;
         let timing = Timing {
             open_s: Some(start.elapsed().as_secs_f64()),
             server_s: Some(header.cost.server_s),
@@ -94,7 +94,7 @@ impl Received {
         let sizes = Sizes {
             evaluation_keys_bytes: keys.evaluation_bytes(),
             upload_bytes: header.cost.upload_bytes,
-            result_bytes: self.sums.len() as u64,
+            result_bytes: (self.sums.len() + self.passed.as_ref().map_or(0, Vec::len)) as u64,
             rows: None,
             blocks: header.cost.blocks,
             rows_per_block: header.parameters.rows_per_block(),

@@ -21,6 +21,9 @@ pub enum Misfit {
     /// Other parameters.
     #[error("its parameters are not those of a plan of this program")]
     Parameters,
+    /// Other parameters of what decides on counts.
+    #[error("its keys decide on counts otherwise than a plan of this program")]
+    Gates,
     /// More rows than sums are proved for.
     #[error("has {found} blocks where `rows <=` allows {most}")]
     Blocks {
@@ -65,6 +68,11 @@ pub fn check_fit(plan: &Plan, manifest: &Manifest) -> Result<(), Misfit> {
     if plan.parameters.as_ref() != Some(&manifest.parameters) {
         return Err(Misfit::Parameters);
     }
+    let decides = manifest.gates.as_ref().map(|gates| &gates.parameters);
+    let placed = plan.gates.as_ref().and_then(|gates| gates.placed.as_ref());
+    if decides != placed.map(|placed| &placed.parameters) {
+        return Err(Misfit::Gates);
+    }
     let most = plan.rows.div_ceil(u64::from(rows_per_block(plan)).max(1)).max(1);
     if manifest.blocks > most {
         return Err(Misfit::Blocks { found: manifest.blocks, most });
@@ -103,7 +111,7 @@ pub fn result(
             blocks: manifest.blocks,
         },
     };
-    ResultFile { key, header, sums: outcome.sums }
+    ResultFile { key, header, sums: outcome.sums, passed: outcome.passed }
 }
 
 /// Rows per block of a plan.

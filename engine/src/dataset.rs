@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use hq_plugin_sdk::frame;
 use hq_plugin_sdk::parameters::Parameters;
 use hq_plugin_sdk::plan::Plan;
+use hq_plugin_sdk::tfhe::TfheParameters;
 use serde::{Deserialize, Serialize};
 
 use crate::encoding::Encoding;
@@ -53,6 +54,9 @@ pub struct Manifest {
     pub key_id: String,
     /// Parameters of the key pair.
     pub parameters: Parameters,
+    /// The keys of its gates, where small counts stay encrypted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gates: Option<GateBinding>,
     /// Blocks of rows.
     pub blocks: u64,
     /// Digest of the schema's text, BLAKE3 in hexadecimal.
@@ -61,6 +65,20 @@ pub struct Manifest {
     pub columns: BTreeMap<String, Encoding>,
     /// File of each part, and its digest.
     pub parts: BTreeMap<String, PartFile>,
+}
+
+/// Binds a dataset to the keys that decide on its counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GateBinding {
+    /// Id of their pair, in hexadecimal.
+    pub key_id: String,
+    /// Its parameters.
+    pub parameters: TfheParameters,
+    /// BLAKE3 of the frame of its evaluation keys, in hexadecimal.
+    pub evaluation: String,
+    /// BLAKE3 of the frame of the key that leads to that pair, in hexadecimal.
+    pub bridge: String,
 }
 
 /// One part of a column on disk.

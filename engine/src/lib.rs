@@ -7,6 +7,7 @@
 //! | choose parameters | `planner`, `choose`, `cost` | placed plan -> plan of one backend |
 //! | certify | `noise`, `certificate` | plan -> certificate |
 //! | tables | `bootstraps`, `torus` | circuit -> certified plan of bootstraps |
+//! | gates | `cells`, `gates` | counts -> what they let out; a sum of one scheme -> a certified decision in another |
 //! | foretell | `variance` | plan -> noise on average |
 //! | run | `run`, `checkpoint`, `dataset` | plan x blocks -> encrypted sums |
 //! | hand over | `computation`, `result_file` | queries x dataset -> the file that the custodian opens |
@@ -19,6 +20,7 @@
 pub mod algebra;
 pub mod audit;
 pub mod bootstraps;
+pub mod cells;
 pub mod certificate;
 pub mod chain;
 pub mod checkpoint;
@@ -31,6 +33,7 @@ pub mod demand;
 pub mod encoding;
 pub mod explain;
 pub mod forms;
+pub mod gates;
 pub mod headed;
 pub mod joint;
 pub mod lower;

@@ -143,6 +143,7 @@ fn write_stored(write: &dyn Fn(&str, &str, &[u8]) -> io::Result<()>) -> io::Resu
         backend: "bgv".to_owned(),
         key_id: "00".repeat(8),
         parameters: parameters.clone(),
+        gates: None,
         blocks: 0,
         schema_digest: empty,
         columns: columns.clone(),

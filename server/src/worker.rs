@@ -174,8 +174,14 @@ fn compute(task: &Task) -> Result<(), String> {
     let mut kept =
         Kept { path: task.folder.join(CHECKPOINT), identity, every: Duration::from_secs(task.checkpoint_s) };
     let threads = NonZero::new(task.threads).unwrap_or(NonZero::<usize>::MIN);
-    let job =
-        Job { plan, backend: &evaluator, evaluation_key: &evaluation_key, parameters: &parameters, threads };
+    let job = Job {
+        plan,
+        backend: &evaluator,
+        evaluation_key: &evaluation_key,
+        parameters: &parameters,
+        gates: None,
+        threads,
+    };
     let mut said = 0;
     let outcome = run(job, &mut source, Some(&mut kept), &mut |progress| {
         if progress.done > said {

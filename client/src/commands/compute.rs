@@ -7,7 +7,7 @@ use hq_dsl::Query;
 use hq_engine::checkpoint::Identity;
 use hq_engine::compile::CompiledQueries;
 use hq_engine::computation::{self, check_fit, target};
-use hq_engine::dataset::DatasetFolder;
+use hq_engine::dataset::{DatasetFolder, GateBinding};
 use hq_engine::passes::Encodings;
 use hq_engine::planner::Target;
 use hq_engine::result_file::{self, ProgramRecord};
@@ -16,14 +16,15 @@ use hq_plugin_sdk::capabilities::Capabilities;
 use hq_plugin_sdk::frame::KeyId;
 use hq_plugin_sdk::host::EvaluatorPlugin;
 
-use crate::backend::load_evaluator;
+use crate::backend::{datasets_of, load_evaluator_for};
 use crate::checkpoint::{CheckpointFile, write_whole};
 use crate::cli::ComputeArgs;
 use crate::error::{ClientError, Result, damaged, mismatch};
 use crate::execution::threads;
+use crate::gate_keys::GatePublic;
 use crate::interrupt::Interrupt;
 use crate::joint::Joint;
-use crate::keys::read_evaluation_keys;
+use crate::keys::{EvaluationKeys, read_evaluation_keys};
 use crate::loader::FileLoader;
 use crate::output::{self, Bar};
 use crate::program::{Program, compile_schema, read_all};
@@ -31,7 +32,7 @@ use crate::sealed;
 
 /// Computes the queries of programs, all together.
 pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
-    let (evaluation_key, key) = read_evaluation_keys(&args.eval_keys)?;
+    let EvaluationKeys { frame: evaluation_key, key, gates } = read_evaluation_keys(&args.eval_keys)?;
     let folder = DatasetFolder::open(&args.data)?;
     let manifest = folder.manifest();
     if key.to_string() != manifest.key_id {
@@ -39,10 +40,11 @@ pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
             format!("is key {key}; {} was encrypted with key {}", args.data.display(), manifest.key_id);
         return Err(mismatch(&args.eval_keys, reason));
     }
+    check_gates(args, manifest.gates.as_ref(), gates.as_ref())?;
     let programs = programs(args, &folder)?;
     let joint = together(&programs)?;
 
-    let evaluator = load_evaluator(&manifest.backend)?;
+    let evaluator = load_evaluator_for(&manifest.backend, datasets_of(&programs))?;
     let target = target(&manifest.parameters);
     let compiled = plan(&joint, &evaluator, &folder.encodings(), &target)?;
     joint.draw_notes(&compiled);
@@ -55,6 +57,7 @@ pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
         backend: &evaluator,
         evaluation_key: &evaluation_key,
         parameters: &parameters,
+        gates: gates.as_ref().map(GatePublic::keys),
         threads: threads(args.threads),
     };
     let (outcome, checkpoint) = run_kept(args, job, key, &folder, &joint.names())?;
@@ -82,6 +85,20 @@ pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
         spent.server_cpu_s
     ));
     Ok(())
+}
+
+/// Keys that decide on counts are those that the dataset was encrypted with.
+fn check_gates(args: &ComputeArgs, wanted: Option<&GateBinding>, found: Option<&GatePublic>) -> Result<()> {
+    let Some(wanted) = wanted else { return Ok(()) };
+    let no_keys = || ClientError::NoGateKeys { path: args.eval_keys.clone(), data: args.data.clone() };
+    match found.ok_or_else(no_keys)?.foreign_to(wanted) {
+        None => Ok(()),
+        Some(reason) => {
+            let reason =
+                format!("decides on counts with other keys than {} asks for: {reason}", args.data.display());
+            Err(mismatch(&args.eval_keys, reason))
+        }
+    }
 }
 
 fn record(program: &Program) -> ProgramRecord {

@@ -7,14 +7,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use age::x25519::Recipient;
 use hq_engine::dataset::hex_digest;
-use hq_plugin_sdk::host::PluginKey;
 
 use crate::backend::Backend;
 use crate::cli::{CustodianArgs, Release};
 use crate::error::{ClientError, Result};
 use crate::interrupt::Interrupt;
 use crate::joint::Joint;
-use crate::keys::KeyFolder;
+use crate::keys::{KeyFolder, Unlocked};
 use crate::output;
 use crate::plot;
 use crate::publisher;
@@ -65,7 +64,7 @@ struct Custodian<'a> {
     args: &'a CustodianArgs,
     keys: KeyFolder,
     backend: Backend,
-    key: PluginKey,
+    key: Unlocked,
     service: Service,
     history: History,
 }
@@ -197,8 +196,8 @@ impl Custodian<'_> {
 }
 
 /// The counts that whoever reads the results knows.
-fn known_after(joint: &Joint<'_>, aggregates: &[i128]) -> Vec<release::Selection> {
-    let known = |(member, numbers): (crate::joint::Member<'_>, &[i128])| {
+fn known_after(joint: &Joint<'_>, aggregates: &[Option<i128>]) -> Vec<release::Selection> {
+    let known = |(member, numbers): (crate::joint::Member<'_>, &[Option<i128>])| {
         let query = member.query;
         selections(query, numbers, &release::apply(query, numbers))
     };

@@ -22,7 +22,7 @@ pub(crate) fn open(args: &OpenArgs) -> Result<()> {
     let received = Received::read(&bytes, &args.result, &keys)?;
     let joint = received.joint()?;
     plot::check(&joint.queries(), args.plot.as_deref())?;
-    let backend = Backend::load(&keys.description.backend)?;
+    let backend = Backend::load_for(&keys.description.backend, [&keys.dataset])?;
     let compiled = received.plan(&backend)?;
 
     let key = keys.unlock(&backend, &args.passphrase)?;

@@ -20,7 +20,7 @@ pub(crate) struct Selection {
 }
 
 /// The counts that a query released, and those of rows behind its sums; `numbers` are the query's own.
-pub(crate) fn selections(query: &Query, numbers: &[i128], released: &Released) -> Vec<Selection> {
+pub(crate) fn selections(query: &Query, numbers: &[Option<i128>], released: &Released) -> Vec<Selection> {
     let digests = digests(query);
     let texts = |conditions: &Conjunction| -> BTreeSet<String> {
         conditions.iter().filter_map(|row| digests.get(row).cloned()).collect()
@@ -39,7 +39,7 @@ pub(crate) fn selections(query: &Query, numbers: &[i128], released: &Released) -
         let of_group = conditions.into_iter().flat_map(|condition| conjunction(&query.rows, condition));
         let of_group = texts(&of_group.collect());
         for (index, mask) in &masks {
-            let Some(&rows) = numbers.get(group * per_group + index) else { continue };
+            let Some(rows) = numbers.get(group * per_group + index).copied().flatten() else { continue };
             if released.reason(group, *index).is_none() {
                 let conditions = all.iter().chain(&of_group).chain(mask).cloned().collect();
                 found.push(Selection { conditions, rows });

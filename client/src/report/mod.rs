@@ -9,6 +9,7 @@ mod table;
 use hq_dsl::{Group, Query, Value};
 use hq_engine::certificate::Certificate;
 use hq_engine::computation::plan_digest;
+use hq_engine::gates::GatesCertificate;
 use hq_engine::planner::{Planned, Promise};
 use hq_engine::sizes::aggregates_per_group;
 use hq_plugin_sdk::parameters::Parameters;
@@ -38,6 +39,7 @@ pub(crate) struct Report<'a> {
     hidden: String,
     certificate: Option<Certificate>,
     promise: Option<Promise>,
+    gates: Option<GatesCertificate>,
     parameters: Option<Parameters>,
     plan_digest: String,
     timing: Timing,
@@ -77,15 +79,21 @@ impl<'a> Report<'a> {
     }
 
     /// Applies the release rules, if they are on, and finishes the report; `numbers` are the query's own.
-    fn new(query: &'a Query, numbers: &[i128], together: &[&'a str], run: &Run<'a>, rules: Release) -> Self {
+    fn new(
+        query: &'a Query,
+        numbers: &[Option<i128>],
+        together: &[&'a str],
+        run: &Run<'a>,
+        rules: Release,
+    ) -> Self {
         let codes = hq_engine::lower::groups(query);
         let per_group = aggregates_per_group(query);
         let released = match rules {
             Release::On => release::apply(query, numbers),
-            Release::Off => Released::everything(query, codes.len()),
+            Release::Off => Released::opened(query, numbers),
         };
         let value = |group: usize, index: usize| {
-            let value = numbers.get(group * per_group + index).copied();
+            let value = numbers.get(group * per_group + index).copied().flatten();
             value.filter(|_| released.reason(group, index).is_none())
         };
         let groups: Vec<Group> = codes
@@ -133,6 +141,7 @@ impl<'a> Report<'a> {
             hidden: if released.hides() { release::describe(query, &released) } else { String::new() },
             certificate: run.planned.certificate.clone(),
             promise: run.planned.promise(),
+            gates: run.planned.gates.clone(),
             parameters: run.planned.plan.parameters.clone(),
             plan_digest: plan_digest(&run.planned.plan),
             timing: run.execution.timing,
@@ -160,7 +169,7 @@ pub(crate) struct Run<'a> {
 pub(crate) fn of<'a>(joint: &Joint<'a>, run: &Run<'a>, rules: Release) -> Vec<(usize, Report<'a>)> {
     let names: Vec<&str> = joint.queries().iter().map(|query| query.name.as_str()).collect();
     let together = if joint.is_several() { names.as_slice() } else { &[] };
-    let report = |(member, numbers): (Member<'a>, &[i128])| {
+    let report = |(member, numbers): (Member<'a>, &[Option<i128>])| {
         (member.place, Report::new(member.query, numbers, together, run, rules))
     };
     joint.numbers(&run.execution.aggregates).map(report).collect()

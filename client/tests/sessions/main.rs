@@ -7,6 +7,7 @@ mod codes;
 mod examples;
 mod explain;
 mod forms;
+mod gated;
 mod interrupted;
 mod layout;
 mod session;

@@ -32,6 +32,7 @@ impl Folder {
             backend: "clear".to_owned(),
             key_id: "01".repeat(16),
             parameters: Parameters::Clear { rows_per_block: 4 },
+            gates: None,
             blocks: 3,
             schema_digest: hex_digest(SCHEMA_TEXT.as_bytes()),
             columns: BTreeMap::new(),

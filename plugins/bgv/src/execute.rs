@@ -180,11 +180,28 @@ impl Session {
         Ok(Ciphertext { parts: parts.iter().map(divide).collect() })
     }
 
+    /// What cells are decided on, of a plan with gates.
+    #[must_use]
+    pub fn gates(&self) -> Option<&[(usize, Vec<u64>)]> {
+        self.prepared.gates.as_deref()
+    }
+
     /// The released samples of all sums so far, as one frame.
     ///
     /// # Errors
     /// More blocks were absorbed than the plan allows, or the operating system gives no randomness.
     pub fn finish(&mut self) -> Result<Vec<u8>, Error> {
+        if self.prepared.gates.is_some() {
+            return Err(Error::Gates("the plan has gates: its sums leave under pads and in no other way"));
+        }
+        self.finish_padded(&[])
+    }
+
+    /// The same with a number added to each sum modulo t; none is 0.
+    ///
+    /// # Errors
+    /// As [`Session::finish`].
+    pub fn finish_padded(&mut self, pads: &[u64]) -> Result<Vec<u8>, Error> {
         let allowed = self.prepared.allowed;
         if self.done > allowed {
             return Err(Error::TooManyBlocks { allowed });
@@ -193,7 +210,8 @@ impl Session {
         let mut rng = sample::secret_rng()?;
         let mut sealer = release::Sealer::new(&prepared.key, prepared.release, self.sums.len());
         for index in 0..self.sums.len() {
-            let lowered = self.lower(index)?;
+            let mut lowered = self.lower(index)?;
+            lowered.pad(prepared.key.params(), pads.get(index).copied().unwrap_or(0));
             sealer.flood_and_add(lowered, &mut self.workspace.pool, &mut rng);
         }
         Ok(sealer.seal())

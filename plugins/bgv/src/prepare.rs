@@ -35,6 +35,8 @@ pub struct Prepared {
     pub nodes: usize,
     /// Digest of the plan's text.
     pub digest: [u8; 32],
+    /// Of a plan with gates: each cell's count, a sum, and the factors of its conversions.
+    pub gates: Option<Vec<(usize, Vec<u64>)>>,
     names: Vec<String>,
     origins: Vec<Origin>,
 }
@@ -64,6 +66,7 @@ impl Prepared {
             one_block,
             nodes,
             digest: *blake3::hash(plan.to_string().as_bytes()).as_bytes(),
+            gates: plan.gates.is_some().then(|| conversions(plan)),
             names: plan.inputs.iter().map(|input| input.name.clone()).collect(),
             origins: plan.inputs.iter().map(|input| input.origin).collect(),
             schedule,
@@ -109,6 +112,15 @@ impl Prepared {
         let name = self.names.get(index).map_or("", String::as_str);
         (name, self.origins.get(index).copied().unwrap_or_default())
     }
+}
+
+/// What the plan's cells are decided on. That each has a gate was verified.
+fn conversions(plan: &Plan) -> Vec<(usize, Vec<u64>)> {
+    let of_cell = |cell| {
+        let (count, gate) = (plan.count_of(cell)?, plan.gate_of(cell)?);
+        Some((count.index(), (0..gate.digits()).map(|at| gate.conversion(at).factor).collect()))
+    };
+    plan.cells().iter().filter_map(of_cell).collect()
 }
 
 fn check_parameters(plan: &Plan, params: &Params) -> Result<(), Error> {

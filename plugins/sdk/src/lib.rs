@@ -4,12 +4,14 @@
 pub mod abi;
 pub mod backend;
 pub mod capabilities;
+pub mod cells;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod export;
 #[cfg(feature = "host")]
 pub mod find;
 pub mod frame;
+pub mod gate;
 #[cfg(feature = "host")]
 pub mod host;
 pub mod interpret;

@@ -7,7 +7,7 @@
 use hq_plugin_sdk::rotations::Use;
 use hq_plugin_sdk::tfhe::Piece;
 use tfhe::core_crypto::prelude::{
-    ComputationBuffers, Fft, Fft128, GlweCiphertextOwned, LweCiphertextOwned, MonomialDegree, PolynomialSize,
+    ComputationBuffers, Fft, Fft128, GlweCiphertextOwned, LweCiphertextOwned, MonomialDegree,
     blind_rotate_assign_mem_optimized, blind_rotate_assign_mem_optimized_requirement,
     blind_rotate_f128_lwe_ciphertext_mem_optimized,
     blind_rotate_f128_lwe_ciphertext_mem_optimized_requirement, extract_lwe_sample_from_glwe_ciphertext,
@@ -68,7 +68,7 @@ impl<'a> Squasher<'a> {
             let switched = self.switched(&part)?;
             if last {
                 // The sign is the highest bit of the sum.
-                let mut sign = self.look_up_wide(&switched, |_| fraction(1, QUARTER).wrapping_neg())?;
+                let mut sign = self.look_up_wide(&switched, |_, _| fraction(1, QUARTER).wrapping_neg())?;
                 add_wide_constant(&mut sign, fraction(1, QUARTER));
                 lwe_ciphertext_add_assign(&mut squashed, &sign);
             }
@@ -79,14 +79,13 @@ impl<'a> Squasher<'a> {
             add_scaled(part.as_mut(), sign.as_ref(), -1);
             add_constant(&mut part, (1_u64 << 62).wrapping_neg());
             let switched = self.switched(&part)?;
-            let value = |position: usize, size: PolynomialSize| (position << bits) / size.0;
-            let wide_size = params.squash_size();
-            let looked_up = self.look_up_wide(&switched, |position| {
-                fraction(value(position, wide_size) as u128, sum_bits - shift)
+            let value = |position: usize, size: usize| (position << bits) / size;
+            let looked_up = self.look_up_wide(&switched, |position, size| {
+                fraction(value(position, size) as u128, sum_bits - shift)
             })?;
             lwe_ciphertext_add_assign(&mut squashed, &looked_up);
             if !last {
-                let size = params.polynomial_size();
+                let size = params.polynomial_size().0;
                 let looked_up = self.look_up(&switched, Use::Share, |position| {
                     (value(position, size) as u64) << (64 - sum_bits + shift)
                 })?;
@@ -97,7 +96,7 @@ impl<'a> Squasher<'a> {
     }
 
     /// Under the small key.
-    fn switched(&self, part: &LweCiphertextOwned<u64>) -> Result<LweCiphertextOwned<u64>, Error> {
+    pub(crate) fn switched(&self, part: &LweCiphertextOwned<u64>) -> Result<LweCiphertextOwned<u64>, Error> {
         let size = self.key.params().lwe_dimension().to_lwe_size();
         let mut switched = LweCiphertextOwned::new(0, size, modulus());
         keyswitch_lwe_ciphertext(self.key.key_switch()?, part, &mut switched);
@@ -125,18 +124,19 @@ impl<'a> Squasher<'a> {
         Ok(output)
     }
 
-    /// The same modulo 2^128.
-    fn look_up_wide(
+    /// The same modulo 2^128, by position and size.
+    pub(crate) fn look_up_wide(
         &mut self,
         switched: &LweCiphertextOwned<u64>,
-        coefficient: impl Fn(usize) -> u128,
+        coefficient: impl Fn(usize, usize) -> u128,
     ) -> Result<LweCiphertextOwned<u128>, Error> {
         let params = self.key.params();
         let size = params.squash_size();
         let glwe_size = params.squash_dimension().to_glwe_size();
         let mut table = GlweCiphertextOwned::new(0, glwe_size, size, released_modulus());
         let mut body = table.get_mut_body();
-        body.as_mut().iter_mut().enumerate().for_each(|(position, word)| *word = coefficient(position));
+        let positions = body.as_mut().iter_mut().enumerate();
+        positions.for_each(|(position, word)| *word = coefficient(position, size.0));
         let turns = size.to_blind_rotation_input_modulus_log();
         let angle = lwe_ciphertext_centered_binary_modulus_switch::<u64, usize, _>(switched.as_view(), turns);
         let mut output =
@@ -158,7 +158,7 @@ fn fraction(value: u128, bits: u32) -> u128 {
     value << (128 - bits)
 }
 
-fn add_wide_constant(out: &mut LweCiphertextOwned<u128>, encoded: u128) {
+pub(crate) fn add_wide_constant(out: &mut LweCiphertextOwned<u128>, encoded: u128) {
     let body = out.get_mut_body();
     *body.data = body.data.wrapping_add(encoded);
 }
