@@ -128,7 +128,8 @@ mod tests {
     #[test]
     fn differences_of_few_persons_and_too_many_queries_are_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let rules = ReleaseRules { min_cell: 11, max_cells: 100, per_day: Some(2) };
+        let rules =
+            ReleaseRules { min_cell: 11, max_cells: 100, per_day: Some(2), min_cell_encrypted: false };
         let mut history = History::read(folder.path()).unwrap();
         history.remember(past("1", 5, &[(&["a"], 100), (&["b"], 40)])).unwrap();
         // The history is that of the file.
