@@ -7,10 +7,7 @@ use hq_plugin_sdk::frame::{self, Kind};
 use hq_plugin_sdk::gate::{FLOOD_BITS, Gate, LIMB_BITS, SENT_BYTES};
 use hq_plugin_sdk::plan::Plan;
 use hq_plugin_sdk::rotations::Use;
-use tfhe::core_crypto::prelude::{
-    LweCiphertext, LweCiphertextOwned, MonomialDegree, decrypt_lwe_ciphertext,
-    extract_lwe_sample_from_glwe_ciphertext,
-};
+use tfhe::core_crypto::prelude::{LweCiphertext, LweCiphertextOwned, decrypt_lwe_ciphertext};
 
 use crate::bridge;
 use crate::error::{Error, WireError};
@@ -152,8 +149,7 @@ fn decide(
             "another number of conversions than the gates ask for",
         )));
     }
-    let mut workspace = Workspace::new(key.params());
-    let mut squasher = Squasher::new(key)?;
+    let mut squasher = Squasher::new(key);
     let mut source = Source::new()?;
     let mut payload = vec![VERSION];
     payload.extend_from_slice(&context);
@@ -162,7 +158,7 @@ fn decide(
     for (index, cell) in cells.iter().enumerate() {
         let (conversions, others) = rest.split_at_checked(digits(&cell.gate)).unwrap_or_default();
         rest = others;
-        let mut decision = Decision { key, gate: &cell.gate, workspace: &mut workspace };
+        let mut decision = Decision { key, gate: &cell.gate, workspace: &mut squasher.workspace };
         let opened = decision.opened_by(conversions)?;
         let open = decision_of(&mut squasher, &opened, u64::from(cell.gate.digits()) + 1)?;
         put_length(&mut payload, index);
@@ -190,10 +186,13 @@ fn decision_of(
     boxes: u64,
 ) -> Result<LweCiphertextOwned<u128>, Error> {
     let half = 1 << (u128::BITS - LIMB_BITS - 1);
-    let switched = squasher.switched(opened)?;
-    let mut open = squasher.look_up_wide(&switched, |position, size| {
-        if box_of(position, size, boxes) > 0 { half } else { half.wrapping_neg() }
-    })?;
+    squasher.workspace.take(squasher.key, opened)?;
+    let mut open =
+        squasher.look_up_wide(
+            |position, size| {
+                if box_of(position, size, boxes) > 0 { half } else { half.wrapping_neg() }
+            },
+        )?;
     add_wide_constant(&mut open, half);
     Ok(open)
 }
@@ -245,8 +244,7 @@ impl Decision<'_> {
 
     /// Makes a sample the argument of tables.
     fn take(&mut self, arg: &LweCiphertextOwned<u64>) -> Result<(), Error> {
-        self.workspace.arg.as_mut().copy_from_slice(arg.as_ref());
-        self.workspace.key_switch(self.key)
+        self.workspace.take(self.key, arg)
     }
 
     /// Looks the argument up in a table of a half turn in equal boxes; in the other half turn its entries are negated.
@@ -256,17 +254,7 @@ impl Decision<'_> {
         boxes: u64,
         entry: impl Fn(u64) -> u64,
     ) -> Result<LweCiphertextOwned<u64>, Error> {
-        let Workspace { tables, .. } = &mut *self.workspace;
-        tables.as_mut().fill(0);
-        let mut body = tables.get_mut_body();
-        let size = body.as_ref().len();
-        for (position, coefficient) in body.as_mut().iter_mut().enumerate() {
-            *coefficient = entry(box_of(position, size, boxes));
-        }
-        self.workspace.rotate(self.key, role)?;
-        let Workspace { tables, output, .. } = &mut *self.workspace;
-        extract_lwe_sample_from_glwe_ciphertext(tables, output, MonomialDegree(0));
-        Ok(output.clone())
+        self.workspace.look_up(self.key, role, |position, size| entry(box_of(position, size, boxes)))
     }
 }
 

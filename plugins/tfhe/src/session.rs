@@ -135,7 +135,7 @@ impl Session {
     /// The sums with the noise of their squashing alone.
     pub(crate) fn squashed(&self) -> Result<Vec<LweCiphertextOwned<u128>>, Error> {
         let sums = sums::samples(&self.prepared, self.done, &self.shares)?;
-        let mut squasher = Squasher::new(&self.prepared.key)?;
+        let mut squasher = Squasher::new(&self.prepared.key);
         sums.into_iter().map(|sum| squasher.squash(sum)).collect()
     }
 

@@ -3,8 +3,9 @@
 
 use hq_plugin_sdk::rotations::Use;
 use tfhe::core_crypto::prelude::{
-    ComputationBuffers, Fft, GlweCiphertextOwned, LweCiphertextOwned, blind_rotate_assign_mem_optimized,
-    blind_rotate_assign_mem_optimized_requirement, keyswitch_lwe_ciphertext,
+    ComputationBuffers, Fft, GlweCiphertextOwned, LweCiphertextOwned, MonomialDegree,
+    blind_rotate_assign_mem_optimized, blind_rotate_assign_mem_optimized_requirement,
+    extract_lwe_sample_from_glwe_ciphertext, keyswitch_lwe_ciphertext,
     lwe_ciphertext_centered_binary_modulus_switch,
 };
 
@@ -38,6 +39,34 @@ impl Workspace {
             fft,
             buffers,
         }
+    }
+
+    /// Brings an argument that stands elsewhere under the small key.
+    pub(crate) fn take(&mut self, key: &EvaluationKey, arg: &LweCiphertextOwned<u64>) -> Result<(), Error> {
+        keyswitch_lwe_ciphertext(key.key_switch()?, arg, &mut self.small);
+        Ok(())
+    }
+
+    /// The argument that was switched last, under the small key.
+    pub(crate) fn switched(&self) -> &LweCiphertextOwned<u64> {
+        &self.small
+    }
+
+    /// The entry of the argument that was switched last, by the coefficients of a table over half a turn: of position and size.
+    pub(crate) fn look_up(
+        &mut self,
+        key: &EvaluationKey,
+        role: Use,
+        coefficient: impl Fn(usize, usize) -> u64,
+    ) -> Result<LweCiphertextOwned<u64>, Error> {
+        self.tables.as_mut().fill(0);
+        let mut body = self.tables.get_mut_body();
+        let size = body.as_ref().len();
+        let positions = body.as_mut().iter_mut().enumerate();
+        positions.for_each(|(position, word)| *word = coefficient(position, size));
+        self.rotate(key, role)?;
+        extract_lwe_sample_from_glwe_ciphertext(&self.tables, &mut self.output, MonomialDegree(0));
+        Ok(self.output.clone())
     }
 
     /// Brings the argument under the small key.
