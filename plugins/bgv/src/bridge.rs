@@ -13,7 +13,7 @@ use crate::execute::Session;
 use crate::params::Params;
 use crate::release::Sample;
 use crate::residues::Basis;
-use crate::wire::{VERSION, put_length};
+use crate::wire::{VERSION, put_length, put_words};
 
 /// A sample `(body, mask)` of a number on the torus: its phase is `body - <mask, s>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,9 +63,8 @@ pub fn seal(key: KeyId, degree: usize, samples: &[Turns]) -> Vec<u8> {
     put_length(&mut payload, degree);
     put_length(&mut payload, samples.len());
     for Turns { body, mask } in samples {
-        for word in std::iter::once(body).chain(mask) {
-            payload.extend_from_slice(&word.to_le_bytes());
-        }
+        put_words(&mut payload, &[*body]);
+        put_words(&mut payload, mask);
     }
     frame::seal(Kind::Samples, key, &payload)
 }

@@ -155,8 +155,12 @@ impl Program {
     /// after the other, so that they use the same memory.
     #[must_use]
     pub fn of_one_block(schedule: &Schedule, nodes: usize, degree: usize) -> Self {
-        let (least, grouped) =
-            (Self::of_groups(schedule, nodes, 1), Self::of_groups(schedule, nodes, passes(schedule, degree)));
+        let least = Self::of_groups(schedule, nodes, 1);
+        let passes = passes(schedule, degree);
+        if passes == 1 {
+            return least;
+        }
+        let grouped = Self::of_groups(schedule, nodes, passes);
         let most = least.instructions() + least.instructions() / MOST_AGAIN;
         if grouped.instructions() > most { least } else { grouped }
     }
