@@ -11,7 +11,7 @@ mod blocks;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{Read, Write as _};
+use std::io::{self, Read, Write as _};
 use std::path::{Path, PathBuf};
 
 use hq_plugin_sdk::frame;
@@ -157,17 +157,17 @@ fn manifest_text(path: &Path, manifest: &Manifest) -> Result<String, SourceError
 }
 
 /// Writes a file that is there as it was or as a whole, even after a failure of the machine.
-fn write_whole(path: &Path, text: &str) -> Result<(), SourceError> {
+///
+/// # Errors
+/// What the file system says.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     let new = path.with_file_name(name);
-    let write = || {
-        let mut file = File::create(&new)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&new, path)
-    };
-    write().map_err(|error| wrong(path, error.to_string()))
+    let mut file = File::create(&new)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&new, path)
 }
 
 /// The digest of a text as it stands in a manifest.
@@ -236,9 +236,12 @@ impl DatasetFolder {
         }
         let text = manifest_text(&path, manifest)?;
         let digest = hex_digest(text.as_bytes());
-        write_whole(&digest_path, &format!("{}\n{digest}\n", self.digest))?;
-        write_whole(&path, &text)?;
-        write_whole(&digest_path, &format!("{digest}\n"))
+        let write = |path: &Path, text: &str| {
+            write_whole(path, text.as_bytes()).map_err(|error| wrong(path, error.to_string()))
+        };
+        write(&digest_path, &format!("{}\n{digest}\n", self.digest))?;
+        write(&path, &text)?;
+        write(&digest_path, &format!("{digest}\n"))
     }
 
     /// The blocks of the parts that a plan reads: their frames are there and in their order.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use hq_engine::checkpoint::{self, Identity};
 use hq_engine::computation;
-use hq_engine::dataset::{Manifest, PartBytes, PartFile};
+use hq_engine::dataset::{Manifest, PartBytes, PartFile, write_whole};
 use hq_engine::result_file::{self, ProgramRecord};
 use hq_engine::run::{Checkpoints, Job, Saved, SealedParameters, SourceError, run};
 use hq_plugin_sdk::frame::{self, Kind};
@@ -212,14 +212,6 @@ fn file(task: &Task, name: &str, bytes: u64) -> ChunkedFile {
 
 fn text(error: impl ToString) -> String {
     error.to_string()
-}
-
-fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let new = path.with_extension("new");
-    let mut file = fs::File::create(&new)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&new, path)
 }
 
 /// The checkpoint of a job. What cannot be continued is computed anew.
