@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use hq_dsl::Dataset;
 use hq_plugin_sdk::host::{CustodyPlugin, EvaluatorPlugin, default_dirs, find};
 
 use crate::error::{ClientError, Result};
+use crate::program::Program;
 
 /// Both halves of a plugin.
 #[derive(Clone, Debug)]
@@ -15,7 +17,12 @@ pub(crate) struct Backend {
     pub(crate) evaluator: EvaluatorPlugin,
     /// Holds keys.
     pub(crate) custody: CustodyPlugin,
+    /// What decides on its counts, where they are to stay encrypted.
+    gates: Option<Box<Backend>>,
 }
+
+/// The backend that decides on the counts of one on levels.
+const GATES: &str = "tfhe";
 
 impl Backend {
     /// Loads a backend's plugin by name.
@@ -23,7 +30,24 @@ impl Backend {
         let path = path_of(name)?;
         let evaluator = EvaluatorPlugin::load(&path)?;
         let custody = CustodyPlugin::load(&path)?;
-        Ok(Self { name: name.to_owned(), evaluator, custody })
+        Ok(Self { name: name.to_owned(), evaluator, custody, gates: None })
+    }
+
+    /// The same for datasets: with what decides on counts, where one of them asks for it and the plugin is here.
+    pub(crate) fn load_for<'a>(name: &str, datasets: impl IntoIterator<Item = &'a Dataset>) -> Result<Self> {
+        let mut backend = Self::load(name)?;
+        if takes_gates(&backend.evaluator, datasets)
+            && let Some(gates) = if_there(Self::load(GATES))?
+        {
+            backend.evaluator = backend.evaluator.with_gates(gates.evaluator.clone());
+            backend.gates = Some(Box::new(gates));
+        }
+        Ok(backend)
+    }
+
+    /// What decides on its counts.
+    pub(crate) fn gates(&self) -> Result<&Self> {
+        self.gates.as_deref().ok_or_else(|| ClientError::NoGates { backend: self.name.clone() })
     }
 
     /// Whether what it computes on is encrypted.
@@ -35,6 +59,38 @@ impl Backend {
 /// Loads only what computes: nothing of it touches a secret key.
 pub(crate) fn load_evaluator(name: &str) -> Result<EvaluatorPlugin> {
     Ok(EvaluatorPlugin::load(&path_of(name)?)?)
+}
+
+/// The same for datasets, as [`Backend::load_for`].
+pub(crate) fn load_evaluator_for<'a>(
+    name: &str,
+    datasets: impl IntoIterator<Item = &'a Dataset>,
+) -> Result<EvaluatorPlugin> {
+    let evaluator = load_evaluator(name)?;
+    if !takes_gates(&evaluator, datasets) {
+        return Ok(evaluator);
+    }
+    let gates = if_there(load_evaluator(GATES))?;
+    Ok(gates.map_or_else(|| evaluator.clone(), |gates| evaluator.with_gates(gates)))
+}
+
+fn takes_gates<'a>(evaluator: &EvaluatorPlugin, datasets: impl IntoIterator<Item = &'a Dataset>) -> bool {
+    evaluator.capabilities().leveled.is_some()
+        && datasets.into_iter().any(|dataset| dataset.release.min_cell_encrypted)
+}
+
+/// A plugin that need not be there.
+fn if_there<T>(loaded: Result<T>) -> Result<Option<T>> {
+    match loaded {
+        Ok(loaded) => Ok(Some(loaded)),
+        Err(ClientError::NoPlugin { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The datasets of programs' queries.
+pub(crate) fn datasets_of(programs: &[Program]) -> impl Iterator<Item = &Dataset> {
+    programs.iter().flat_map(|program| &program.queries).map(|query| &query.dataset)
 }
 
 fn path_of(name: &str) -> Result<PathBuf> {

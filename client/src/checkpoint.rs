@@ -59,6 +59,8 @@ impl CheckpointFile {
             error @ (RunError::Backend { .. }
             | RunError::Source(_)
             | RunError::Missing { .. }
+            | RunError::Ungated { .. }
+            | RunError::Randomness
             | RunError::Cancelled { .. }) => error.into(),
         }
     }

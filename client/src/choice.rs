@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::backend::load_evaluator;
+use crate::backend::{datasets_of, load_evaluator_for};
 use crate::error::{ClientError, Result};
 use crate::forms::FormsSource;
 use crate::output;
@@ -35,7 +35,8 @@ pub(crate) fn choose<'a>(
     security_bits: u32,
 ) -> Result<Choice<'a>> {
     if asked != AUTO {
-        let planned = plan_all(programs, &load_evaluator(asked)?, forms, security_bits)?;
+        let planned =
+            plan_all(programs, &load_evaluator_for(asked, datasets_of(programs))?, forms, security_bits)?;
         let plans = planned.map_err(|refused| refused.drawn())?.drawn();
         return Ok(Choice { name: asked.to_owned(), plans, others: None });
     }
@@ -98,7 +99,7 @@ impl<'a> Offer<'a> {
         forms: &FormsSource,
         security_bits: u32,
     ) -> Result<Self> {
-        let plans = match load_evaluator(name) {
+        let plans = match load_evaluator_for(name, datasets_of(programs)) {
             Ok(evaluator) => plan_all(programs, &evaluator, forms, security_bits)?
                 .map_err(|refused| Lacking::Plan(refused.reason())),
             Err(ClientError::NoPlugin { .. }) => Err(Lacking::Plugin),

@@ -5,6 +5,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod service;
+
+pub(crate) use service::{
+    AuditArgs, AuditCommand, CustodianArgs, JobsArgs, JobsCommand, LoginArgs, PublishArgs, ResultArgs,
+    SubmitArgs,
+};
+
 use crate::forms::FormsSource;
 use crate::help::{
     AFTER_CALIBRATE, AFTER_COMPUTE, AFTER_DOC, AFTER_ENCRYPT, AFTER_EXPLAIN, AFTER_FMT, AFTER_HELP,
@@ -50,6 +57,20 @@ pub(crate) enum Command {
     Generate(GenerateArgs),
     /// Measure what a backend's kernels cost on this machine, for estimates of CPU
     Calibrate(CalibrateArgs),
+    /// Log in to a service
+    Login(LoginArgs),
+    /// Publish an encrypted table at a service
+    Publish(PublishArgs),
+    /// Submit a program to a service, and show what is released
+    Submit(SubmitArgs),
+    /// List, watch or cancel jobs at a service
+    Jobs(JobsArgs),
+    /// Show what was released of a job
+    Result(ResultArgs),
+    /// Open results of a service under the release rules, where the secret key is
+    Custodian(CustodianArgs),
+    /// Export and verify the audit log of a service
+    Audit(AuditArgs),
     /// Answer an editor over standard input and output (Language Server Protocol)
     Lsp(LspArgs),
 }

@@ -184,7 +184,30 @@ pub(crate) enum ClientError {
         "NOT EQUAL: {differ} of {all} numbers differ between `{backend}` and the clear run; the first is \
          {name}: {encrypted} instead of {clear}. Nothing is shown. Please report this"
     )]
-    NotEqual { backend: String, differ: usize, all: usize, name: String, encrypted: i128, clear: i128 },
+    NotEqual { backend: String, differ: usize, all: usize, name: String, encrypted: String, clear: String },
+    /// Small counts are to stay encrypted, and nothing here decides on them.
+    #[error(
+        "counts of backend `{backend}` are decided on by backend `tfhe`, which is not here: put its plugin beside that of \
+         `{backend}`"
+    )]
+    NoGates { backend: String },
+    /// A table with gates, for a service.
+    #[error(
+        "{} keeps small counts encrypted (`min_cell … encrypted`), which the service does not do yet: compute it with \
+         `hq compute`, or encrypt it with `min_cell` alone",
+        data.display()
+    )]
+    GatesOfService { data: PathBuf },
+    /// A result without what its gates let out.
+    #[error("{place} does not hold what its gates let out: it was cut or altered")]
+    NothingPassed { place: String },
+    /// Evaluation keys without those of the gates.
+    #[error(
+        "{} holds no keys that decide on counts, which {} asks for (`min_cell … encrypted`): it was cut, or made by \
+         another version of hq. Take the file that `hq keygen` made",
+        path.display(), data.display()
+    )]
+    NoGateKeys { path: PathBuf, data: PathBuf },
     /// A picture was asked for and nothing can be drawn.
     #[error(
         "{} is not drawn: no result of {queries} is of a kind that can be. Drawn are survival curves (a record of \
@@ -204,6 +227,61 @@ pub(crate) enum ClientError {
         "there is no folder of configurations: name the file with `-o FILE`, or set HQ_CALIBRATION or HOME"
     )]
     NoConfiguration,
+    /// Tokens would travel where others read them.
+    #[error(
+        "{address} is not https:// and not this machine: tokens would travel in the clear. Give the service's address \
+         with https://"
+    )]
+    Address { address: String },
+    /// No answer.
+    #[error("{address} cannot be reached: {reason}. Is the address right, and does the service run?")]
+    Unreachable { address: String, reason: String },
+    /// An answer that is none.
+    #[error("the answer of {address} {reason}")]
+    Answer { address: String, reason: String },
+    /// The service does not do what it was asked for.
+    #[error("{code}: {detail}")]
+    Refused { code: String, detail: String },
+    /// Nobody is logged in.
+    #[error("not logged in: `hq login URL` does that, with the address of the service")]
+    NotLoggedIn,
+    /// A login ended.
+    #[error("the login ended before it was confirmed, or has run out: log in again with `hq login`")]
+    LoginEnded,
+    /// The issuer said no.
+    #[error("{issuer} does not log you in: {reason}")]
+    LoginRefused { issuer: String, reason: String },
+    /// An issuer without the device flow.
+    #[error(
+        "{issuer} offers no login for devices (RFC 8628). Whoever runs the service can allow it for its client"
+    )]
+    NoDeviceFlow { issuer: String },
+    /// No place for a login.
+    #[error("there is no folder of configurations: set HQ_LOGIN, XDG_CONFIG_HOME or HOME")]
+    NoLoginFile,
+    /// A name that no dataset and no job has.
+    #[error("`{name}` is no name of a dataset or a job: those are of letters, digits, `_` and `-`")]
+    NotOfService { name: String },
+    /// Nothing was released.
+    #[error("job {job} is {state}: there is no table{}", detail.as_ref().map_or(String::new(), |detail| format!(". {detail}")))]
+    NoResult { job: String, state: String, detail: Option<String> },
+    /// A released table that is none.
+    #[error("the table of job {job} cannot be read or made: {reason}")]
+    ReleasedTable { job: String, reason: String },
+    /// Keys with which nothing was published.
+    #[error(
+        "{}: there is no such file, so it is not known whose signature a manifest must have: copy it from the folder \
+         of keys that `hq publish` was given", path.display()
+    )]
+    NoPublisher { path: PathBuf },
+    /// The service is not what it says.
+    #[error(
+        "THE SERVICE GAVE SOMETHING ELSE THAN IT SAYS: {reason}. Nothing was released. Tell whoever runs it"
+    )]
+    Alarm { reason: String },
+    /// No random numbers.
+    #[error("the operating system gives no random numbers: {reason}")]
+    Random { reason: String },
     /// The encoder of results failed.
     #[error("the result cannot be written as {format}: {reason}")]
     Format { format: &'static str, reason: String },

@@ -7,17 +7,17 @@ use std::thread;
 use std::time::Instant;
 
 use hq_dsl::Query;
-use hq_engine::open;
+use hq_engine::computation::rows_per_block;
 use hq_engine::run::{Job, run};
 use hq_engine::sizes::aggregates_per_group;
 use hq_plugin_sdk::frame;
-use hq_plugin_sdk::plan::Plan;
 use serde::{Deserialize, Serialize};
 
 use crate::backend::Backend;
 use crate::blocks::{Encoder, Encryption, columns_of};
 use crate::cli::Outside;
-use crate::error::{ClientError, Result, refused};
+use crate::error::{Result, refused};
+use crate::gate_keys::{GatePair, open_aggregates};
 use crate::output::Bar;
 use crate::planned::PlannedJoint;
 use crate::table::Table;
@@ -60,16 +60,12 @@ pub(crate) struct Sizes {
 #[derive(Clone, Debug)]
 pub(crate) struct Execution {
     /// Per query, group and aggregate, in the plan's order.
-    pub(crate) aggregates: Vec<i128>,
+    /// `None` where it stayed encrypted.
+    pub(crate) aggregates: Vec<Option<i128>>,
     /// What it took.
     pub(crate) timing: Timing,
     /// How much it was.
     pub(crate) sizes: Sizes,
-}
-
-/// Rows per block of a plan.
-pub(crate) fn rows_per_block(plan: &Plan) -> u32 {
-    plan.parameters.as_ref().map_or(1, hq_plugin_sdk::parameters::Parameters::rows_per_block)
 }
 
 /// Runs planned queries on a table.
@@ -105,6 +101,16 @@ pub(crate) fn execute_plan(
     let start = Instant::now();
     let keys = backend.custody.keygen(&parameters, None).map_err(refused("key generation"))?;
     let key = backend.custody.load_key(&keys.secret).map_err(refused("the secret key"))?;
+    let gates = match plan.gates {
+        Some(_) => Some(GatePair::make(backend, &parameters, &keys)?),
+        None => None,
+    };
+    let gate_key = match &gates {
+        Some(pair) => {
+            Some(backend.gates()?.custody.load_key(&pair.secret).map_err(refused("the secret key"))?)
+        }
+        None => None,
+    };
     let keygen_s = start.elapsed().as_secs_f64();
 
     let capabilities = backend.evaluator.capabilities();
@@ -116,6 +122,7 @@ pub(crate) fn execute_plan(
         backend: &backend.evaluator,
         evaluation_key: &keys.evaluation,
         parameters: &parameters,
+        gates: gates.as_ref().map(|pair| pair.public.keys()),
         threads,
     };
     let mut bar = Bar::new(&joint.names());
@@ -127,15 +134,15 @@ pub(crate) fn execute_plan(
     let encrypt_s = source.seconds;
 
     let start = Instant::now();
-    let opened = key.decrypt(&outcome.sums).map_err(refused("the encrypted sums"))?;
-    let aggregates = open::aggregates(plan, &opened)
-        .map_err(|source| ClientError::Open { place: joint.quoted_names(), source })?;
+    let passed = gate_key.as_ref().zip(outcome.passed.as_deref());
+    let aggregates = open_aggregates(plan, (&key, &outcome.sums), passed, &joint.quoted_names())?;
     let open_s = start.elapsed().as_secs_f64();
 
     let sizes = Sizes {
-        evaluation_keys_bytes: keys.evaluation.len() as u64,
+        evaluation_keys_bytes: keys.evaluation.len() as u64
+            + gates.as_ref().map_or(0, |pair| pair.public.bytes()),
         upload_bytes: outcome.spent.bytes_read,
-        result_bytes: outcome.sums.len() as u64,
+        result_bytes: (outcome.sums.len() + outcome.passed.as_ref().map_or(0, Vec::len)) as u64,
         rows: Some(table.rows()),
         blocks: table.blocks(rows_per_block(plan)),
         rows_per_block: rows_per_block(plan),
@@ -166,11 +173,6 @@ pub(crate) fn aggregate_name(query: &Query, index: usize) -> String {
 pub(crate) fn group_label(query: &Query, codes: &[i64]) -> String {
     let labels: Vec<String> = query.by.iter().zip(codes).map(|(key, &code)| key.labels.label(code)).collect();
     labels.join(" / ")
-}
-
-/// The digest of a plan's text, BLAKE3 in hexadecimal.
-pub(crate) fn plan_digest(plan: &Plan) -> String {
-    blake3::hash(plan.to_string().as_bytes()).to_hex().to_string()
 }
 
 /// The key pair that a frame belongs to, in hexadecimal.

@@ -10,9 +10,16 @@ Between a custodian, who holds the keys, and a service, which computes:
   hq compute query.hq --data data --eval-keys keys/evaluation.keys -o result.hqr
   hq open result.hqr --keys keys
 
+At a service that others reach (`hq-server`):
+  hq login https://hq.example.org
+  hq publish data --keys keys --researcher ada --custodian eve
+  hq submit query.hq --dataset clinic --purpose \"audit of care\"
+  hq custodian --keys keys
+
 Results go to standard output, all else to standard error. Exit status: 0 success, 1 error, 2 wrong usage.
 Environment: HQ_PLUGIN_DIR, folders with plugins; HQ_PASSPHRASE, of the secret key;
-HQ_CALIBRATION, the file of `hq calibrate`; HQ_FUNCTION_CACHE, a folder for values of functions; NO_COLOR.";
+HQ_CALIBRATION, the file of `hq calibrate`; HQ_FUNCTION_CACHE, a folder for values of functions;
+HQ_LOGIN, that of `hq login`; NO_COLOR.";
 
 pub(crate) const AFTER_RUN: &str = "\
 Nothing leaves this process, so `run` is for trying a query out and for measuring it. NAME is that of the
@@ -98,3 +105,35 @@ Without arguments, the modules of the standard library are listed.
   hq doc stats
   hq doc stats.ols
   hq doc score.hq --format markdown";
+
+pub(crate) const AFTER_LOGIN: &str = "\
+An address and a code are shown; whoever is logged in at the issuer confirms the code there. The token goes to login.json in
+the folder hq of $XDG_CONFIG_HOME, or of ~/.config, or to the file that HQ_LOGIN names; only you can read it.";
+
+pub(crate) const AFTER_PUBLISH: &str = "\
+The secret key stays where it is: evaluation keys, ciphertexts, schema and manifest are sent, the last signed with
+publisher.key of the keys, which is made the first time. An upload that was interrupted is resumed by the same command. The
+keys may then be copied to wherever `hq custodian` runs. To erase a person, encrypt the table without them and publish it with
+--withdraw-older.
+
+  hq publish data --keys keys --researcher ada --custodian eve";
+
+pub(crate) const AFTER_SUBMIT: &str = "\
+The program is checked here, against the schema of the service, as `hq check` does it. The result is shown once the custodian
+has released it; `hq result JOB` shows it later. It is encrypted to identity.age in the folder of configurations, which is made
+the first time.
+
+  hq submit query.hq --dataset clinic --purpose \"audit of care\"";
+
+pub(crate) const AFTER_CUSTODIAN: &str = "\
+A result is opened if the owner signed the version of the dataset that it is of, and if it is of the plan that the job
+names. It is released if the release rules allow it, and if with what was released before it gives nothing away that they
+hide: history.jsonl of the keys remembers. The table is encrypted to the researcher; a recipient that changed is refused
+unless --accept-recipients is given.";
+
+pub(crate) const AFTER_AUDIT: &str = "\
+Heads say how long the log was and what it held. Keep those of an earlier export elsewhere: they show whether the log was cut
+or written anew since.
+
+  hq audit export -o log
+  hq audit verify log --heads earlier.heads";

@@ -161,10 +161,10 @@ impl<'a> Joint<'a> {
     /// Each query with what is its own of the aggregates of the plan.
     pub(crate) fn numbers<'n>(
         &self,
-        aggregates: &'n [i128],
-    ) -> impl Iterator<Item = (Member<'a>, &'n [i128])> {
+        aggregates: &'n [Option<i128>],
+    ) -> impl Iterator<Item = (Member<'a>, &'n [Option<i128>])> {
         let own = |share: Range<usize>| aggregates.get(share).unwrap_or_default();
-        let numbers: Vec<&[i128]> = shares(&self.queries()).into_iter().map(own).collect();
+        let numbers: Vec<&[Option<i128>]> = shares(&self.queries()).into_iter().map(own).collect();
         self.members().copied().collect::<Vec<_>>().into_iter().zip(numbers)
     }
 

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use age::secrecy::SecretString;
 use hq_dsl::Dataset;
+use hq_engine::dataset::GateBinding;
 use hq_engine::forms::Forms;
 use hq_plugin_sdk::backend::KeyPair;
-use hq_plugin_sdk::frame::{self, FrameError, KeyId, Kind, MAGIC};
+use hq_plugin_sdk::frame::{self, FrameError, KeyId, Kind, MAGIC, split_off};
 use hq_plugin_sdk::host::PluginKey;
 use hq_plugin_sdk::parameters::Parameters;
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,7 @@ use crate::error::{ClientError, Result, damaged, file_error, refused};
 use crate::execution::key_id;
 use crate::fingerprint::Fingerprint;
 use crate::forms;
+use crate::gate_keys::GatePublic;
 use crate::output;
 use crate::passphrase::{Purpose, passphrase};
 use crate::program::compile_schema;
@@ -58,6 +60,9 @@ pub(crate) struct Description {
     pub(crate) key_id: String,
     /// Parameters of the key pair.
     pub(crate) parameters: Parameters,
+    /// The keys of its gates, where small counts stay encrypted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) gates: Option<GateBinding>,
     /// The schema's text: its release rules are the custodian's own, whatever a result says.
     pub(crate) schema: String,
     /// BLAKE3 of all of the above, in hexadecimal.
@@ -88,6 +93,9 @@ pub(crate) struct KeyFolder {
     pub(crate) dataset: Dataset,
 }
 
+/// The frame of a secret key, and that of its gates.
+type Secrets = (Zeroizing<Vec<u8>>, Option<Zeroizing<Vec<u8>>>);
+
 /// How a new secret key is stored.
 pub(crate) enum Protection {
     /// Encrypted with a passphrase.
@@ -99,8 +107,7 @@ pub(crate) enum Protection {
 /// Writes a new folder of keys; nothing stays behind where that fails.
 pub(crate) fn write(
     folder: &Path,
-    backend: &str,
-    parameters: Parameters,
+    (backend, parameters, gates): (&str, Parameters, Option<GateBinding>),
     (dataset, schema, forms): (&Dataset, String, &Forms),
     pair: &KeyPair,
     protection: &Protection,
@@ -112,6 +119,7 @@ pub(crate) fn write(
         backend: backend.to_owned(),
         key_id,
         parameters,
+        gates,
         schema,
         digest: String::new(),
     }
@@ -206,14 +214,37 @@ fn is_secret_key(bytes: &[u8]) -> bool {
     framed || bytes.starts_with(AGE_MAGIC)
 }
 
-/// Reads evaluation keys, and which pair they are of; refuses a secret key by name.
-pub(crate) fn read_evaluation_keys(path: &Path) -> Result<(Vec<u8>, KeyId)> {
+/// Secret keys, ready to open results.
+pub(crate) struct Unlocked {
+    /// What sums are opened with.
+    pub(crate) sums: PluginKey,
+    /// What is opened with it is what gates let out.
+    pub(crate) gates: Option<PluginKey>,
+}
+
+/// Evaluation keys, as they were read.
+pub(crate) struct EvaluationKeys {
+    /// The frame of the pair under which tables are encrypted.
+    pub(crate) frame: Vec<u8>,
+    /// Which pair that is.
+    pub(crate) key: KeyId,
+    /// What decides on counts.
+    pub(crate) gates: Option<GatePublic>,
+}
+
+/// Reads evaluation keys; refuses a secret key by name.
+pub(crate) fn read_evaluation_keys(path: &Path) -> Result<EvaluationKeys> {
     let bytes = read_bounded(path, MAX_KEY_BYTES)?;
     if is_secret_key(&bytes) {
         return Err(ClientError::SecretKey { path: path.to_owned() });
     }
-    match frame::open(&bytes, Kind::EvaluationKey).map(|frame| frame.key) {
-        Ok(key) => Ok((bytes, key)),
+    let read = || {
+        let (first, rest) = split_off(&bytes, Kind::EvaluationKey)?;
+        let key = frame::open(first, Kind::EvaluationKey)?.key;
+        Ok(EvaluationKeys { frame: first.to_vec(), key, gates: GatePublic::read(rest)? })
+    };
+    match read() {
+        Ok(keys) => Ok(keys),
         Err(FrameError::Kind { found: Kind::SecretKey, .. }) => {
             Err(ClientError::SecretKey { path: path.to_owned() })
         }
@@ -239,13 +270,28 @@ impl KeyFolder {
         Ok(Self { folder: folder.to_owned(), description, dataset })
     }
 
-    /// Unlocks the secret key.
-    pub(crate) fn unlock(&self, backend: &Backend, args: &PassphraseArgs) -> Result<PluginKey> {
-        self.load(backend, &self.secret(args)?)
+    /// Where it is.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Unlocks the secret key, and that of its gates.
+    pub(crate) fn unlock(&self, backend: &Backend, args: &PassphraseArgs) -> Result<Unlocked> {
+        let (secret, gates) = self.secrets(args)?;
+        let gates = match gates {
+            Some(gates) => Some(self.load(backend.gates()?, &gates)?),
+            None => None,
+        };
+        Ok(Unlocked { sums: self.load(backend, &secret)?, gates })
     }
 
     /// The unlocked frame of the secret key.
     pub(crate) fn secret(&self, args: &PassphraseArgs) -> Result<Zeroizing<Vec<u8>>> {
+        Ok(self.secrets(args)?.0)
+    }
+
+    /// The unlocked frames of the secret key and of that of its gates.
+    pub(crate) fn secrets(&self, args: &PassphraseArgs) -> Result<Secrets> {
         let path = self.folder.join(SECRET);
         let bytes = Zeroizing::new(read_bounded(&path, MAX_KEY_BYTES)?);
         let secret = if bytes.starts_with(AGE_MAGIC) {
@@ -257,13 +303,19 @@ impl KeyFolder {
             output::warn(&format!("{} is stored WITHOUT A PASSPHRASE", path.display()));
             bytes
         };
-        let frame =
-            frame::open(&secret, Kind::SecretKey).map_err(|error| damaged(&path, error.to_string()))?;
-        if frame.key.to_string() != self.description.key_id {
-            let reason = format!("belongs to key {}, {DESCRIPTION} to another", frame.key);
-            return Err(damaged(&path, reason));
-        }
-        Ok(secret)
+        let wrong = |error: FrameError| damaged(&path, error.to_string());
+        let check = |secret: &[u8], wanted: Option<&String>| {
+            let key = frame::open(secret, Kind::SecretKey).map_err(wrong)?.key;
+            if wanted == Some(&key.to_string()) {
+                return Ok(Zeroizing::new(secret.to_vec()));
+            }
+            Err(damaged(&path, format!("belongs to key {key}, {DESCRIPTION} to another")))
+        };
+        let (first, rest) = split_off(&secret, Kind::SecretKey).map_err(wrong)?;
+        let first = check(first, Some(&self.description.key_id))?;
+        let gates = self.description.gates.as_ref().map(|gates| &gates.key_id);
+        let rest = if rest.is_empty() && gates.is_none() { None } else { Some(check(rest, gates)?) };
+        Ok((first, rest))
     }
 
     /// Gives a backend the unlocked secret key.

@@ -10,15 +10,16 @@
 //! | forms of columns | `forms` |
 //! | tables, blocks of encrypted inputs, files of them | `table`, `header`, `blocks`, `part_files` |
 //! | whether a table is the one that was encrypted | `fingerprint` |
-//! | keys at rest | `keys`, `passphrase` |
+//! | keys at rest | `keys`, `gate_keys`, `passphrase` |
 //! | computations that may be interrupted | `execution`, `checkpoint`, `interrupt` |
 //! | secret parameters on their way | `sealed` |
-//! | results on their way back | `result_file` |
 //! | what may be shown | `release` |
 //! | how it is shown | `report`, `plot` |
 //! | how a plan looks and what noise it has | `graph`, `trial` |
 //! | what this machine takes | `calibrate` |
 //! | what editors ask | `lsp` |
+//! | a service: who one is there, what it is asked, what is sent | `login`, `service`, `wire` |
+//! | results of a service: opened, released, read | `received`, `released`, `recipient`, `publisher` |
 
 mod backend;
 mod blocks;
@@ -27,11 +28,13 @@ mod checkpoint;
 mod choice;
 mod cli;
 mod commands;
+mod configuration;
 mod error;
 mod execution;
 mod fingerprint;
 mod forms;
 mod functions;
+mod gate_keys;
 mod graph;
 mod header;
 mod help;
@@ -39,6 +42,7 @@ mod interrupt;
 mod joint;
 mod keys;
 mod loader;
+mod login;
 mod lsp;
 mod modules;
 mod output;
@@ -47,12 +51,17 @@ mod passphrase;
 mod planned;
 mod plot;
 mod program;
+mod publisher;
+mod received;
+mod recipient;
 mod release;
+mod released;
 mod report;
-pub mod result_file;
 mod sealed;
+mod service;
 mod table;
 mod trial;
+mod wire;
 mod workload;
 
 use std::process::ExitCode;

@@ -37,6 +37,11 @@ pub(crate) fn diagnostics(diagnostics: &[Diagnostic], sources: &Sources) {
     }
 }
 
+/// A text from elsewhere, without signs that steer a terminal.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars().filter(|&c| c == '\n' || !c.is_control()).collect()
+}
+
 fn color() -> bool {
     io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }

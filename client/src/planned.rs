@@ -2,6 +2,7 @@
 //! than several.
 
 use hq_engine::compile::{CompiledQueries, Refusal};
+use hq_engine::computation;
 use hq_engine::forms::Forms;
 use hq_plugin_sdk::host::EvaluatorPlugin;
 use hq_plugin_sdk::parameters::Parameters;
@@ -173,5 +174,5 @@ fn times_dearer<'p, 'q: 'p>(
 }
 
 fn rows_per_block(planned: &PlannedJoint<'_>) -> u32 {
-    crate::execution::rows_per_block(&planned.compiled.planned.plan)
+    computation::rows_per_block(&planned.compiled.planned.plan)
 }

@@ -3,6 +3,7 @@
 use std::num::NonZero;
 use std::path::Path;
 
+use hq_engine::computation::rows_per_block;
 use hq_engine::run::BlockSource as _;
 use hq_plugin_sdk::backend::Measurement;
 use hq_plugin_sdk::plan::Origin;
@@ -11,7 +12,6 @@ use crate::backend::Backend;
 use crate::blocks::{Encoder, Encryption, columns_of};
 use crate::commands::synthetic;
 use crate::error::{Result, mismatch, refused};
-use crate::execution::rows_per_block;
 use crate::planned::PlannedJoint;
 use crate::table::Table;
 

@@ -197,10 +197,18 @@ pub(crate) struct ParamDecl {
     pub(crate) secret: bool,
 }
 
+/// `min_cell 11 encrypted`, and where the word stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ReleaseRule {
+    pub(crate) name: Ident,
+    pub(crate) number: Decimal,
+    pub(crate) encrypted: Option<Span>,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum DatasetItem {
     Rows { limit: Decimal, one_per: Option<Ident>, span: Span },
-    Release(Vec<(Ident, Decimal)>, Span),
+    Release(Vec<ReleaseRule>, Span),
     Column(Box<ColumnDecl>),
 }
 

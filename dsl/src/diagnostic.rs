@@ -105,6 +105,8 @@ codes! {
     DataOutside = 70,
     /// Results hidden by the release rules.
     HiddenCells = 80,
+    /// A rule of release that cannot be seen to while numbers are encrypted.
+    EncryptedRule = 81,
     /// Part of the language that has no meaning yet.
     Unsupported = 90,
     /// A plugin with functions that is not there, or cannot be used.

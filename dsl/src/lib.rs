@@ -60,6 +60,7 @@ pub use number::{Decimal, format_date, parse_date, with_commas};
 pub use prepared::Prepared;
 pub use render::render;
 pub use rows::{ColumnId, RowId, RowNode, RowOp, Rows};
+pub use schema::MAX_ENCRYPTED_MIN_CELL;
 pub use source::{FileId, Loader, NoModules, Sources, Span};
 pub use stdlib::{MODULES, stdlib};
 pub use suggest::nearest;

@@ -9,7 +9,7 @@ use pest::iterators::{Pair, Pairs};
 
 use crate::ast::{
     Binding, Bound, Clause, ClauseKind, ColumnDecl, DatasetDecl, DatasetItem, DomainExpr, DomainKind, Expr,
-    ExprKind, External, File, Function, Ident, ParamDecl, Parameter, QueryDecl, SortItem,
+    ExprKind, External, File, Function, Ident, ParamDecl, Parameter, QueryDecl, ReleaseRule, SortItem,
 };
 use crate::diagnostic::{Code, Diagnostic};
 use crate::number::Decimal;
@@ -175,7 +175,8 @@ impl Builder<'_> {
         for rule in pair.into_inner().filter(|part| part.as_rule() == Rule::release_rule) {
             let mut parts = rule.into_inner();
             if let (Some(name), Some(number)) = (parts.next(), parts.next()) {
-                rules.push((self.ident(&name), self.number(&number)));
+                let encrypted = parts.next().map(|word| self.span(&word));
+                rules.push(ReleaseRule { name: self.ident(&name), number: self.number(&number), encrypted });
             }
         }
         DatasetItem::Release(rules, span)

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::ast::{Bound, ColumnDecl, DatasetDecl, DatasetItem, DomainExpr, DomainKind, Expr, Ident};
+use crate::ast::{Bound, ColumnDecl, DatasetDecl, DatasetItem, DomainExpr, DomainKind, Expr, ReleaseRule};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::domain::Domain;
 use crate::evaluate::prepare;
@@ -13,6 +13,10 @@ use crate::program::Program;
 use crate::source::{Sources, Span};
 use crate::suggest::nearest;
 use crate::typed::{Column, Dataset, ReleaseRules};
+
+/// The largest `min_cell` that can be seen to while counts are encrypted: the lowest digit of a count decides on it, and
+/// digits have sixteen values at most.
+pub const MAX_ENCRYPTED_MIN_CELL: u64 = 16;
 
 /// Most levels of a column.
 const MAX_LEVELS: usize = 65_536;
@@ -108,16 +112,43 @@ fn whole(number: Decimal) -> Option<u64> {
     number.to_integer().and_then(|value| u64::try_from(value).ok()).filter(|&value| value <= 1 << 40)
 }
 
-fn release(rules: &[(Ident, Decimal)], diagnostics: &mut Vec<Diagnostic>) -> ReleaseRules {
+/// `encrypted` stands behind a rule that cannot be seen to before numbers are decrypted.
+fn misplaced(rule: &ReleaseRule, at: Span, value: u64, diagnostics: &mut Vec<Diagnostic>) -> bool {
+    let name = &rule.name.text;
+    let (message, help) = if name != "min_cell" {
+        let message = format!("`{name}` is no rule about counts, so there is nothing to be encrypted.");
+        (message, "`encrypted` belongs behind `min_cell`.".to_owned())
+    } else if (2..=MAX_ENCRYPTED_MIN_CELL).contains(&value) {
+        return false;
+    } else {
+        let message = format!(
+            "`min_cell {value}` cannot be seen to while counts are encrypted: that goes from 2 to \
+             {MAX_ENCRYPTED_MIN_CELL}."
+        );
+        let help = format!(
+            "Choose a number up to {MAX_ENCRYPTED_MIN_CELL}, or leave `encrypted` out: then small counts are \
+             decrypted, and hidden by who holds the key."
+        );
+        (message, help)
+    };
+    diagnostics.push(Diagnostic::error(Code::EncryptedRule, at, message, help));
+    true
+}
+
+fn release(rules: &[ReleaseRule], diagnostics: &mut Vec<Diagnostic>) -> ReleaseRules {
     let mut release = ReleaseRules::default();
-    for (name, number) in rules {
+    for rule in rules {
+        let ReleaseRule { name, number, encrypted } = rule;
         let Some(value) = whole(*number) else {
             let message = format!("`{} {number}` is not a whole number.", name.text);
             diagnostics.push(Diagnostic::error(Code::BadDomain, name.span, message, "Write a whole number."));
             continue;
         };
+        if encrypted.is_some_and(|at| misplaced(rule, at, value, diagnostics)) {
+            continue;
+        }
         match name.text.as_str() {
-            "min_cell" => release.min_cell = value,
+            "min_cell" => (release.min_cell, release.min_cell_encrypted) = (value, encrypted.is_some()),
             "max_cells" => release.max_cells = value,
             "per_day" => release.per_day = Some(value),
             other => {

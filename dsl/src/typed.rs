@@ -39,6 +39,8 @@ impl Column {
 pub struct ReleaseRules {
     /// Counts from 1 to this minus one are hidden; 0 if nothing is.
     pub min_cell: u64,
+    /// Whether they are never decrypted, so that who holds the key does not learn them either.
+    pub min_cell_encrypted: bool,
     /// Most numbers decrypted per query.
     pub max_cells: u64,
     /// Most queries per researcher and day.
@@ -47,7 +49,7 @@ pub struct ReleaseRules {
 
 impl Default for ReleaseRules {
     fn default() -> Self {
-        Self { min_cell: 0, max_cells: 10_000, per_day: None }
+        Self { min_cell: 0, min_cell_encrypted: false, max_cells: 10_000, per_day: None }
     }
 }
 
@@ -80,7 +82,9 @@ impl fmt::Display for Dataset {
         if let Some(unit) = &self.one_per {
             write!(f, ", one per {unit}")?;
         }
-        write!(f, "\n  release {{ min_cell {} max_cells {}", self.release.min_cell, self.release.max_cells)?;
+        let encrypted = if self.release.min_cell_encrypted { " encrypted" } else { "" };
+        let ReleaseRules { min_cell, max_cells, .. } = self.release;
+        write!(f, "\n  release {{ min_cell {min_cell}{encrypted} max_cells {max_cells}")?;
         if let Some(per_day) = self.release.per_day {
             write!(f, " per_day {per_day}")?;
         }

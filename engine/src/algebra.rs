@@ -355,9 +355,7 @@ pub fn rebuild_sums(
     mut split: impl FnMut(&mut Algebra, &Sum, NodeId) -> Result<Vec<(i64, NodeId)>>,
 ) -> Result<Plan> {
     let live = live_nodes(plan);
-    let mut algebra = Algebra::new(Builder::new(plan.rows));
-    algebra.plan_mut().parameters.clone_from(&plan.parameters);
-    algebra.plan_mut().release = plan.release;
+    let mut algebra = Algebra::new(Builder::headed(plan));
     let mut renamed: Vec<Option<NodeId>> = vec![None; plan.nodes().len()];
     for (node, op) in plan.iter() {
         if !live.get(node.index()).copied().unwrap_or(false) {

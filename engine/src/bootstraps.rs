@@ -212,6 +212,7 @@ impl Tables<'_> {
             plan,
             certificate: None,
             bootstraps: Some(certificate),
+            gates: None,
             cost_ns,
         })
     }

@@ -14,7 +14,7 @@ use crate::passes::span;
 /// Proves what a placed plan promises. Recomputed from the plan whenever it is needed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Certificate {
-    /// log2 of the probability that any released number is wrong.
+    /// log2 of the probability that any released number is wrong; of that alone which is computed on levels.
     pub failure_log2: f64,
     /// log2 of the statistical distance between a released ciphertext and one that depends on nothing but
     /// the number it holds.
@@ -86,6 +86,12 @@ pub enum Uncertified {
         /// t.
         modulus: u64,
     },
+    /// No gates of the offered parameters can be certified.
+    #[error("small counts cannot be found out encrypted: {reason}")]
+    Gates {
+        /// Why.
+        reason: &'static str,
+    },
     /// The parameters are not secure.
     #[error("log2(QP) = {log2_qp:.1} exceeds the {limit} bits that N = {ring_degree} allows")]
     Insecure {
@@ -106,7 +112,13 @@ const SOURCES_PER_STEP: f64 = 1024.0;
 #[must_use]
 pub fn model(parameters: NoiseParameters, plan: &Plan, blocks: f64) -> Noise {
     let steps = u32::try_from(plan.nodes().len() + plan.sums.len()).map_or(f64::MAX, f64::from);
-    Noise::new(parameters, (steps * blocks * SOURCES_PER_STEP).max(1.0))
+    let share = (failure_bits(plan) - FAILURE_BITS).exp2();
+    Noise::new(parameters, (steps * blocks * SOURCES_PER_STEP * share).max(1.0))
+}
+
+/// Bits of the failure probability that is left to levels: with gates, these have the other half.
+fn failure_bits(plan: &Plan) -> f64 {
+    if plan.gates.is_some() { FAILURE_BITS + 1.0 } else { FAILURE_BITS }
 }
 
 /// Blocks of N rows that a table of at most `rows` rows needs.
@@ -177,7 +189,7 @@ pub fn certify(plan: &Plan, leveled: &Leveled) -> Result<Certificate, Uncertifie
         .map(|sum| certify_sum(plan, rns, release, &analysis, sum))
         .collect::<Result<Vec<_>, _>>()?;
     Ok(Certificate {
-        failure_log2: -FAILURE_BITS,
+        failure_log2: -failure_bits(plan),
         release_distance_log2: -i32::try_from(FLOODING_BITS).unwrap_or(i32::MAX),
         tail: analysis.noise.tail(),
         security_bits: rns.security_bits,

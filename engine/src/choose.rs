@@ -8,7 +8,7 @@ use hq_plugin_sdk::parameters::RnsParameters;
 use hq_plugin_sdk::plan::Plan;
 use hq_plugin_sdk::verify::Shape;
 
-use crate::certificate::{self, blocks};
+use crate::certificate::{self, Uncertified, blocks};
 use crate::chain::{Chain, PrimeSizes, Wish};
 use crate::cost::{Census, Ring};
 use crate::demand::Demand;
@@ -60,14 +60,14 @@ impl Search<'_> {
         let limits: Vec<&SecurityLimit> =
             self.leveled.security.iter().filter(|limit| limit.security_bits == security_bits).collect();
         let mut best: Option<Planned> = None;
-        let mut last = None;
+        let (mut last, mut ungated) = (None, None);
         for split in self.split_all(&limits) {
             if best.as_ref().is_some_and(|best| split.release_ns >= best.cost_ns) {
                 continue;
             }
             let Ok(shaped) = Self::shape(split.pipeline, split.limbs) else { continue };
-            let found = self.cheapest_of(&shaped, &split.moduli, &limits);
-            best = match (best, found) {
+            let found = self.cheapest_of(&shaped, &split.moduli, &limits).map_err(|error| ungated = error);
+            best = match (best, found.ok()) {
                 (Some(best), Some(found)) => Some(if found.cost_ns < best.cost_ns { found } else { best }),
                 (best, found) => best.or(found),
             };
@@ -75,6 +75,9 @@ impl Search<'_> {
         }
         if let Some(best) = best {
             return Ok(best);
+        }
+        if let Some(error) = ungated {
+            return Err(error);
         }
         // Say why the largest modulus had none.
         let (shaped, modulus) = match last {
@@ -100,8 +103,14 @@ impl Search<'_> {
             .unwrap_or_else(none))
     }
 
-    /// The cheapest certified plan of some shaped circuits for plaintext moduli that split them alike.
-    fn cheapest_of(&self, shaped: &[Shaped], moduli: &[u64], limits: &[&SecurityLimit]) -> Option<Planned> {
+    /// The cheapest certified plan of some shaped circuits for plaintext moduli that split them alike; else why gates kept
+    /// one from being certified.
+    fn cheapest_of(
+        &self,
+        shaped: &[Shaped],
+        moduli: &[u64],
+        limits: &[&SecurityLimit],
+    ) -> Result<Planned, Option<PlanError>> {
         let mut settings: Vec<(f64, Setting<'_>)> = Vec::new();
         for &limit in limits {
             let own = self.plaintext_moduli(limit.ring_degree);
@@ -124,14 +133,23 @@ impl Search<'_> {
         }
         found.retain(|(_, found)| found.cost < REFUSED);
         found.sort_by(|(_, a), (_, b)| a.cost.total_cmp(&b.cost));
-        found.iter().find_map(|(setting, found)| {
+        let mut ungated = None;
+        let certified = found.iter().find_map(|(setting, found)| {
             // A backend may lack primes of this size, or the certificate a bit.
             let Priced { placed, chain: wish } = &found.made;
             let Setting { shaped, modulus, limit } = *setting;
             let request = wish.request(limit.ring_degree, modulus, limit.security_bits);
             let parameters = (self.resolve)(&request).ok()?;
-            self.certified(shaped, placed, (&wish.chain, &parameters), found.cost).ok()
-        })
+            let certified = self.certified(shaped, placed, (&wish.chain, &parameters), found.cost);
+            certified
+                .map_err(|error| {
+                    if matches!(error, PlanError::Uncertified(Uncertified::Gates { .. })) {
+                        ungated = Some(error);
+                    }
+                })
+                .ok()
+        });
+        certified.ok_or(ungated)
     }
 
     fn shape_all(limbs: Vec<(Pipeline, Plan)>) -> Result<Vec<Shaped>, PlanError> {
@@ -266,6 +284,10 @@ impl Search<'_> {
         for modulus in moduli {
             // A modulus too small for the rows has no plan; a larger one may.
             for (pipeline, limbs) in self.limbs(modulus).unwrap_or_default() {
+                // What is in limbs cannot be decided on.
+                if limbs.cells().iter().any(|cell| limbs.count_of(cell).is_none()) {
+                    continue;
+                }
                 match splits.iter_mut().find(|split| split.limbs == limbs) {
                     Some(split) => split.moduli.push(modulus),
                     None => {

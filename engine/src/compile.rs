@@ -7,6 +7,7 @@ use hq_dsl::{Aggregate, Code, Diagnostic, Query, Severity, Span};
 use hq_plugin_sdk::capabilities::{Capabilities, OpKind};
 use hq_plugin_sdk::plan::{self, Plan};
 
+use crate::cells;
 use crate::forms::parameter_form;
 use crate::joint::shares;
 use crate::lower::{Scores, lower_all};
@@ -70,8 +71,14 @@ pub fn compile_queries(
         Box::new(Refusal { query, diagnostic })
     };
     let scores = if capabilities.ops.contains(&OpKind::Lookup) { Scores::AsNumbers } else { Scores::AsMasks };
-    let circuit =
+    let mut circuit =
         lower_all(queries, scores).map_err(|source| explain(PlanError::Pass { pass: "lower", source }))?;
+    if capabilities.encrypted {
+        circuit.gates = cells::gates(&circuit, queries);
+    }
+    if let (true, None, Some(query)) = (circuit.gates.is_some(), &capabilities.gates, queries.first()) {
+        return Err(Box::new(Refusal { query: 0, diagnostic: no_gates(query, capabilities) }));
+    }
     let mut encodings = encodings.clone();
     let secrets = queries.iter().flat_map(|query| &query.secrets);
     encodings.extend(secrets.map(|secret| (secret.name.clone(), parameter_form(secret, capabilities))));
@@ -124,6 +131,30 @@ fn diagnose(
             "Simplify the query, lower `rows <=` if it is larger than the table, or use another backend.",
         ),
     }
+}
+
+/// The dataset's small counts are to stay encrypted, which the backend cannot do.
+fn no_gates(query: &Query, capabilities: &Capabilities) -> Diagnostic {
+    let (fact, remedy) = match capabilities.leveled {
+        Some(_) => (
+            "it decides on counts together with backend `tfhe`, which is not here",
+            "Put the plugin of backend `tfhe` beside that of this one.",
+        ),
+        None => (
+            "its counts are opened before they are hidden",
+            "Use backend `bgv`, which decides on them first.",
+        ),
+    };
+    Diagnostic::new(
+        Code::Unsupported,
+        Severity::Error,
+        query.dataset.span,
+        format!(
+            "`{}` lets no small count be decrypted (`min_cell {} encrypted`); backend `{}` cannot see to that: {fact}.",
+            query.dataset.name, query.dataset.release.min_cell, capabilities.name
+        ),
+        remedy,
+    )
 }
 
 /// HQ051: sums that one plaintext does not hold; one note for all that a place of the program gives.

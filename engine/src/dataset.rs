@@ -11,18 +11,19 @@ mod blocks;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{Read, Write as _};
+use std::io::{self, Read, Write as _};
 use std::path::{Path, PathBuf};
 
 use hq_plugin_sdk::frame;
 use hq_plugin_sdk::parameters::Parameters;
 use hq_plugin_sdk::plan::Plan;
+use hq_plugin_sdk::tfhe::TfheParameters;
 use serde::{Deserialize, Serialize};
 
 use crate::encoding::Encoding;
 use crate::passes::Encodings;
 use crate::run::SourceError;
-pub use blocks::FolderBlocks;
+pub use blocks::{DatasetBlocks, PartBytes};
 
 /// Name of the manifest in the folder.
 pub const MANIFEST: &str = "manifest.json";
@@ -53,6 +54,9 @@ pub struct Manifest {
     pub key_id: String,
     /// Parameters of the key pair.
     pub parameters: Parameters,
+    /// The keys of its gates, where small counts stay encrypted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gates: Option<GateBinding>,
     /// Blocks of rows.
     pub blocks: u64,
     /// Digest of the schema's text, BLAKE3 in hexadecimal.
@@ -61,6 +65,20 @@ pub struct Manifest {
     pub columns: BTreeMap<String, Encoding>,
     /// File of each part, and its digest.
     pub parts: BTreeMap<String, PartFile>,
+}
+
+/// Binds a dataset to the keys that decide on its counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GateBinding {
+    /// Id of their pair, in hexadecimal.
+    pub key_id: String,
+    /// Its parameters.
+    pub parameters: TfheParameters,
+    /// BLAKE3 of the frame of its evaluation keys, in hexadecimal.
+    pub evaluation: String,
+    /// BLAKE3 of the frame of the key that leads to that pair, in hexadecimal.
+    pub bridge: String,
 }
 
 /// One part of a column on disk.
@@ -139,17 +157,17 @@ fn manifest_text(path: &Path, manifest: &Manifest) -> Result<String, SourceError
 }
 
 /// Writes a file that is there as it was or as a whole, even after a failure of the machine.
-fn write_whole(path: &Path, text: &str) -> Result<(), SourceError> {
+///
+/// # Errors
+/// What the file system says.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     let new = path.with_file_name(name);
-    let write = || {
-        let mut file = File::create(&new)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&new, path)
-    };
-    write().map_err(|error| wrong(path, error.to_string()))
+    let mut file = File::create(&new)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&new, path)
 }
 
 /// The digest of a text as it stands in a manifest.
@@ -165,16 +183,12 @@ impl DatasetFolder {
     /// What is wrong, with the file's name.
     pub fn open(folder: &Path) -> Result<Self, SourceError> {
         let (manifest, digest) = read_manifest(folder)?;
-        let manifest_path = folder.join(MANIFEST);
         let schema_path = folder.join(SCHEMA);
         let schema = read_text(&schema_path)?;
         if hex_digest(schema.as_bytes()) != manifest.schema_digest {
             return Err(wrong(&schema_path, "is not the schema that the manifest names: it was altered"));
         }
-        for (part, file) in &manifest.parts {
-            if part_file_name(part)? != file.file {
-                return Err(wrong(&manifest_path, format!("part `{part}` has a file of another name")));
-            }
+        for file in manifest.parts.values() {
             let path = folder.join(&file.file);
             let bytes = fs::metadata(&path).map_err(|error| wrong(&path, error.to_string()))?.len();
             if bytes != file.bytes {
@@ -222,23 +236,73 @@ impl DatasetFolder {
         }
         let text = manifest_text(&path, manifest)?;
         let digest = hex_digest(text.as_bytes());
-        write_whole(&digest_path, &format!("{}\n{digest}\n", self.digest))?;
-        write_whole(&path, &text)?;
-        write_whole(&digest_path, &format!("{digest}\n"))
+        let write = |path: &Path, text: &str| {
+            write_whole(path, text.as_bytes()).map_err(|error| wrong(path, error.to_string()))
+        };
+        write(&digest_path, &format!("{}\n{digest}\n", self.digest))?;
+        write(&path, &text)?;
+        write(&digest_path, &format!("{digest}\n"))
     }
 
     /// The blocks of the parts that a plan reads: their frames are there and in their order.
     ///
     /// # Errors
     /// A part that the dataset does not hold, or that is not as the manifest says.
-    pub fn blocks(&self, plan: &Plan) -> Result<FolderBlocks, SourceError> {
-        let part = |name: &String| {
-            let missing = || wrong(&self.folder, format!("holds no part `{name}` that the plan reads"));
-            let part = self.manifest.parts.get(name).ok_or_else(missing)?;
-            blocks::Part::open(self.folder.join(&part.file), &part.digest, self.manifest.blocks)
+    pub fn blocks(&self, plan: &Plan) -> Result<DatasetBlocks, SourceError> {
+        let open = |part: &PartFile| {
+            let path = self.folder.join(&part.file);
+            let file = File::open(&path).map_err(|error| wrong(&path, error.to_string()))?;
+            Ok((path, Box::new(file) as Box<dyn PartBytes>))
         };
-        let parts = plan.table_inputs().map(|input| part(&input.name)).collect::<Result<_, _>>()?;
-        Ok(FolderBlocks::new(parts, self.manifest.blocks))
+        let names = plan.table_inputs().map(|input| input.name.as_str());
+        self.manifest.blocks_of(names, &self.folder, open)
+    }
+}
+
+impl Manifest {
+    /// Reads the text of a manifest that came from `path`.
+    ///
+    /// # Errors
+    /// Not of this version, or with names or numbers that no dataset has.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, SourceError> {
+        let manifest: Self =
+            serde_json::from_str(text).map_err(|error| wrong(path, format!("is no manifest: {error}")))?;
+        if manifest.version != VERSION {
+            let reason = format!(
+                "has version {}, this program reads {VERSION}: encrypt the table again with the `hq` that computes",
+                manifest.version
+            );
+            return Err(wrong(path, reason));
+        }
+        if manifest.blocks == 0 {
+            return Err(wrong(path, "says that there are no blocks"));
+        }
+        for (part, file) in &manifest.parts {
+            if part_file_name(part)? != file.file {
+                return Err(wrong(path, format!("part `{part}` has a file of another name")));
+            }
+        }
+        Ok(manifest)
+    }
+
+    /// The blocks of some parts, wherever their bytes are kept: `open` gives them, with their place for messages.
+    ///
+    /// # Errors
+    /// A part that the dataset does not hold, or that is not as the manifest says.
+    pub fn blocks_of<'a>(
+        &self,
+        names: impl IntoIterator<Item = &'a str>,
+        place: &Path,
+        open: impl Fn(&PartFile) -> Result<(PathBuf, Box<dyn PartBytes>), SourceError>,
+    ) -> Result<DatasetBlocks, SourceError> {
+        let part = |name: &str| {
+            let missing = || wrong(place, format!("holds no part `{name}` that the plan reads"));
+            let part = self.parts.get(name).ok_or_else(missing)?;
+            let (path, bytes) = open(part)?;
+            blocks::Part::open(path, bytes, &part.digest, self.blocks)
+        };
+        let parts = names.into_iter().map(part).collect::<Result<_, _>>()?;
+        Ok(DatasetBlocks::new(parts, self.blocks))
     }
 }
 
@@ -252,18 +316,7 @@ fn read_manifest(folder: &Path) -> Result<(Manifest, String), SourceError> {
     if !digests.lines().take(2).any(|known| known == digest) {
         return Err(wrong(&path, format!("does not match {MANIFEST_DIGEST}: one of them was altered")));
     }
-    let manifest: Manifest =
-        serde_json::from_str(&text).map_err(|error| wrong(&path, format!("is no manifest: {error}")))?;
-    if manifest.version != VERSION {
-        let reason = format!(
-            "has version {}, this program reads {VERSION}: encrypt the table again with the `hq` that computes",
-            manifest.version
-        );
-        return Err(wrong(&path, reason));
-    }
-    if manifest.blocks == 0 {
-        return Err(wrong(&path, "says that there are no blocks"));
-    }
+    let manifest = Manifest::parse(&path, &text)?;
     Ok((manifest, digest))
 }
 

@@ -7,19 +7,26 @@
 //! | choose parameters | `planner`, `choose`, `cost` | placed plan -> plan of one backend |
 //! | certify | `noise`, `certificate` | plan -> certificate |
 //! | tables | `bootstraps`, `torus` | circuit -> certified plan of bootstraps |
+//! | gates | `cells`, `gates` | counts -> what they let out; a sum of one scheme -> a certified decision in another |
 //! | foretell | `variance` | plan -> noise on average |
 //! | run | `run`, `checkpoint`, `dataset` | plan x blocks -> encrypted sums |
+//! | hand over | `computation`, `result_file` | queries x dataset -> the file that the custodian opens |
 //! | open | `open` | opened sums -> exact aggregates |
+//!
+//! Beside the way of a query: what a service and its auditors share (`audit`, `signed`).
 //!
 //! Deliberately absent: secret keys, plaintext tables, files other than encrypted datasets.
 
 pub mod algebra;
+pub mod audit;
 pub mod bootstraps;
+pub mod cells;
 pub mod certificate;
 pub mod chain;
 pub mod checkpoint;
 mod choose;
 pub mod compile;
+pub mod computation;
 pub mod cost;
 pub mod dataset;
 pub mod demand;
@@ -27,6 +34,7 @@ pub mod encoding;
 pub mod explain;
 pub mod forms;
 pub mod functions;
+pub mod gates;
 pub mod headed;
 pub mod joint;
 pub mod lower;
@@ -35,8 +43,10 @@ pub mod open;
 pub mod passes;
 pub mod plan_data;
 pub mod planner;
+pub mod result_file;
 pub mod run;
 pub mod search;
+pub mod signed;
 pub mod sizes;
 pub mod torus;
 pub mod variance;

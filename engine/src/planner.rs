@@ -2,7 +2,7 @@
 //! the backend's description alone.
 
 use hq_plugin_sdk::backend::BackendError;
-use hq_plugin_sdk::capabilities::{Capabilities, InputForm, Leveled};
+use hq_plugin_sdk::capabilities::{Bootstrapped, Capabilities, InputForm, Leveled};
 use hq_plugin_sdk::parameters::{Parameters, RnsParameters, RnsRequest};
 use hq_plugin_sdk::plan::Plan;
 use hq_plugin_sdk::tfhe::TfheParameters;
@@ -12,6 +12,7 @@ use crate::algebra::Result as Rebuilt;
 use crate::bootstraps::{BootstrapCertificate, Tables};
 use crate::certificate::{self, Certificate, Uncertified, certify};
 use crate::chain::Chain;
+use crate::gates::{self, GatesCertificate};
 use crate::passes::{self, Depths, Encodings, Values};
 
 /// Rows per block of a backend that has no slots.
@@ -47,6 +48,8 @@ pub struct Planned {
     pub certificate: Option<Certificate>,
     /// Its certificate, of a plan of bootstraps.
     pub bootstraps: Option<BootstrapCertificate>,
+    /// That of its gates, where small counts stay encrypted.
+    pub gates: Option<GatesCertificate>,
     /// Estimated CPU nanoseconds over all blocks, at the backend's own prices.
     pub cost_ns: f64,
 }
@@ -66,10 +69,15 @@ impl Planned {
     /// What is promised; `None` where nothing is encrypted.
     #[must_use]
     pub fn promise(&self) -> Option<Promise> {
+        let gates = self.gates.as_ref();
         let on_levels = self.certificate.as_ref().map(|certificate| Promise {
-            failure_log2: certificate.failure_log2,
+            failure_log2: gates.map_or(certificate.failure_log2, |gates| {
+                (certificate.failure_log2.exp2() + gates.failure_log2.exp2()).log2()
+            }),
             security_bits: certificate.security_bits,
-            release_distance_log2: certificate.release_distance_log2,
+            release_distance_log2: gates.map_or(certificate.release_distance_log2, |gates| {
+                certificate.release_distance_log2.max(gates.release_distance_log2())
+            }),
         });
         on_levels.or_else(|| {
             self.bootstraps.as_ref().map(|certificate| Promise {
@@ -161,12 +169,20 @@ pub fn plan(
                 Target::Cheapest { max_log2_q, .. } => *max_log2_q,
                 Target::Fixed(_) | Target::Bootstrapped(_) => None,
             };
-            Search { leveled, resolve, encoded, max_log2_q }.run(target)
+            let gates = capabilities.gates.as_ref();
+            Search { leveled, gates, resolve, encoded, max_log2_q }.run(target)
         }
         (Some(_), InputForm::Columns) | (None, _) => {
             let mut plan = circuit;
             plan.parameters = Some(Parameters::Clear { rows_per_block: CLEAR_BLOCK_ROWS });
-            Ok(Planned { passes: planner.trail, plan, certificate: None, bootstraps: None, cost_ns: 0.0 })
+            Ok(Planned {
+                passes: planner.trail,
+                plan,
+                certificate: None,
+                bootstraps: None,
+                gates: None,
+                cost_ns: 0.0,
+            })
         }
     }
 }
@@ -206,6 +222,8 @@ impl Pipeline {
 
 pub(crate) struct Search<'a> {
     pub(crate) leveled: &'a Leveled,
+    /// What decides on counts.
+    pub(crate) gates: Option<&'a Bootstrapped>,
     pub(crate) resolve: &'a Resolve<'a>,
     /// The circuit over parts, with the values of columns whole and split.
     pub(crate) encoded: Vec<(Pipeline, Plan)>,
@@ -284,13 +302,21 @@ impl Search<'_> {
         let invalid = |source| PlanError::Pass { pass: "certify", source };
         let flood_bits = certificate::flood_bits(&plan, parameters, self.leveled).map_err(invalid)?;
         plan.release = Some(chain.release(flood_bits));
+        if let (true, Some(gates)) = (plan.gates.is_some(), self.gates) {
+            gates::place_any(&mut plan, gates)?;
+        }
         let certificate = certify(&plan, self.leveled)?;
+        let gates = match self.gates {
+            Some(gates) => gates::place_cheapest(&mut plan, &certificate, gates)?,
+            None => None,
+        };
         Ok(Planned {
             passes: pipeline.trail,
             plan,
             certificate: Some(certificate),
             bootstraps: None,
-            cost_ns,
+            cost_ns: cost_ns + gates.as_ref().map_or(0.0, |gates| gates.cost_ns),
+            gates,
         })
     }
 }

@@ -5,6 +5,7 @@
 //! first blocks of the table. A checkpoint is its state between two rounds.
 
 mod clock;
+mod pads;
 mod round;
 
 use std::collections::BTreeMap;
@@ -12,12 +13,13 @@ use std::num::NonZero;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use hq_plugin_sdk::backend::{BackendError, Session};
+use hq_plugin_sdk::backend::{BackendError, GateKeys, Session};
 use hq_plugin_sdk::host::{EvaluatorPlugin, PluginSession};
 use hq_plugin_sdk::plan::{Origin, Plan};
 use serde::{Deserialize, Serialize};
 
 use self::clock::Clock;
+use self::pads::Pads;
 use self::round::Round;
 
 /// Parts of a run's time, one in so many, that checkpoints may take.
@@ -83,6 +85,15 @@ pub enum RunError {
         /// The input.
         input: String,
     },
+    /// A plan with gates, and nothing that decides on them.
+    #[error("the plan lets small counts stay encrypted, which takes {missing}")]
+    Ungated {
+        /// What is not there.
+        missing: &'static str,
+    },
+    /// The operating system gave no randomness.
+    #[error("the operating system gives no random bytes")]
+    Randomness,
     /// The state of a checkpoint is none that the backend goes on from.
     #[error("the checkpoint cannot be continued: {reason}")]
     Checkpoint {
@@ -116,6 +127,8 @@ pub struct Spent {
 pub struct Outcome {
     /// The backend's frame of all sums.
     pub sums: Vec<u8>,
+    /// What its gates let out, of a plan with gates.
+    pub passed: Option<Vec<u8>>,
     /// That of interrupted runs before it included.
     pub spent: Spent,
 }
@@ -163,6 +176,8 @@ pub struct Job<'a> {
     pub evaluation_key: &'a [u8],
     /// Secret parameters of the plan.
     pub parameters: &'a SealedParameters,
+    /// Keys of the gates, where the plan has some.
+    pub gates: Option<GateKeys<'a>>,
     /// Blocks that are computed at once; with one, the calling thread does everything.
     pub threads: NonZero<usize>,
 }
@@ -182,6 +197,7 @@ pub fn run(
             return Err(RunError::Missing { input: input.name.clone() });
         }
     }
+    let gates = job.gated()?;
     let clock = Clock::default();
     let opened = clock.time(|| job.backend.open(job.plan, job.evaluation_key));
     let mut session = opened.map_err(at("plan and evaluation keys"))?;
@@ -213,8 +229,16 @@ pub fn run(
         }
         end.outcome?;
     }
-    let sums = clock.time(|| session.finish()).map_err(at("release"))?;
-    Ok(Outcome { sums, spent: clock.spent() })
+    let (sums, passed) = match gates {
+        None => (clock.time(|| session.finish()).map_err(at("release"))?, None),
+        Some(gates) => {
+            let pads = Pads::draw(job.plan)?;
+            let gated = clock.time(|| session.gated(&pads.of_sums(job.plan))).map_err(at("release"))?;
+            let passed = clock.time(|| gates.backend.pass(job.plan, gates.keys, &gated, &pads.0));
+            (gated.sums, Some(passed.map_err(at("gates"))?))
+        }
+    };
+    Ok(Outcome { sums, passed, spent: clock.spent() })
 }
 
 fn at(place: impl Into<String>) -> impl FnOnce(BackendError) -> RunError {

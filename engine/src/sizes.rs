@@ -62,7 +62,8 @@ fn is_flag(rows: &Rows, row: RowId) -> bool {
 }
 
 /// The conditions that all hold where `row` does.
-fn conjunction(rows: &Rows, row: RowId) -> Conjunction {
+#[must_use]
+pub fn conjunction(rows: &Rows, row: RowId) -> Conjunction {
     let mut found = Conjunction::new();
     let mut pending = vec![row];
     while let Some(row) = pending.pop() {

@@ -18,7 +18,7 @@ use hq_plugin_sdk::tfhe::{Decomposition, Piece, Squash, TfheParameters};
 use crate::noise::FAILURE_BITS;
 
 /// Bits of ciphertexts' coefficients.
-const MODULUS_BITS: f64 = 64.0;
+pub(crate) const MODULUS_BITS: f64 = 64.0;
 
 /// Bits of the coefficients of released ones.
 const RELEASED_BITS: f64 = 128.0;
@@ -113,13 +113,25 @@ impl<'a> TorusNoise<'a> {
     /// Of a squashed sum, from all its pieces.
     #[must_use]
     pub fn squashed(&self) -> f64 {
-        let product = self.released_ring().product(self.parameters.squash.bootstrap);
         let rotations = self
             .parameters
             .pieces()
             .into_iter()
             .map(|piece| f64::from(piece.bits.min(1)) + if piece.last { 1.0 } else { 0.0 });
-        rotations.sum::<f64>() * f64::from(self.parameters.lwe_dimension) * product
+        rotations.sum::<f64>() * self.squash_rotation()
+    }
+
+    /// Of what a rotation modulo 2^128 gives.
+    #[must_use]
+    pub fn squash_rotation(&self) -> f64 {
+        let product = self.released_ring().product(self.parameters.squash.bootstrap);
+        f64::from(self.parameters.lwe_dimension) * product
+    }
+
+    /// What the switch for such a rotation adds.
+    #[must_use]
+    pub fn squash_switch(&self) -> f64 {
+        self.switched_to(f64::from(self.parameters.squash.polynomial_size))
     }
 
     /// Of an encryption of zero under the public key of released sums.
@@ -173,8 +185,7 @@ impl<'a> TorusNoise<'a> {
     /// log2 of the probability that a piece of a sum of this variance is released wrongly.
     #[must_use]
     pub fn pieces_failure_log2(&self, sum: f64) -> f64 {
-        let switched = self.key_switch()
-            + self.modulus_switch().max(self.switched_to(f64::from(self.parameters.squash.polynomial_size)));
+        let switched = self.key_switch() + self.modulus_switch().max(self.squash_switch());
         let failure = |(before, piece): (u32, &Piece)| {
             // What was taken off for the pieces before stays as noise.
             let rest = sum + f64::from(before) * self.rotation(Use::Share);
@@ -242,12 +253,12 @@ impl Ring {
 }
 
 /// Variance of an error that is uniform in `[-2^b, 2^b]`, half as likely at both ends.
-fn uniform(bits: u32, modulus_bits: f64) -> f64 {
+pub(crate) fn uniform(bits: u32, modulus_bits: f64) -> f64 {
     ((f64::from(bits) * 2.0 + 1.0).exp2() + 1.0) / 6.0 * (-2.0 * modulus_bits).exp2()
 }
 
 /// Mean square of a digit of a balanced decomposition.
-fn digit(base_log: u32) -> f64 {
+pub(crate) fn digit(base_log: u32) -> f64 {
     (2.0 * f64::from(base_log)).exp2() / 12.0 + 1.0 / 6.0
 }
 

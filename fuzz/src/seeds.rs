@@ -8,11 +8,11 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use hq_client::result_file;
 use hq_dsl::{Loader, compile};
 use hq_engine::dataset::{Manifest, PartFile, VERSION, hex_digest};
 use hq_engine::encoding::{Encoding, Form};
 use hq_engine::lower::lower;
+use hq_engine::result_file;
 use hq_fuzz::{Files, parameters};
 use hq_plugin_sdk::backend::Session as _;
 use hq_plugin_sdk::frame;
@@ -143,6 +143,7 @@ fn write_stored(write: &dyn Fn(&str, &str, &[u8]) -> io::Result<()>) -> io::Resu
         backend: "bgv".to_owned(),
         key_id: "00".repeat(8),
         parameters: parameters.clone(),
+        gates: None,
         blocks: 0,
         schema_digest: empty,
         columns: columns.clone(),
@@ -161,6 +162,7 @@ fn write_stored(write: &dyn Fn(&str, &str, &[u8]) -> io::Result<()>) -> io::Resu
         backend: ("bgv".to_owned(), "0".to_owned()),
         parameters,
         columns,
+        manifest_blake3: String::new(),
         plan_blake3: String::new(),
         certificate: None,
         cost: result_file::Cost { server_s: 0.0, server_cpu_s: 0.0, upload_bytes: 0, blocks: 1 },

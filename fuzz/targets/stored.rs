@@ -4,9 +4,9 @@
 
 use std::fs;
 
-use hq_client::result_file;
 use hq_engine::checkpoint::{self, Identity};
 use hq_engine::dataset::{DatasetFolder, hex_digest};
+use hq_engine::result_file;
 use hq_plugin_sdk::frame::{self, KeyId, Kind};
 use libfuzzer_sys::{Corpus, fuzz_target};
 

@@ -12,17 +12,45 @@ use hq_engine::explain::{Asked, Detail, Request, explain};
 use hq_engine::forms::Forms;
 use hq_engine::planner::Target;
 use hq_plugin_bgv::backend::Bgv;
+use hq_plugin_clear::Clear;
 use hq_plugin_sdk::backend::Evaluator;
+use hq_plugin_sdk::capabilities::Capabilities;
 use hq_plugin_sdk::parameters::RnsRequest;
+use hq_plugin_tfhe::Tfhe;
 use hq_tests::Schemas;
+
+/// Readmissions where small counts stay encrypted: both schemes in one plan.
+#[test]
+fn small_counts_are_decided_on_in_another_scheme() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let schema = fs::read_to_string(folder.join("schemas/diabetes130.hq")).unwrap();
+    let query = fs::read_to_string(folder.join("queries/P03.hq")).unwrap();
+    let text =
+        schema.replace("min_cell 11", "min_cell 11 encrypted") + &query.replace("use diabetes130\n", "");
+    let gated = Capabilities { gates: Tfhe::capabilities().bootstrapped, ..Bgv::capabilities() };
+    check("explain_P03_encrypted.txt", &planned_for(&gated, "P03.hq", &text, &cheapest(), true));
+    for (backend, remedy) in
+        [(Bgv::capabilities(), "plugin of backend `tfhe`"), (Tfhe::capabilities(), "backend `bgv`")]
+    {
+        let refused = planned_for(&backend, "P03.hq", &text, &cheapest(), false);
+        assert!(refused.contains("HQ090") && refused.contains(remedy), "{refused}");
+    }
+    // In the clear nothing is to be decided on.
+    let clear = Clear::capabilities();
+    assert_eq!(planned_for(&clear, "P03.hq", &text, &cheapest(), false), "");
+}
 
 /// Drawn notes and errors of the planner, then the explanation if there is a plan.
 fn planned(name: &str, text: &str, target: &Target, explained: bool) -> String {
+    planned_for(&Bgv::capabilities(), name, text, target, explained)
+}
+
+fn planned_for(backend: &Capabilities, name: &str, text: &str, target: &Target, explained: bool) -> String {
     let compiled = compile(name, text, &[], &Schemas);
     let query = &compiled.queries[0];
-    let backend = Bgv::capabilities();
     let resolve = |request: &RnsRequest| Bgv::resolve(request);
-    match compile_query(query, &Forms::of(&query.dataset).encodings(), &backend, &resolve, target) {
+    let encodings = Forms::for_backend(&query.dataset, backend).encodings();
+    match compile_query(query, &encodings, backend, &resolve, target) {
         Ok(plan) => {
             let mut out: String =
                 plan.notes.iter().map(|(_, note)| render(note, &compiled.sources, false)).collect();
@@ -31,7 +59,7 @@ fn planned(name: &str, text: &str, target: &Target, explained: bool) -> String {
                 out.push_str(&explain(&Request {
                     asked: &[Asked { query, sources: &compiled.sources }],
                     compiled: &plan,
-                    backend: &backend,
+                    backend,
                     prices: &Prices { costs, source: "of the backend".to_owned() },
                     measured: None,
                     detail: Detail::Plan,

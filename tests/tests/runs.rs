@@ -88,6 +88,7 @@ impl Trial {
     ) -> Result<Outcome, RunError> {
         let parameters = SealedParameters::new();
         let job = Job {
+            gates: None,
             plan: &self.plan,
             backend: &self.backend,
             evaluation_key: &self.evaluation,

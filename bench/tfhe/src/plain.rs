@@ -1,7 +1,7 @@
 //! The query as one writes it on the integers of tfhe-rs: conditions, a choice, and sums of 16 bits.
 
 use cpu_time::ProcessTime;
-use tfhe::prelude::{CastFrom, FheDecrypt, FheEncrypt, FheOrd, IfThenZero};
+use tfhe::prelude::{CastFrom, FheDecrypt, FheEncrypt, FheOrd, FheTrivialEncrypt, IfThenElse};
 use tfhe::{
     ClientKey, ConfigBuilder, FheBool, FheUint8, FheUint16, ServerKey, get_pbs_count, reset_pbs_count,
     set_server_key,
@@ -45,9 +45,10 @@ impl Side {
         reset_pbs_count();
         let start = ProcessTime::now();
         let (mut flags, mut values) = (Vec::new(), Vec::new());
+        let zero = FheUint8::encrypt_trivial(0_u8);
         for row in &encrypted {
             let counted = row.age.ge(65_u8) & &row.diabetes & row.hba1c.ge(70_u8);
-            values.push(FheUint16::cast_from(counted.if_then_zero(&row.sbp)));
+            values.push(FheUint16::cast_from(counted.if_then_else(&row.sbp, &zero)));
             flags.push(FheUint16::cast_from(counted));
         }
         let count: FheUint16 = flags.iter().sum();

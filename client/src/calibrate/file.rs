@@ -7,6 +7,7 @@ use std::{env, fs};
 use hq_plugin_sdk::capabilities::{Capabilities, KernelCosts};
 use serde::{Deserialize, Serialize};
 
+use crate::configuration;
 use crate::error::{ClientError, Result, damaged, file_error};
 
 /// Form of the file.
@@ -73,9 +74,7 @@ pub(crate) fn path(backend: &str) -> Option<PathBuf> {
     if let Some(path) = env::var_os(VARIABLE).filter(|path| !path.is_empty()) {
         return Some(path.into());
     }
-    let named = |name: &str| env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
-    let folder = named("XDG_CONFIG_HOME").or_else(|| named("HOME").map(|home| home.join(".config")))?;
-    Some(folder.join("hq").join(format!("calibration-{backend}.json")))
+    configuration::folder().map(|folder| folder.join(format!("calibration-{backend}.json")))
 }
 
 /// Reads a calibration; `None` where there is none for this version of the backend.

@@ -6,7 +6,7 @@ use hq_dsl::Query;
 use hq_engine::sizes::sizes;
 use hq_plugin_sdk::host::EvaluatorPlugin;
 
-use crate::backend::load_evaluator;
+use crate::backend::{datasets_of, load_evaluator_for};
 use crate::cli::CheckArgs;
 use crate::error::{ClientError, Result};
 use crate::forms;
@@ -42,9 +42,17 @@ enum Planning {
 }
 
 impl Planning {
-    fn evaluator(&mut self, name: &str) -> Option<&EvaluatorPlugin> {
-        if matches!(self, Self::Untried) {
-            *self = match load_evaluator(name) {
+    fn evaluator(&mut self, name: &str, program: &Program) -> Option<&EvaluatorPlugin> {
+        // A program may be the first whose small counts stay encrypted.
+        let program = std::slice::from_ref(program);
+        let encrypted = datasets_of(program).any(|dataset| dataset.release.min_cell_encrypted);
+        let load = match self {
+            Self::Untried => true,
+            Self::Ready(evaluator) => encrypted && evaluator.gates().is_none(),
+            Self::Without => false,
+        };
+        if load {
+            *self = match load_evaluator_for(name, datasets_of(program)) {
                 Ok(evaluator) => Self::Ready(evaluator),
                 Err(error) => {
                     output::note(&format!("queries are checked, but not planned: {error}"));
@@ -65,7 +73,7 @@ fn check_file(file: &Path, args: &CheckArgs, backend: &mut Planning) -> Result<S
         // A file with a schema alone; one that is neither has been refused.
         return Ok(format!("no errors, no query{}", examples(&program)));
     }
-    if let Some(evaluator) = backend.evaluator(&args.backend) {
+    if let Some(evaluator) = backend.evaluator(&args.backend, &program) {
         plan(&program, evaluator, args)?;
     }
     let counts: Vec<String> = program.queries.iter().map(decrypted).collect();

@@ -6,32 +6,33 @@ use std::path::Path;
 use hq_dsl::Query;
 use hq_engine::checkpoint::Identity;
 use hq_engine::compile::CompiledQueries;
-use hq_engine::dataset::DatasetFolder;
+use hq_engine::computation::{self, check_fit, target};
+use hq_engine::dataset::{DatasetFolder, GateBinding};
 use hq_engine::passes::Encodings;
 use hq_engine::planner::Target;
+use hq_engine::result_file::{self, ProgramRecord};
 use hq_engine::run::{Job, Outcome, SealedParameters, run};
 use hq_plugin_sdk::capabilities::Capabilities;
 use hq_plugin_sdk::frame::KeyId;
 use hq_plugin_sdk::host::EvaluatorPlugin;
-use hq_plugin_sdk::parameters::Parameters;
 
-use crate::backend::load_evaluator;
+use crate::backend::{datasets_of, load_evaluator_for};
 use crate::checkpoint::{CheckpointFile, write_whole};
 use crate::cli::ComputeArgs;
 use crate::error::{ClientError, Result, damaged, mismatch};
-use crate::execution::{plan_digest, rows_per_block, threads};
+use crate::execution::threads;
+use crate::gate_keys::GatePublic;
 use crate::interrupt::Interrupt;
 use crate::joint::Joint;
-use crate::keys::read_evaluation_keys;
+use crate::keys::{EvaluationKeys, read_evaluation_keys};
 use crate::loader::FileLoader;
 use crate::output::{self, Bar};
 use crate::program::{Program, compile_schema, read_all};
-use crate::result_file::{self, CertificateRecord, Cost, Header, ProgramRecord, ResultFile};
 use crate::sealed;
 
 /// Computes the queries of programs, all together.
 pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
-    let (evaluation_key, key) = read_evaluation_keys(&args.eval_keys)?;
+    let EvaluationKeys { frame: evaluation_key, key, gates } = read_evaluation_keys(&args.eval_keys)?;
     let folder = DatasetFolder::open(&args.data)?;
     let manifest = folder.manifest();
     if key.to_string() != manifest.key_id {
@@ -39,22 +40,16 @@ pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
             format!("is key {key}; {} was encrypted with key {}", args.data.display(), manifest.key_id);
         return Err(mismatch(&args.eval_keys, reason));
     }
+    check_gates(args, manifest.gates.as_ref(), gates.as_ref())?;
     let programs = programs(args, &folder)?;
     let joint = together(&programs)?;
 
-    let evaluator = load_evaluator(&manifest.backend)?;
+    let evaluator = load_evaluator_for(&manifest.backend, datasets_of(&programs))?;
     let target = target(&manifest.parameters);
     let compiled = plan(&joint, &evaluator, &folder.encodings(), &target)?;
     joint.draw_notes(&compiled);
     let plan = &compiled.planned.plan;
-    if plan.parameters.as_ref() != Some(&manifest.parameters) {
-        return Err(mismatch(&args.data, "its parameters are not those of a plan of this program"));
-    }
-    let most_blocks = plan.rows.div_ceil(u64::from(rows_per_block(plan)).max(1)).max(1);
-    if manifest.blocks > most_blocks {
-        let reason = format!("has {} blocks where `rows <=` allows {most_blocks}", manifest.blocks);
-        return Err(mismatch(&args.data, reason));
-    }
+    check_fit(plan, manifest).map_err(|misfit| mismatch(&args.data, misfit.to_string()))?;
 
     let parameters = sealed_parameters(args, &joint, evaluator.capabilities(), key)?;
     let job = Job {
@@ -62,31 +57,20 @@ pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
         backend: &evaluator,
         evaluation_key: &evaluation_key,
         parameters: &parameters,
+        gates: gates.as_ref().map(GatePublic::keys),
         threads: threads(args.threads),
     };
     let (outcome, checkpoint) = run_kept(args, job, key, &folder, &joint.names())?;
-    let capabilities = evaluator.capabilities();
-    let certificate = compiled.planned.promise().map(|promise| CertificateRecord {
-        failure_log2: promise.failure_log2,
-        release_distance_log2: promise.release_distance_log2,
-        security_bits: promise.security_bits,
-    });
-    let header = Header {
-        programs: programs.iter().filter(|program| !program.queries.is_empty()).map(record).collect(),
-        dataset: manifest.dataset.clone(),
-        backend: (capabilities.name.clone(), capabilities.version.clone()),
-        parameters: manifest.parameters.clone(),
-        columns: manifest.columns.clone(),
-        plan_blake3: plan_digest(plan),
-        certificate,
-        cost: Cost {
-            server_s: outcome.spent.server_s,
-            server_cpu_s: outcome.spent.server_cpu_s,
-            upload_bytes: outcome.spent.bytes_read,
-            blocks: manifest.blocks,
-        },
-    };
-    let result = ResultFile { key, header, sums: outcome.sums };
+    let records = programs.iter().filter(|program| !program.queries.is_empty()).map(record).collect();
+    let spent = outcome.spent;
+    let result = computation::result(
+        key,
+        records,
+        (manifest, folder.digest()),
+        evaluator.capabilities(),
+        &compiled,
+        outcome,
+    );
     let bytes = result_file::write(&result).map_err(|error| damaged(&args.output, error.to_string()))?;
     write_whole(&args.output, &bytes)?;
     checkpoint.remove()?;
@@ -97,10 +81,24 @@ pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
         manifest.blocks,
         if manifest.blocks == 1 { "" } else { "s" },
         hq_dsl::with_commas(u128::try_from(bytes.len()).unwrap_or(u128::MAX)),
-        outcome.spent.server_s,
-        outcome.spent.server_cpu_s
+        spent.server_s,
+        spent.server_cpu_s
     ));
     Ok(())
+}
+
+/// Keys that decide on counts are those that the dataset was encrypted with.
+fn check_gates(args: &ComputeArgs, wanted: Option<&GateBinding>, found: Option<&GatePublic>) -> Result<()> {
+    let Some(wanted) = wanted else { return Ok(()) };
+    let no_keys = || ClientError::NoGateKeys { path: args.eval_keys.clone(), data: args.data.clone() };
+    match found.ok_or_else(no_keys)?.foreign_to(wanted) {
+        None => Ok(()),
+        Some(reason) => {
+            let reason =
+                format!("decides on counts with other keys than {} asks for: {reason}", args.data.display());
+            Err(mismatch(&args.eval_keys, reason))
+        }
+    }
 }
 
 fn record(program: &Program) -> ProgramRecord {
@@ -145,7 +143,7 @@ fn programs(args: &ComputeArgs, folder: &DatasetFolder) -> Result<Vec<Program>> 
 }
 
 /// All queries of programs, which are over one dataset, as one plan's.
-pub(super) fn together(programs: &[Program]) -> Result<Joint<'_>> {
+pub(crate) fn together(programs: &[Program]) -> Result<Joint<'_>> {
     let mut joints = Joint::all(programs);
     match (joints.pop(), joints.is_empty()) {
         (Some(joint), true) => Ok(joint),
@@ -215,16 +213,6 @@ fn run_kept(
     match outcome {
         Ok(outcome) => Ok((outcome, checkpoint)),
         Err(error) => Err(checkpoint.explain(error)),
-    }
-}
-
-/// The plan's target for keys that exist.
-pub(crate) fn target(parameters: &Parameters) -> Target {
-    match parameters {
-        Parameters::Rns(rns) => Target::Fixed(rns.clone()),
-        Parameters::Tfhe(tfhe) => Target::Bootstrapped(tfhe.clone()),
-        // Nothing to choose where there is no noise.
-        Parameters::Clear { .. } => Target::Cheapest { security_bits: 128, max_log2_q: None },
     }
 }
 

@@ -46,6 +46,7 @@ pub(crate) fn encrypt(args: &EncryptArgs) -> Result<()> {
         backend: backend.name.clone(),
         key_id: keys.description.key_id.clone(),
         parameters,
+        gates: keys.description.gates.clone(),
         blocks,
         schema_digest: hex_digest(schema.as_bytes()),
         columns: encodings.into_iter().collect(),

@@ -7,7 +7,7 @@ use hq_engine::explain::price::Prices;
 use hq_engine::explain::{Asked, Detail, Request, explain as describe};
 use hq_plugin_sdk::capabilities::Capabilities;
 
-use crate::backend::{Backend, load_evaluator};
+use crate::backend::{Backend, datasets_of, load_evaluator_for};
 use crate::calibrate::{self, Calibration};
 use crate::choice::{self, Choice};
 use crate::cli::ExplainArgs;
@@ -26,7 +26,7 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<()> {
     let programs = read_all(&args.files, &args.program, loader)?;
     let choice = choice::choose(&args.backend, &programs, &args.forms, args.security)?;
     let Choice { name, plans, .. } = &choice;
-    let evaluator = load_evaluator(name)?;
+    let evaluator = load_evaluator_for(name, datasets_of(&programs))?;
     // Throw-away keys for a trial run; nothing else here touches a secret key.
     let custody = if args.measure { Some(Backend::load(name)?) } else { None };
     let capabilities = evaluator.capabilities();

@@ -15,6 +15,7 @@ use crate::backend::Backend;
 use crate::cli::KeygenArgs;
 use crate::error::{ClientError, Result, mismatch, refused};
 use crate::forms::{self, note_room};
+use crate::gate_keys::GatePair;
 use crate::joint::Joint;
 use crate::keys::{self, Protection, SECRET};
 use crate::loader::FileLoader;
@@ -26,7 +27,7 @@ use crate::workload;
 /// Makes and stores a key pair.
 pub(crate) fn keygen(args: &KeygenArgs) -> Result<()> {
     let (dataset, schema) = read_schema(&args.dataset)?;
-    let backend = Backend::load(&args.backend)?;
+    let backend = Backend::load_for(&args.backend, [&dataset])?;
     let programs = programs(args, &dataset, &schema)?;
     let forms = args.forms.of(&dataset, backend.evaluator.capabilities())?;
     let parameters = common_parameters(&programs, &forms, &backend, args.security)?;
@@ -43,9 +44,20 @@ pub(crate) fn keygen(args: &KeygenArgs) -> Result<()> {
         output::warn(&format!("backend `{}` encrypts NOTHING: its keys protect nothing", backend.name));
     }
     let pair = backend.custody.keygen(&parameters, None).map_err(refused("key generation"))?;
+    let gates = if dataset.release.min_cell_encrypted && backend.is_encrypted() {
+        Some(GatePair::make(&backend, &parameters, &pair)?)
+    } else {
+        None
+    };
+    let pair = match &gates {
+        Some(gates) => gates.beside(&pair),
+        None => pair,
+    };
     let evaluation_bytes = pair.evaluation.len();
+    let binding = gates.map(|gates| gates.binding());
     let described = (&dataset, schema, &forms);
-    let description = keys::write(&args.output, &backend.name, parameters, described, &pair, &protection)?;
+    let scheme = (backend.name.as_str(), parameters, binding);
+    let description = keys::write(&args.output, scheme, described, &pair, &protection)?;
     output::out(&format!(
         "{}: keys {} for `{}`\n  secret.key       keep it; nobody else may have it\n  evaluation.keys  \
          {} bytes, for whoever computes\n",

@@ -1,24 +1,32 @@
 //! The commands, one file each.
 
 mod add_forms;
+mod audit;
 mod calibrate;
 mod check;
 mod compute;
+mod custodian;
 mod doc;
 mod encrypt;
 mod explain;
 mod fmt;
 mod generate;
+mod jobs;
 mod keygen;
+mod login;
 mod open;
 mod plan_data;
+mod publish;
+mod result;
 mod run;
 mod seal;
+mod submit;
 mod test;
 
 use crate::cli::{Cli, Command};
 use crate::error::Result;
 
+pub(crate) use compute::together;
 pub(crate) use generate::synthetic;
 
 /// Does what was asked for.
@@ -38,6 +46,13 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::Compute(args) => compute::compute(&args),
         Command::Open(args) => open::open(&args),
         Command::Lsp(args) => crate::lsp::serve(&args),
+        Command::Login(args) => login::login(&args),
+        Command::Publish(args) => publish::publish(&args),
+        Command::Submit(args) => submit::submit(&args),
+        Command::Jobs(args) => jobs::jobs(&args),
+        Command::Result(args) => result::result(&args),
+        Command::Custodian(args) => custodian::custodian(&args),
+        Command::Audit(args) => audit::audit(&args),
         Command::Generate(args) => generate::generate(&args),
     }
 }

@@ -10,7 +10,7 @@ use hq_engine::plan_data::{Choice, Comparison, Estimate, Workload, choose, compa
 use hq_engine::run::Progress;
 use hq_plugin_sdk::parameters::RnsRequest;
 
-use crate::backend::load_evaluator;
+use crate::backend::load_evaluator_for;
 use crate::checkpoint::write_whole;
 use crate::cli::PlanDataArgs;
 use crate::error::Result;
@@ -26,7 +26,7 @@ const MAX_PLANS: usize = 2_000;
 /// Chooses forms, shows what they cost, and writes them.
 pub(crate) fn plan_data(args: &PlanDataArgs) -> Result<()> {
     let (dataset, schema) = read_schema(&args.dataset)?;
-    let evaluator = load_evaluator(&args.backend)?;
+    let evaluator = load_evaluator_for(&args.backend, [&dataset])?;
     let of_schema = (args.dataset.as_path(), &dataset, schema.as_str());
     let programs = workload::programs(&args.workload, &args.schema, of_schema)?;
     let queries: Vec<&Query> = programs.iter().flat_map(|program| &program.queries).collect();

@@ -5,21 +5,21 @@ use crate::checkpoint::write_whole;
 use crate::cli::SealArgs;
 use crate::commands::compute::only;
 use crate::error::{ClientError, Result, damaged};
-use crate::keys::read_evaluation_keys;
+use crate::keys::{EvaluationKeys, read_evaluation_keys};
 use crate::output;
 use crate::program::Program;
 use crate::sealed;
 
 /// Encrypts the parameters and writes one file.
 pub(crate) fn seal(args: &SealArgs) -> Result<()> {
-    let (evaluation_key, key) = read_evaluation_keys(&args.eval_keys)?;
+    let EvaluationKeys { frame, key, .. } = read_evaluation_keys(&args.eval_keys)?;
     let program = Program::of(&args.file, &args.program)?;
     let query = only(&program)?;
     if query.secrets.is_empty() {
         return Err(ClientError::NothingSecret { query: query.name.clone() });
     }
     let evaluator = load_evaluator(&args.backend)?;
-    let sealed = sealed::seal(&program, query, &evaluator, &evaluation_key)?;
+    let sealed = sealed::seal(&program, query, &evaluator, &frame)?;
     let bytes = sealed::write(query, evaluator.capabilities(), key, &sealed)
         .map_err(|error| damaged(&args.output, error.to_string()))?;
     write_whole(&args.output, &bytes)?;

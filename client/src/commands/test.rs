@@ -111,7 +111,7 @@ fn mismatches(
         let table = Table::of_text(&name, csv(&name, example)?, &query.dataset, &wanted)?;
         execute_plan(&PlannedJoint { joint, forms, compiled }, backend, &table, threads(None))?.aggregates
     };
-    let group = Group { by: Vec::new(), aggregates: aggregates.into_iter().map(Some).collect() };
+    let group = Group { by: Vec::new(), aggregates };
     Ok(example.mismatches(&hq_dsl::finish(query, &[group])))
 }
 

@@ -70,8 +70,13 @@ fn caption(subject: &Subject<'_>, graph: &Graph) -> String {
     } else {
         ""
     };
+    let gates = match subject.plan.cells().len() {
+        0 => String::new(),
+        1 => " behind 1 gate".to_owned(),
+        gates => format!(" behind {gates} gates"),
+    };
     format!(
-        "N = {}, t = {}, {} primes; {} values, {} sums{summarised}",
+        "N = {}, t = {}, {} primes; {} values, {} sums{gates}{summarised}",
         rns.ring_degree,
         rns.plaintext_modulus,
         rns.moduli.len(),

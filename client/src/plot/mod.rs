@@ -47,9 +47,19 @@ pub(crate) fn check(queries: &[&Query], path: Option<&Path>) -> Result<()> {
 /// Draws reports into one file.
 pub(crate) fn write(reports: &[Report<'_>], path: Option<&Path>) -> Result<()> {
     let Some(path) = path else { return Ok(()) };
-    let sections: Vec<panel::Section> =
-        reports.iter().map(fill::section).filter(|section| !section.panels.is_empty()).collect();
-    let text = page::draw(&sections)
-        .map_err(|error| ClientError::Format { format: "SVG", reason: error.to_string() })?;
-    std::fs::write(path, text).map_err(file_error(path))
+    std::fs::write(path, draw(&sections(reports))?).map_err(file_error(path))
+}
+
+/// The picture of reports, where there is something to draw.
+pub(crate) fn picture(reports: &[Report<'_>]) -> Result<Option<String>> {
+    let sections = sections(reports);
+    if sections.is_empty() { Ok(None) } else { draw(&sections).map(Some) }
+}
+
+fn sections(reports: &[Report<'_>]) -> Vec<panel::Section> {
+    reports.iter().map(fill::section).filter(|section| !section.panels.is_empty()).collect()
+}
+
+fn draw(sections: &[panel::Section]) -> Result<String> {
+    page::draw(sections).map_err(|error| ClientError::Format { format: "SVG", reason: error.to_string() })
 }

@@ -14,15 +14,22 @@
 //! The counts behind sums that a query does not ask for are released to the custodian for these rules
 //! ([`hq_engine::sizes`]); they are themselves never shown.
 //!
+//! Where small counts stay encrypted (`min_cell m encrypted`), there is no number to look at: what is not there is small, and
+//! hides what a small count would.
+//!
 //! The line rule takes every total as known: other queries may ask for it.
 
 mod conditions;
+mod history;
+mod selection;
 
 use hq_dsl::{AggregateKind, Query};
 use hq_engine::sizes::aggregates_per_group;
 
 use crate::execution::group_label;
 use conditions::Conditions;
+pub(crate) use history::{History, Past};
+pub(crate) use selection::{Selection, selections};
 
 /// Why a number is hidden.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,9 +48,11 @@ pub(crate) struct Released {
 }
 
 impl Released {
-    /// Nothing is hidden.
-    pub(crate) fn everything(query: &Query, groups: usize) -> Self {
-        Self { hidden: vec![vec![None; aggregates_per_group(query)]; groups] }
+    /// What stayed encrypted is hidden, and nothing else.
+    pub(crate) fn opened(query: &Query, aggregates: &[Option<i128>]) -> Self {
+        let small = |value: &Option<i128>| if value.is_none() { Some(Reason::Small) } else { None };
+        let of_group = |group: &[Option<i128>]| group.iter().map(small).collect();
+        Self { hidden: aggregates.chunks(aggregates_per_group(query).max(1)).map(of_group).collect() }
     }
 
     /// Whether anything is hidden.
@@ -58,16 +67,15 @@ impl Released {
 }
 
 /// Applies the rules of the query's dataset. `aggregates` come group by group, as the plan has them.
-pub(crate) fn apply(query: &Query, aggregates: &[i128]) -> Released {
+pub(crate) fn apply(query: &Query, aggregates: &[Option<i128>]) -> Released {
     let per_group = aggregates_per_group(query).max(1);
-    let groups = aggregates.len() / per_group;
     let min_cell = i128::from(query.dataset.release.min_cell);
     let mut rules = Rules {
         conditions: Conditions::of(query),
         sizes: query.by.iter().map(|key| usize::try_from(key.labels.size()).unwrap_or(usize::MAX)).collect(),
         min_cell,
-        values: aggregates.chunks(per_group).map(<[i128]>::to_vec).collect(),
-        released: Released::everything(query, groups),
+        values: aggregates.chunks(per_group).map(<[_]>::to_vec).collect(),
+        released: Released::opened(query, aggregates),
     };
     if min_cell > 1 {
         rules.small();
@@ -81,13 +89,13 @@ struct Rules {
     /// Values of each key.
     sizes: Vec<usize>,
     min_cell: i128,
-    values: Vec<Vec<i128>>,
+    values: Vec<Vec<Option<i128>>>,
     released: Released,
 }
 
 impl Rules {
     fn value(&self, group: usize, aggregate: usize) -> i128 {
-        self.values.get(group).and_then(|group| group.get(aggregate)).copied().unwrap_or(0)
+        self.values.get(group).and_then(|group| group.get(aggregate)).copied().flatten().unwrap_or(0)
     }
 
     fn hidden(&self, group: usize, aggregate: usize) -> bool {

@@ -155,6 +155,15 @@ fn certificate(report: &Report<'_>) -> Json {
         let (log2_qp, limit) = certificate.log2_qp;
         fields.extend([("log2_qp", Json::Number(log2_qp)), ("max_log2_qp", Json::count(limit.into()))]);
     }
+    if let Some(gates) = &report.gates {
+        let of_gates = Json::object([
+            ("cells", Json::count(gates.cells.into())),
+            ("bootstraps", Json::count(gates.bootstraps.into())),
+            ("failure_log2", Json::Number(gates.failure_log2)),
+            ("estimated_cpu_s", Json::Number(gates.cost_ns / 1e9)),
+        ]);
+        fields.push(("gates", of_gates));
+    }
     if let Some(Parameters::Rns(rns)) = &report.parameters {
         fields.extend([
             ("ring_degree", Json::count(rns.ring_degree.into())),

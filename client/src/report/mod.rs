@@ -8,13 +8,15 @@ mod table;
 
 use hq_dsl::{Group, Query, Value};
 use hq_engine::certificate::Certificate;
+use hq_engine::computation::plan_digest;
+use hq_engine::gates::GatesCertificate;
 use hq_engine::planner::{Planned, Promise};
 use hq_engine::sizes::aggregates_per_group;
 use hq_plugin_sdk::parameters::Parameters;
 
 use crate::cli::{Format, Release};
 use crate::error::{ClientError, Result};
-use crate::execution::{Execution, Sizes, Timing, plan_digest};
+use crate::execution::{Execution, Sizes, Timing};
 use crate::joint::{Joint, Member};
 use crate::output;
 use crate::release::{self, Released};
@@ -37,6 +39,7 @@ pub(crate) struct Report<'a> {
     hidden: String,
     certificate: Option<Certificate>,
     promise: Option<Promise>,
+    gates: Option<GatesCertificate>,
     parameters: Option<Parameters>,
     plan_digest: String,
     timing: Timing,
@@ -76,15 +79,21 @@ impl<'a> Report<'a> {
     }
 
     /// Applies the release rules, if they are on, and finishes the report; `numbers` are the query's own.
-    fn new(query: &'a Query, numbers: &[i128], together: &[&'a str], run: &Run<'a>, rules: Release) -> Self {
+    fn new(
+        query: &'a Query,
+        numbers: &[Option<i128>],
+        together: &[&'a str],
+        run: &Run<'a>,
+        rules: Release,
+    ) -> Self {
         let codes = hq_engine::lower::groups(query);
         let per_group = aggregates_per_group(query);
         let released = match rules {
             Release::On => release::apply(query, numbers),
-            Release::Off => Released::everything(query, codes.len()),
+            Release::Off => Released::opened(query, numbers),
         };
         let value = |group: usize, index: usize| {
-            let value = numbers.get(group * per_group + index).copied();
+            let value = numbers.get(group * per_group + index).copied().flatten();
             value.filter(|_| released.reason(group, index).is_none())
         };
         let groups: Vec<Group> = codes
@@ -132,6 +141,7 @@ impl<'a> Report<'a> {
             hidden: if released.hides() { release::describe(query, &released) } else { String::new() },
             certificate: run.planned.certificate.clone(),
             promise: run.planned.promise(),
+            gates: run.planned.gates.clone(),
             parameters: run.planned.plan.parameters.clone(),
             plan_digest: plan_digest(&run.planned.plan),
             timing: run.execution.timing,
@@ -159,7 +169,7 @@ pub(crate) struct Run<'a> {
 pub(crate) fn of<'a>(joint: &Joint<'a>, run: &Run<'a>, rules: Release) -> Vec<(usize, Report<'a>)> {
     let names: Vec<&str> = joint.queries().iter().map(|query| query.name.as_str()).collect();
     let together = if joint.is_several() { names.as_slice() } else { &[] };
-    let report = |(member, numbers): (Member<'a>, &[i128])| {
+    let report = |(member, numbers): (Member<'a>, &[Option<i128>])| {
         (member.place, Report::new(member.query, numbers, together, run, rules))
     };
     joint.numbers(&run.execution.aggregates).map(report).collect()
@@ -185,35 +195,35 @@ fn holds_hidden(value: &Value) -> bool {
     }
 }
 
-/// Writes reports to standard output; several are an array in JSON.
-pub(crate) fn print(reports: &[Report<'_>], format: Format) -> Result<()> {
+/// Reports as a text; several are an array in JSON.
+pub(crate) fn text(reports: &[Report<'_>], format: Format) -> Result<String> {
+    let wrong = |format, reason: String| ClientError::Format { format, reason };
     match format {
-        Format::Table => {
-            let texts: Vec<String> = reports.iter().map(table::render).collect();
-            output::out(&texts.join("\n"));
-        }
+        Format::Table => Ok(reports.iter().map(table::render).collect::<Vec<_>>().join("\n")),
         Format::Json => {
             let mut values: Vec<Json> = reports.iter().map(json::render).collect();
             let value = if values.len() == 1 { values.pop() } else { None };
-            let text = serde_json::to_string_pretty(&value.unwrap_or(Json::List(values)))
-                .map_err(|error| ClientError::Format { format: "JSON", reason: error.to_string() })?;
-            output::out(&(text + "\n"));
+            let text = serde_json::to_string_pretty(&value.unwrap_or(Json::List(values)));
+            text.map(|text| text + "\n").map_err(|error| wrong("JSON", error.to_string()))
         }
         Format::Csv => {
-            for (index, report) in reports.iter().enumerate() {
-                if index > 0 {
-                    output::out("\n");
-                }
-                let text = csv::render(report)
-                    .map_err(|error| ClientError::Format { format: "CSV", reason: error.to_string() })?;
-                output::out(&text);
-            }
+            let texts = reports.iter().map(csv::render).collect::<std::result::Result<Vec<_>, _>>();
+            texts.map(|texts| texts.join("\n")).map_err(|error| wrong("CSV", error.to_string()))
         }
     }
-    if format != Format::Table {
-        for report in reports.iter().filter(|report| !report.hidden.is_empty()) {
-            output::note(report.hidden.trim_end());
-        }
+}
+
+/// What is hidden and why, of all reports; tables say it themselves.
+pub(crate) fn hidden(reports: &[Report<'_>]) -> String {
+    reports.iter().map(|report| report.hidden.as_str()).collect()
+}
+
+/// Writes reports to standard output.
+pub(crate) fn print(reports: &[Report<'_>], format: Format) -> Result<()> {
+    output::out(&text(reports, format)?);
+    let hidden = hidden(reports);
+    if format != Format::Table && !hidden.is_empty() {
+        output::note(hidden.trim_end());
     }
     Ok(())
 }

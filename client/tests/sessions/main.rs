@@ -8,6 +8,7 @@ mod examples;
 mod explain;
 mod forms;
 mod functions;
+mod gated;
 mod interrupted;
 mod layout;
 mod session;

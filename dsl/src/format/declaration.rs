@@ -202,7 +202,7 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// `{ rule number … }`: on one line, or on a line each with the numbers below each other.
+    /// `{ rule number encrypted … }`: on one line, or on a line each with the numbers below each other.
     fn release(&mut self, parts: &[Part]) -> Doc<'a> {
         let [open, rules @ .., close] = parts else { return self.row(parts) };
         if !rules.first().is_some_and(|rule| self.is_on_new_line(rule)) {
@@ -220,9 +220,9 @@ impl<'a> Layout<'a> {
             let lead = self.lead(rule);
             let doc = match rule {
                 Part::Node(Node { parts, .. }) => match parts.as_slice() {
-                    [name, number] => {
+                    [name, value @ ..] => {
                         let name = self.part(name);
-                        Doc::concat(vec![name, Doc::spaces(pad), self.part(number)])
+                        Doc::concat(vec![name, Doc::spaces(pad), self.row(value)])
                     }
                     _ => self.row(parts),
                 },

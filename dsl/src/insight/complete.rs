@@ -277,7 +277,7 @@ impl Insight {
         let before = scene.before(index);
         let bracket = scene.bracket(index);
         if bracket.is_some_and(|open| scene.before(open) == "release") {
-            return ["min_cell", "max_cells", "per_day"].map(Completion::keyword).into();
+            return ["min_cell", "max_cells", "per_day", "encrypted"].map(Completion::keyword).into();
         }
         match before {
             ":" => return vec![Completion::keyword("bool")],

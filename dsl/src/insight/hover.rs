@@ -188,7 +188,8 @@ fn about_dataset(dataset: &Dataset) -> String {
         dataset.columns.len(),
         crate::number::with_commas(rules.max_cells.into()),
         if rules.min_cell > 1 {
-            format!(", no counts from 1 to {}", rules.min_cell - 1)
+            let decrypted = if rules.min_cell_encrypted { ", which nobody decrypts" } else { "" };
+            format!(", no counts from 1 to {}{decrypted}", rules.min_cell - 1)
         } else {
             String::new()
         },

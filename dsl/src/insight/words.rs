@@ -10,6 +10,9 @@ pub(super) fn keyword(word: &str) -> Option<&'static str> {
         "rows" => "`rows <= n` bounds the number of rows; proofs that sums fit rest on it.",
         "release" => "The rules of release: `min_cell`, `max_cells`, `per_day`.",
         "min_cell" => "Counts from 1 to this number minus one are hidden.",
+        "encrypted" => {
+            "Behind `min_cell`: small counts stay encrypted, so that who holds the key does not learn them either."
+        }
         "max_cells" => "Most numbers that one query may decrypt.",
         "per_day" => "Most queries per researcher and day.",
         "cohort" => "A selection of rows that `from` may name.",

@@ -1,4 +1,4 @@
-//! Reading the blocks of a dataset folder, in any order and from any thread. What frames hold is not looked at
+//! Reading the blocks of a dataset, in any order and from any thread. What frames hold is not looked at
 //! here: whoever computes with one checks it first.
 
 use std::fmt;
@@ -14,9 +14,24 @@ use crate::run::{BlockSource, SourceError};
 /// Largest ciphertext frame that is read, in bytes.
 const MAX_FRAME_BYTES: u64 = 256 << 20;
 
+/// The bytes of one part, wherever they are kept. Several threads read at once.
+pub trait PartBytes: fmt::Debug + Send + Sync {
+    /// Length in bytes.
+    ///
+    /// # Errors
+    /// Why it is not known.
+    fn length(&self) -> io::Result<u64>;
+
+    /// Fills `bytes` from a place on.
+    ///
+    /// # Errors
+    /// Why they cannot be had; `UnexpectedEof` where there are fewer.
+    fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()>;
+}
+
 /// The blocks of the parts that a plan reads.
 #[derive(Debug)]
-pub struct FolderBlocks {
+pub struct DatasetBlocks {
     parts: Vec<Part>,
     blocks: u64,
 }
@@ -25,7 +40,7 @@ pub struct FolderBlocks {
 #[derive(Debug)]
 pub(super) struct Part {
     path: PathBuf,
-    file: File,
+    file: Box<dyn PartBytes>,
     frames: Vec<Place>,
 }
 
@@ -38,7 +53,7 @@ struct Place {
     checksum: [u8; CHECKSUM_BYTES],
 }
 
-impl FolderBlocks {
+impl DatasetBlocks {
     pub(super) fn new(parts: Vec<Part>, blocks: u64) -> Self {
         Self { parts, blocks }
     }
@@ -53,7 +68,7 @@ impl FolderBlocks {
     }
 }
 
-impl BlockSource for FolderBlocks {
+impl BlockSource for DatasetBlocks {
     fn blocks(&self) -> u64 {
         self.blocks
     }
@@ -74,8 +89,12 @@ impl Part {
     ///
     /// # Errors
     /// Frames that are not all there, or not those of the digest.
-    pub(super) fn open(path: PathBuf, digest: &str, blocks: u64) -> Result<Self, SourceError> {
-        let file = File::open(&path).map_err(|error| wrong(&path, error.to_string()))?;
+    pub(super) fn open(
+        path: PathBuf,
+        file: Box<dyn PartBytes>,
+        digest: &str,
+        blocks: u64,
+    ) -> Result<Self, SourceError> {
         let mut part = Self { path, file, frames: Vec::new() };
         // Only what is wrong is worth a look at every byte.
         let found = part.find_frames(blocks).and_then(|of_frames| {
@@ -88,7 +107,7 @@ impl Part {
 
     /// Finds the frames, and gives their digest.
     fn find_frames(&mut self, blocks: u64) -> Result<String, SourceError> {
-        let length = self.file.metadata().map_err(|error| wrong(&self.path, error.to_string()))?.len();
+        let length = self.file.length().map_err(|error| wrong(&self.path, error.to_string()))?;
         let mut digest = PartDigest::default();
         let mut offset = 0;
         let mut header = [0; HEADER_BYTES];
@@ -157,7 +176,7 @@ impl Part {
     }
 
     fn read_at(&self, offset: u64, bytes: &mut [u8], block: u64) -> Result<(), SourceError> {
-        read_exact_at(&self.file, bytes, offset).map_err(|error| {
+        self.file.read_exact_at(bytes, offset).map_err(|error| {
             let short = error.kind() == io::ErrorKind::UnexpectedEof;
             if short { self.wrong(block, "it is cut short") } else { self.wrong(block, error) }
         })
@@ -168,22 +187,26 @@ impl Part {
     }
 }
 
-/// Reads at a place, whatever other threads read from the same file.
-#[cfg(unix)]
-fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
-}
-
-/// As above.
-#[cfg(windows)]
-fn read_exact_at(file: &File, mut bytes: &mut [u8], mut offset: u64) -> io::Result<()> {
-    while !bytes.is_empty() {
-        let read = std::os::windows::fs::FileExt::seek_read(file, bytes, offset)?;
-        if read == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        bytes = &mut bytes[read..];
-        offset += read as u64;
+impl PartBytes for File {
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
     }
-    Ok(())
+
+    #[cfg(unix)]
+    fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        std::os::unix::fs::FileExt::read_exact_at(self, bytes, offset)
+    }
+
+    #[cfg(windows)]
+    fn read_exact_at(&self, mut bytes: &mut [u8], mut offset: u64) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let read = std::os::windows::fs::FileExt::seek_read(self, bytes, offset)?;
+            if read == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            bytes = &mut bytes[read..];
+            offset += read as u64;
+        }
+        Ok(())
+    }
 }

@@ -32,6 +32,7 @@ impl Folder {
             backend: "clear".to_owned(),
             key_id: "01".repeat(16),
             parameters: Parameters::Clear { rows_per_block: 4 },
+            gates: None,
             blocks: 3,
             schema_digest: hex_digest(SCHEMA_TEXT.as_bytes()),
             columns: BTreeMap::new(),
@@ -57,7 +58,7 @@ impl Folder {
     }
 
     /// Both parts, opened.
-    fn source(&self) -> Result<FolderBlocks, SourceError> {
+    fn source(&self) -> Result<DatasetBlocks, SourceError> {
         let mut plan = Builder::new(10);
         for name in ["a", "b"] {
             plan.declare(Input {
@@ -88,7 +89,7 @@ impl Folder {
 }
 
 /// A block whose frames are opened, as a backend would.
-fn looked_at(source: &mut FolderBlocks, block: u64) -> Result<Vec<Vec<u8>>, SourceError> {
+fn looked_at(source: &mut DatasetBlocks, block: u64) -> Result<Vec<Vec<u8>>, SourceError> {
     let mut frames = vec![vec![9; 100]];
     source.block(block, &mut frames)?;
     source.blame(block, &frames).map_or(Ok(frames), Err)

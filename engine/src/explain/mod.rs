@@ -5,10 +5,11 @@
 //! | stages, what is decrypted, what queries share, circuit | `query` |
 //! | parameters, levels, room for noise | `levels` |
 //! | the products in sequence that decide the depth | `path`, and where they were written: `origin` |
-//! | release | `release` |
+//! | release; what is decided on before | `release`, `gates` |
 //! | CPU and bytes by stage | `price` |
 //! | the plan, value by value, and after each pass | `listing` |
 
+mod gates;
 mod levels;
 mod listing;
 pub mod origin;
@@ -139,6 +140,9 @@ pub fn explain(request: &Request<'_>) -> String {
         levels::chart(&mut out, &subject);
         path::describe(&mut out, request, &subject);
         release::release(&mut out, &subject);
+        if let Some(certificate) = &compiled.planned.gates {
+            gates::gates(&mut out, &subject, certificate);
+        }
         price::price(&mut out, &subject, request.prices);
         if subject.plan.nodes().len() <= MAX_LISTED_NODES && request.detail == Detail::Plan {
             listing::values(&mut out, &subject);

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use hq_plugin_sdk::backend::{BackendError, Custody, Evaluator, Fault, KeyPair, Measurement, Session};
+use hq_plugin_sdk::backend::{BackendError, Custody, Evaluator, Fault, Gated, KeyPair, Measurement, Session};
 use hq_plugin_sdk::capabilities::Capabilities;
 use hq_plugin_sdk::frame::{self, Kind};
 use hq_plugin_sdk::parameters::{Parameters, RnsParameters, RnsRequest};
 use hq_plugin_sdk::plan::Plan;
 use rand::SeedableRng;
 use rand::rngs::ChaCha20Rng;
+use zeroize::Zeroizing;
 
 use crate::error::{Error, ParamsError};
 use crate::evaluation_key::{EvaluationKey, Needs};
@@ -17,7 +18,7 @@ use crate::key::{self, SecretKey};
 use crate::params::{self, Params, test_parameters_allowed};
 use crate::prepare::Prepared;
 use crate::schedule::Mode;
-use crate::{decrypt, describe, encrypt, measure, sample};
+use crate::{bridge, decrypt, describe, encrypt, measure, sample};
 
 /// Leveled RNS-BGV.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +53,10 @@ impl Session for execute::Session {
 
     fn finish(&mut self) -> Result<Vec<u8>, BackendError> {
         Ok(self.finish()?)
+    }
+
+    fn gated(&mut self, pads: &[u64]) -> Result<Gated, BackendError> {
+        Ok(bridge::gated(self, pads)?)
     }
 
     fn fork(&self) -> Result<Self, BackendError> {
@@ -99,6 +104,10 @@ impl Custody for Bgv {
 
     fn decrypt(key: &Self::Key, result: &[u8]) -> Result<Vec<i64>, BackendError> {
         Ok(decrypt::decrypt(key, result)?)
+    }
+
+    fn ternary(key: &Self::Key) -> Result<Zeroizing<Vec<i8>>, BackendError> {
+        Ok(Zeroizing::new(key.coefficients().to_vec()))
     }
 
     fn measure(

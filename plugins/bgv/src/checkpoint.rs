@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use crate::error::{Error, WireError};
-use crate::execute::Session;
+use crate::execute::{Accumulator, Session};
 use crate::modular;
+use crate::prepare::Prepared;
 use crate::wire::{Reader, VERSION, pack, packed, packed_bytes, unpack};
 
 impl Session {
@@ -25,7 +26,15 @@ impl Session {
         if !same {
             return Err(Error::StatePlan);
         }
+        let begun = self.done > 0;
         self.done = self.done.saturating_add(other.done);
+        if !begun {
+            self.sums = other.sums;
+            return Ok(());
+        }
+        if other.done == 0 {
+            return Ok(());
+        }
         let rings = self.prepared.key.params().rings();
         for (sum, other) in self.sums.iter_mut().zip(other.sums) {
             for ((total, add), ring) in sum.constants.iter_mut().zip(other.constants).zip(rings) {
@@ -89,7 +98,16 @@ impl Session {
 
     fn read_state(&mut self, reader: &mut Reader<'_>) -> Result<(), WireError> {
         self.done = u64::from_le_bytes(reader.array()?);
-        let params = self.prepared.key.params();
+        let Prepared { key, release, one_block, .. } = &*self.prepared;
+        let params = key.params();
+        if *one_block && self.done > 0 {
+            // What is whole stands at the release level.
+            self.sums.fill_with(|| {
+                let mut sum = Accumulator::unopened((release.level.limbs(), 2));
+                sum.open(params);
+                sum
+            });
+        }
         for sum in &mut self.sums {
             for (index, (constant, ring)) in sum.constants.iter_mut().zip(params.rings()).enumerate() {
                 *constant = u64::from_le_bytes(reader.array()?);

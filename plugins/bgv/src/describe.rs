@@ -24,6 +24,7 @@ pub fn capabilities() -> Capabilities {
             OpKind::Drop,
         ],
         bootstrapped: None,
+        gates: None,
         leveled: Some(Leveled {
             noise_model: "bgv-canonical".to_owned(),
             security: security_table(),

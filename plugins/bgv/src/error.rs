@@ -147,6 +147,9 @@ pub enum Error {
     /// The plan's parameters are not those of the key.
     #[error("the plan was placed for other parameters than the keys'")]
     PlanParams,
+    /// A session of a plan with gates is to finish without pads, or the other way around, or with other pads.
+    #[error("{0}")]
+    Gates(&'static str),
     /// The flooding noise leaves no room at the release level.
     #[error("flooding noise of {flood_bits} bits does not fit the modulus of release level {level}")]
     Flooding {
@@ -177,7 +180,7 @@ impl From<Error> for BackendError {
             | Error::FreshNorm
             | Error::State(_)
             | Error::StatePlan => Fault::Input,
-            Error::Plan(_) | Error::PlanParams | Error::Flooding { .. } => Fault::Plan,
+            Error::Plan(_) | Error::PlanParams | Error::Gates(_) | Error::Flooding { .. } => Fault::Plan,
             Error::Randomness | Error::Internal(_) => Fault::Internal,
         };
         Self::new(fault, error.to_string())

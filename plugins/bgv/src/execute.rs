@@ -8,6 +8,7 @@ use crate::ciphertext::Ciphertext;
 use crate::error::Error;
 use crate::evaluation_key::EvaluationKey;
 use crate::fused::{Task, Workspace};
+use crate::params::Params;
 use crate::poly::{Limb, Poly};
 use crate::prepare::Prepared;
 use crate::region::Switch;
@@ -24,6 +25,21 @@ pub struct Accumulator {
     pub constants: Vec<u64>,
     /// The parts that go with s and, after products, with higher powers.
     pub tail: Vec<Poly>,
+}
+
+impl Accumulator {
+    /// Nothing so far, without memory.
+    pub(crate) fn unopened((limbs, parts): (usize, usize)) -> Self {
+        Self { constants: vec![0; limbs], tail: (1..parts).map(|_| Poly::new()).collect() }
+    }
+
+    /// Takes memory, where it has none.
+    pub(crate) fn open(&mut self, params: &Params) {
+        let limbs = self.constants.len();
+        for part in self.tail.iter_mut().filter(|part| part.is_empty()) {
+            part.extend((0..limbs).map(|_| Limb::zero(params.degree())));
+        }
+    }
 }
 
 /// One plan over one table, or over a part of its blocks. What is only read is shared among the sessions of a
@@ -49,14 +65,8 @@ impl Session {
 
     /// Without any block.
     pub(crate) fn of(prepared: Arc<Prepared>) -> Self {
-        let params = prepared.key.params();
-        let zero = |limbs: usize| (0..limbs).map(|_| Limb::zero(params.degree())).collect::<Poly>();
-        let accumulator = |&(limbs, parts): &(usize, usize)| Accumulator {
-            constants: vec![0; limbs],
-            tail: (1..parts).map(|_| zero(limbs)).collect(),
-        };
-        let sums = prepared.schedule.sums.iter().map(accumulator).collect();
-        let workspace = Workspace::new(params, prepared.nodes);
+        let sums = prepared.sums();
+        let workspace = Workspace::new(prepared.key.params(), prepared.nodes);
         Self { prepared, done: 0, sums, workspace }
     }
 
@@ -104,6 +114,8 @@ impl Session {
         let outcome = self.run(&prepared, &sealed, 1, observe);
         if outcome.is_ok() {
             self.done += 1;
+        } else if prepared.one_block {
+            self.sums = prepared.sums();
         } else {
             // Residues are checked where they are read. What was added before is taken off by the same
             // computation with the other sign: it ends at the same place.
@@ -123,6 +135,9 @@ impl Session {
     ) -> Result<(), Error> {
         let task = Task { params: prepared.key.params(), inputs, sign };
         for region in &prepared.program.regions {
+            for &sum in &region.opens {
+                self.sums[sum].open(prepared.key.params());
+            }
             self.workspace.run(&prepared.program, region, &task, &mut self.sums)?;
             for switch in &region.switches {
                 let value = self.switch(prepared, switch)?;
@@ -138,6 +153,10 @@ impl Session {
                 if let Some(value) = self.workspace.values[root].take() {
                     value.recycle(&mut self.workspace.pool);
                 }
+            }
+            for &sum in &region.closes {
+                let lowered = self.lower(sum)?;
+                self.sums[sum] = lowered.into_sum(prepared.key.params());
             }
         }
         Ok(())
@@ -161,11 +180,28 @@ impl Session {
         Ok(Ciphertext { parts: parts.iter().map(divide).collect() })
     }
 
+    /// What cells are decided on, of a plan with gates.
+    #[must_use]
+    pub fn gates(&self) -> Option<&[(usize, Vec<u64>)]> {
+        self.prepared.gates.as_deref()
+    }
+
     /// The released samples of all sums so far, as one frame.
     ///
     /// # Errors
     /// More blocks were absorbed than the plan allows, or the operating system gives no randomness.
     pub fn finish(&mut self) -> Result<Vec<u8>, Error> {
+        if self.prepared.gates.is_some() {
+            return Err(Error::Gates("the plan has gates: its sums leave under pads and in no other way"));
+        }
+        self.finish_padded(&[])
+    }
+
+    /// The same with a number added to each sum modulo t; none is 0.
+    ///
+    /// # Errors
+    /// As [`Session::finish`].
+    pub fn finish_padded(&mut self, pads: &[u64]) -> Result<Vec<u8>, Error> {
         let allowed = self.prepared.allowed;
         if self.done > allowed {
             return Err(Error::TooManyBlocks { allowed });
@@ -174,7 +210,8 @@ impl Session {
         let mut rng = sample::secret_rng()?;
         let mut sealer = release::Sealer::new(&prepared.key, prepared.release, self.sums.len());
         for index in 0..self.sums.len() {
-            let lowered = self.lower(index)?;
+            let mut lowered = self.lower(index)?;
+            lowered.pad(prepared.key.params(), pads.get(index).copied().unwrap_or(0));
             sealer.flood_and_add(lowered, &mut self.workspace.pool, &mut rng);
         }
         Ok(sealer.seal())
@@ -191,7 +228,8 @@ impl Session {
 
     fn lower(&mut self, index: usize) -> Result<release::Lowered, Error> {
         let Prepared { key, tables, release, .. } = &*self.prepared;
-        let sum = self.sums.get(index).ok_or(Error::Internal("there is no such sum"))?;
+        let sum = self.sums.get_mut(index).ok_or(Error::Internal("there is no such sum"))?;
+        sum.open(key.params());
         release::lower(key, &mut self.workspace.pool, tables, sum, *release)
     }
 }

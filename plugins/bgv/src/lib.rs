@@ -3,10 +3,11 @@
 //! From the bottom up: arithmetic (`modular`, `primes`, `transform`, `params`, `poly`, `residues`), randomness
 //! and keys (`sample`, `canonical`, `key`, `evaluation_key`), ciphertexts (`ciphertext`, `encrypt`, `sealed`,
 //! `key_switch`, `mod_switch`, `relinearize`), plans (`schedule`, `region`, `tables`, `prepare`, `fused`,
-//! `execute`, `checkpoint`), results (`release`, `decrypt`, `measure`), and the plugin's face (`wire`,
+//! `execute`, `checkpoint`), results (`release`, `bridge`, `decrypt`, `measure`), and the plugin's face (`wire`,
 //! `describe`, `backend`).
 
 pub mod backend;
+pub mod bridge;
 pub mod canonical;
 pub mod checkpoint;
 pub mod ciphertext;

@@ -55,7 +55,7 @@ pub fn measure(
             Ok(Basis::new(secret.params(), sample.body.len()).magnitude(&phase(secret, &sample)).log2())
         })
         .collect::<Result<_, Error>>()?;
-    let released = decrypt::phases(secret, &session.finish()?)?;
+    let released = decrypt::phases(secret, &session.finish_padded(&[])?)?;
     let after = |phase: &Vec<u64>| Basis::new(secret.params(), phase.len()).magnitude(phase).log2();
     Ok(Measurement {
         node_max_bits: sizes.iter().map(|size| size.max.log2()).collect(),

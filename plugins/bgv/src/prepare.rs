@@ -7,6 +7,7 @@ use hq_plugin_sdk::plan::{Origin, Plan, Release};
 
 use crate::error::Error;
 use crate::evaluation_key::{EvaluationKey, Needs};
+use crate::execute::Accumulator;
 use crate::params::Params;
 use crate::region::Program;
 use crate::release;
@@ -28,10 +29,14 @@ pub struct Prepared {
     pub release: Release,
     /// Blocks that the plan's rows fill.
     pub allowed: u64,
+    /// Whether each sum is brought to the release level as soon as it is whole, since there is but one block.
+    pub one_block: bool,
     /// Nodes of the plan.
     pub nodes: usize,
     /// Digest of the plan's text.
     pub digest: [u8; 32],
+    /// Of a plan with gates: each cell's count, a sum, and the factors of its conversions.
+    pub gates: Option<Vec<(usize, Vec<u64>)>>,
     names: Vec<String>,
     origins: Vec<Origin>,
 }
@@ -47,13 +52,21 @@ impl Prepared {
         let release = plan.release.ok_or(Error::Internal("a verified plan has a release"))?;
         release::check(params, release)?;
         let slots = u64::try_from(params.degree()).unwrap_or(u64::MAX);
+        let (allowed, nodes) = (plan.rows.div_ceil(slots).max(1), plan.nodes().len());
+        let one_block = allowed == 1 && schedule.mode == Mode::Fast;
         Ok(Self {
             tables: Tables::new(params, &schedule, release),
-            program: Program::new(&schedule, plan.nodes().len()),
+            program: if one_block {
+                Program::of_one_block(&schedule, nodes, params.degree())
+            } else {
+                Program::new(&schedule, nodes)
+            },
             release,
-            allowed: plan.rows.div_ceil(slots).max(1),
-            nodes: plan.nodes().len(),
+            allowed,
+            one_block,
+            nodes,
             digest: *blake3::hash(plan.to_string().as_bytes()).as_bytes(),
+            gates: plan.gates.is_some().then(|| conversions(plan)),
             names: plan.inputs.iter().map(|input| input.name.clone()).collect(),
             origins: plan.inputs.iter().map(|input| input.origin).collect(),
             schedule,
@@ -74,6 +87,19 @@ impl Prepared {
         Self::new(plan, schedule, Arc::new(key))
     }
 
+    /// All sums before the first block.
+    #[must_use]
+    pub fn sums(&self) -> Vec<Accumulator> {
+        let sum = |&shape: &(usize, usize)| {
+            let mut sum = Accumulator::unopened(shape);
+            if !self.one_block {
+                sum.open(self.key.params());
+            }
+            sum
+        };
+        self.schedule.sums.iter().map(sum).collect()
+    }
+
     /// How many inputs a block has.
     #[must_use]
     pub fn inputs(&self) -> usize {
@@ -86,6 +112,15 @@ impl Prepared {
         let name = self.names.get(index).map_or("", String::as_str);
         (name, self.origins.get(index).copied().unwrap_or_default())
     }
+}
+
+/// What the plan's cells are decided on. That each has a gate was verified.
+fn conversions(plan: &Plan) -> Vec<(usize, Vec<u64>)> {
+    let of_cell = |cell| {
+        let (count, gate) = (plan.count_of(cell)?, plan.gate_of(cell)?);
+        Some((count.index(), (0..gate.digits()).map(|at| gate.conversion(at).factor).collect()))
+    };
+    plan.cells().iter().filter_map(of_cell).collect()
 }
 
 fn check_parameters(plan: &Plan, params: &Params) -> Result<(), Error> {

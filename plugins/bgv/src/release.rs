@@ -112,6 +112,25 @@ pub fn lower(
 }
 
 impl Lowered {
+    /// As a sum at the release level, of which nothing but that level is left to be brought to.
+    #[must_use]
+    pub fn into_sum(self, params: &Params) -> Accumulator {
+        let Self { mut constant, c1 } = self;
+        for (constant, ring) in constant.iter_mut().zip(params.rings()) {
+            *constant = ring.q.mul(*constant, params.degree() as u64);
+        }
+        Accumulator { constants: constant, tail: vec![c1] }
+    }
+
+    /// Adds a number to the sum modulo t: what is encrypted is 1/N of it, from 0 to t - 1, which is below any flooding noise.
+    pub fn pad(&mut self, params: &Params, pad: u64) {
+        let t = params.plaintext();
+        let message = t.q.mul(pad % t.q.value(), t.degree_inverse);
+        for (constant, ring) in self.constant.iter_mut().zip(params.rings()) {
+            *constant = ring.q.add(*constant, message % ring.q.value());
+        }
+    }
+
     /// The sample of the constant coefficient: that of c1 s is `c1_0 s_0 - sum of c1_(N-j) s_j`.
     #[must_use]
     pub fn extract(self, params: &Params) -> Sample {

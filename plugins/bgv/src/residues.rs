@@ -60,6 +60,17 @@ impl Basis {
         if negative { t.sub(0, value) } else { value }
     }
 
+    /// The integer over the modulus, as a number of turns in 64 bits; rounded down.
+    #[must_use]
+    pub fn turns(&self, residues: &[u64]) -> u64 {
+        let digits = self.garner(residues);
+        digits.iter().zip(&self.primes).fold(0, |below, (&digit, q)| {
+            let turns = ((u128::from(digit) << 64) | u128::from(below)) / u128::from(q.value());
+            // A digit is below its prime.
+            u64::try_from(turns).unwrap_or(u64::MAX)
+        })
+    }
+
     /// The size of the centred integer, to the precision of a double.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a magnitude")]

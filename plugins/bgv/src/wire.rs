@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use crate::error::WireError;
 use crate::modular::{self, Modulus};
 
-pub use hq_plugin_sdk::payload::{put_length, put_parameters};
+pub use hq_plugin_sdk::payload::{put_length, put_parameters, put_words};
 
 /// Version of the layouts inside frames; the first byte of every payload.
 pub const VERSION: u8 = 1;

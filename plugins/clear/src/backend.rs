@@ -38,6 +38,7 @@ impl Evaluator for Clear {
             ],
             leveled: None,
             bootstrapped: None,
+            gates: None,
             encrypted: false,
         }
     }

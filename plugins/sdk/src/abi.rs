@@ -137,6 +137,25 @@ pub struct EvaluatorTable {
     pub save: unsafe extern "C" fn(session: Handle, out: *mut Buffer, error: *mut Buffer) -> i32,
     /// `state`: frame that `save` made, for a session that has done no block.
     pub restore: unsafe extern "C" fn(session: Handle, state: View<u8>, error: *mut Buffer) -> i32,
+    /// As `finish`, of a plan with gates. `pads`: one for each sum; `samples`, `sums`: frames.
+    pub gated: unsafe extern "C" fn(
+        session: Handle,
+        pads: View<u64>,
+        samples: *mut Buffer,
+        sums: *mut Buffer,
+        error: *mut Buffer,
+    ) -> i32,
+    /// `plan`: text; `evaluation_key`, `bridge`, `samples`, `sums`: frames; `pads`: cell by cell; `out`: frame of what passed.
+    pub pass: unsafe extern "C" fn(
+        plan: View<u8>,
+        evaluation_key: View<u8>,
+        bridge: View<u8>,
+        samples: View<u8>,
+        sums: View<u8>,
+        pads: View<u64>,
+        out: *mut Buffer,
+        error: *mut Buffer,
+    ) -> i32,
 }
 
 /// What touches secret keys. The functions mirror [`Custody`](crate::backend::Custody).
@@ -182,6 +201,25 @@ pub struct CustodyTable {
     /// As `encrypt`, for an input that stands in tables.
     pub encrypt_entries:
         unsafe extern "C" fn(key: Handle, values: View<i64>, out: *mut Buffer, error: *mut Buffer) -> i32,
+    /// `secret`: one `i8` per coefficient, for `free_secret`.
+    pub ternary: unsafe extern "C" fn(key: Handle, secret: *mut Buffer, error: *mut Buffer) -> i32,
+    /// `other`: 16 bytes; `ternary`: the other pair's; `out`: frame of the key between both.
+    pub bridge: unsafe extern "C" fn(
+        key: Handle,
+        other: View<u8>,
+        ternary: View<i8>,
+        out: *mut Buffer,
+        error: *mut Buffer,
+    ) -> i32,
+    /// `plan`: text; `sums`, `passed`: frames; `out`: one `i64` per sum of each cell, -1 where it is closed, little-endian.
+    pub open_gates: unsafe extern "C" fn(
+        key: Handle,
+        plan: View<u8>,
+        sums: View<u8>,
+        passed: View<u8>,
+        out: *mut Buffer,
+        error: *mut Buffer,
+    ) -> i32,
 }
 
 /// A value that a function takes or gives.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use zeroize::Zeroizing;
 
 use crate::capabilities::Capabilities;
+use crate::frame::KeyId;
 use crate::parameters::{Parameters, RnsParameters, RnsRequest};
 use crate::plan::Plan;
 
@@ -66,6 +67,44 @@ pub trait Evaluator: 'static {
     /// # Errors
     /// `Fault::Key` where the key does not conform, `Fault::Input` where the value is too large.
     fn encrypt_parameter(evaluation_key: &[u8], value: i64) -> Result<Vec<u8>, BackendError>;
+
+    /// Decides on the counts of a plan of another backend, and lets the pads out behind those that may be shown. `pads` are
+    /// in the order of [`Plan::padded`]. Returns a frame of kind [`Kind::Passed`](crate::frame::Kind::Passed). A backend
+    /// that decides on nothing need not have it.
+    ///
+    /// # Errors
+    /// `Fault::Plan`, `Fault::Key` or `Fault::Input` where one of them does not conform.
+    fn pass(
+        _plan: &Plan,
+        _keys: GateKeys<'_>,
+        _gated: &Gated,
+        _pads: &[u64],
+    ) -> Result<Vec<u8>, BackendError> {
+        Err(no_gates())
+    }
+}
+
+/// What decides on the counts of another backend.
+#[derive(Clone, Copy, Debug)]
+pub struct GateKeys<'a> {
+    /// Evaluation keys of the backend that decides.
+    pub evaluation: &'a [u8],
+    /// The key that leads to it from the other.
+    pub bridge: &'a [u8],
+}
+
+/// What leaves of a plan with gates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gated {
+    /// The counts, cell by cell and each by its conversions, for the backend that decides: a frame of kind
+    /// [`Kind::Samples`](crate::frame::Kind::Samples). Nobody else may have it.
+    pub samples: Vec<u8>,
+    /// The sums, each under its pad.
+    pub sums: Vec<u8>,
+}
+
+fn no_gates() -> BackendError {
+    BackendError::new(Fault::Plan, "there are no gates here")
 }
 
 /// A plan over one table, block by block. The blocks may be shared out among forks, on threads of their own;
@@ -83,6 +122,14 @@ pub trait Session: Send + Sized {
     /// # Errors
     /// `Fault::Internal`, or `Fault::Plan` where a sum is more than the frame can hold.
     fn finish(&mut self) -> Result<Vec<u8>, BackendError>;
+
+    /// The same of a plan with gates: `pads` are the totals of each sum. A backend that has no gates need not have it.
+    ///
+    /// # Errors
+    /// As [`Session::finish`], and `Fault::Plan` where the plan has no gates or other sums.
+    fn gated(&mut self, _pads: &[u64]) -> Result<Gated, BackendError> {
+        Err(no_gates())
+    }
 
     /// Another session over the same plan and keys: its sums are zero, and it has done no block.
     ///
@@ -157,6 +204,39 @@ pub trait Custody: 'static {
     /// # Errors
     /// `Fault::Input` where it does not conform, `Fault::Key` where it belongs to another key.
     fn decrypt(key: &Self::Key, result: &[u8]) -> Result<Vec<i64>, BackendError>;
+
+    /// The ternary secret under which [`Session::gated`] gives counts, for [`Custody::bridge`] of the backend that decides on
+    /// them. A backend that has no gates need not have it.
+    ///
+    /// # Errors
+    /// `Fault::Key`.
+    fn ternary(_key: &Self::Key) -> Result<Zeroizing<Vec<i8>>, BackendError> {
+        Err(no_gates())
+    }
+
+    /// Makes the key that leads here from another pair, of which `ternary` is the secret. Returns a frame of kind
+    /// [`Kind::BridgeKey`](crate::frame::Kind::BridgeKey). A backend that decides on nothing need not have it.
+    ///
+    /// # Errors
+    /// `Fault::Key` where there is no such secret.
+    fn bridge(_key: &Self::Key, _other: KeyId, _ternary: &[i8]) -> Result<Vec<u8>, BackendError> {
+        Err(no_gates())
+    }
+
+    /// Opens what [`Evaluator::pass`] let out of the plan with these sums, in the order of [`Plan::padded`]: pads, and -1
+    /// where a cell is closed.
+    ///
+    /// # Errors
+    /// `Fault::Input` where it does not conform, or belongs to another plan or other sums; `Fault::Key` where it does to
+    /// another key.
+    fn open_gates(
+        _key: &Self::Key,
+        _plan: &Plan,
+        _sums: &[u8],
+        _passed: &[u8],
+    ) -> Result<Vec<i64>, BackendError> {
+        Err(no_gates())
+    }
 
     /// Runs the plan and measures the noise of every node with the secret key.
     ///

@@ -21,6 +21,9 @@ pub struct Capabilities {
     /// Parameter sets and costs of a scheme that computes by bootstraps; `None` for any other.
     #[serde(default)]
     pub bootstrapped: Option<Bootstrapped>,
+    /// What decides on its counts, where another backend does; a host puts it here.
+    #[serde(skip)]
+    pub gates: Option<Bootstrapped>,
     /// Whether what it computes on is encrypted.
     pub encrypted: bool,
 }

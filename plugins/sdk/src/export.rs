@@ -73,6 +73,8 @@ pub const fn evaluator_table<B: Evaluator>() -> EvaluatorTable {
         absorb: evaluator::absorb::<B>,
         save: evaluator::save::<B>,
         restore: evaluator::restore::<B>,
+        gated: evaluator::gated::<B>,
+        pass: evaluator::pass::<B>,
     }
 }
 
@@ -91,6 +93,9 @@ pub const fn custody_table<B: Custody>() -> CustodyTable {
         decrypt: custody::decrypt::<B>,
         measure: custody::measure::<B>,
         free_key: free::<B::Key>,
+        ternary: custody::ternary::<B>,
+        bridge: custody::bridge::<B>,
+        open_gates: custody::open_gates::<B>,
     }
 }
 

@@ -37,6 +37,12 @@ pub enum Kind {
     State = 8,
     /// A checkpoint: whose state it is, and the state.
     Checkpoint = 9,
+    /// Encrypted sums on the torus, for another scheme.
+    Samples = 10,
+    /// The key that leads from one scheme to another.
+    BridgeKey = 11,
+    /// What gates let out, encrypted.
+    Passed = 12,
     /// The custodian's secret key.
     SecretKey = 0xE5,
 }
@@ -53,6 +59,9 @@ impl Kind {
             Self::Parameters,
             Self::State,
             Self::Checkpoint,
+            Self::Samples,
+            Self::BridgeKey,
+            Self::Passed,
             Self::SecretKey,
         ]
         .into_iter()
@@ -72,6 +81,9 @@ impl fmt::Display for Kind {
             Self::Parameters => "secret parameters",
             Self::State => "the state of a session",
             Self::Checkpoint => "a checkpoint",
+            Self::Samples => "sums on the torus",
+            Self::BridgeKey => "a key from one scheme to another",
+            Self::Passed => "what gates let out",
             Self::SecretKey => "a SECRET KEY",
         })
     }
@@ -234,6 +246,17 @@ pub fn frame_bytes(bytes: &[u8]) -> Result<u64, FrameError> {
 #[must_use]
 pub fn checksum(frame: &[u8]) -> Option<&[u8; CHECKSUM_BYTES]> {
     frame.last_chunk()
+}
+
+/// The first frame, of a kind, and what follows it.
+///
+/// # Errors
+/// It does not conform, or is of another kind.
+pub fn split_off(bytes: &[u8], wanted: Kind) -> Result<(&[u8], &[u8]), FrameError> {
+    let (_, rest) = split(bytes)?;
+    let (first, rest) = bytes.split_at(bytes.len().saturating_sub(rest.len()));
+    open(first, wanted)?;
+    Ok((first, rest))
 }
 
 #[cfg(test)]

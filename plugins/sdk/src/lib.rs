@@ -4,6 +4,7 @@
 pub mod abi;
 pub mod backend;
 pub mod capabilities;
+pub mod cells;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod export;
@@ -11,6 +12,7 @@ pub mod export;
 pub mod find;
 pub mod frame;
 pub mod function;
+pub mod gate;
 #[cfg(feature = "host")]
 pub mod host;
 pub mod interpret;

@@ -10,6 +10,7 @@ use std::fmt;
 use foldhash::HashMap;
 
 use crate::capabilities::OpKind;
+use crate::cells::Gates;
 use crate::parameters::Parameters;
 use crate::range::{Range, RangeSet};
 use crate::table::Table;
@@ -25,6 +26,10 @@ pub struct InputId(u32);
 /// A released number: the sum of one node over all rows; printed `s3`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SumId(u32);
+
+/// An integer that a query asked for; printed `a3`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AggregateId(u32);
 
 /// A level of the modulus chain: level l has l + 1 primes; printed `@3`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -56,6 +61,7 @@ macro_rules! id {
 id!(NodeId, "%");
 id!(InputId, "i");
 id!(SumId, "s");
+id!(AggregateId, "a");
 
 impl Level {
     /// Primes at this level.
@@ -289,6 +295,8 @@ pub struct Plan {
     pub parameters: Option<Parameters>,
     /// How sums are released; `None` for a circuit, or where nothing is encrypted.
     pub release: Option<Release>,
+    /// Which counts let which aggregates out; `None` where all leave.
+    pub gates: Option<Gates>,
     /// What rows consist of.
     pub inputs: Vec<Input>,
     nodes: Vec<Op>,
@@ -358,13 +366,18 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// An empty plan with the row bound, parameters, release and inputs of `plan`.
+    /// An empty plan with the row bound, parameters, release and gates of `plan`.
+    #[must_use]
+    pub fn headed(plan: &Plan) -> Self {
+        let Plan { rows, release, .. } = *plan;
+        let (parameters, gates) = (plan.parameters.clone(), plan.gates.clone());
+        Self { plan: Plan { rows, parameters, release, gates, ..Plan::default() }, ..Self::default() }
+    }
+
+    /// The same, with its inputs.
     #[must_use]
     pub fn like(plan: &Plan) -> Self {
-        let mut builder = Self::default();
-        builder.plan.rows = plan.rows;
-        builder.plan.parameters.clone_from(&plan.parameters);
-        builder.plan.release = plan.release;
+        let mut builder = Self::headed(plan);
         for input in &plan.inputs {
             builder.declare(input.clone());
         }

@@ -17,6 +17,7 @@
 use std::collections::HashMap;
 use std::fmt::{self, Write as _};
 
+use crate::cells;
 use crate::plan::{
     Aggregate, Builder, Family, Input, InputId, Level, Linear, NodeId, Op, Origin, Plan, Release, Sum, SumId,
 };
@@ -93,6 +94,9 @@ fn write_header(plan: &Plan, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Release { level, relinearize, flood_bits } = release;
         writeln!(f, "release {level} relinearize {relinearize} flood {flood_bits}")?;
     }
+    if let Some(gates) = &plan.gates {
+        cells::write_gate(gates, f)?;
+    }
     for input in &plan.inputs {
         write!(f, "input {} {}", input.name, input.range)?;
         match &input.family {
@@ -119,7 +123,7 @@ fn write_outputs(plan: &Plan, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         }
         writeln!(f)?;
     }
-    Ok(())
+    plan.gates.as_ref().map_or(Ok(()), |gates| cells::write_cells(gates, f))
 }
 
 impl Plan {
@@ -217,6 +221,12 @@ impl Reader {
                     relinearize: level_of(relinearize)?,
                     flood_bits: number(flood)?,
                 });
+            }
+            "gate" => self.builder.plan_mut().gates = Some(cells::read_gate(rest)?),
+            "cell" => {
+                let cell = cells::read_cell(rest)?;
+                let gates = self.builder.plan_mut().gates.as_mut().ok_or("a cell without a gate")?;
+                gates.cells.push(cell);
             }
             "input" => {
                 let (rest, origin) = match rest.strip_suffix(" parameter") {

@@ -12,6 +12,8 @@
 //!    relinearized stands at a level for which there is a key.
 //! 6. A table has an entry for each value that is looked up. What else must hold of a plan of bootstraps is said
 //!    in `rotations`.
+//! 7. Cells name aggregates; in a placed plan each cell's count is one sum that can be decided on, and every sum is behind
+//!    a gate, or there are no gates.
 
 use std::collections::HashMap;
 
@@ -316,6 +318,9 @@ pub fn verify(plan: &Plan) -> Result<(), Invalid> {
         if aggregate.terms.iter().any(|(_, sum)| sum.index() >= plan.sums.len()) {
             return Err(invalid(format!("aggregate {index}"), "there is no such sum"));
         }
+    }
+    if let Some(reason) = plan.ill_gated() {
+        return Err(invalid("cells", reason));
     }
     match &plan.parameters {
         Some(Parameters::Rns(rns)) => {

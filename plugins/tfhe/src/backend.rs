@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
-use hq_plugin_sdk::backend::{BackendError, Custody, Evaluator, Fault, KeyPair, Measurement};
+use hq_plugin_sdk::backend::{
+    BackendError, Custody, Evaluator, Fault, GateKeys, Gated, KeyPair, Measurement,
+};
 use hq_plugin_sdk::capabilities::Capabilities;
+use hq_plugin_sdk::frame::KeyId;
 use hq_plugin_sdk::parameters::{Parameters, RnsParameters, RnsRequest};
 use hq_plugin_sdk::plan::{NodeId, Plan};
 use tfhe::core_crypto::prelude::{LweCiphertextOwned, decrypt_lwe_ciphertext};
@@ -15,7 +18,7 @@ use crate::params::{Params, test_parameters_allowed};
 use crate::prepare::Prepared;
 use crate::random::Source;
 use crate::session::Session;
-use crate::{ciphertext, describe, sums};
+use crate::{bridge, ciphertext, describe, gates, sums};
 
 /// Bootstrapped TFHE.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +45,10 @@ impl Evaluator for Tfhe {
     fn encrypt_parameter(evaluation_key: &[u8], value: i64) -> Result<Vec<u8>, BackendError> {
         let key = EvaluationKey::from_frame(evaluation_key, |_| Ok(Needs::Public))?;
         Ok(ciphertext::encrypt_parameter(&key, value, &mut Source::new()?)?)
+    }
+
+    fn pass(plan: &Plan, keys: GateKeys<'_>, gated: &Gated, pads: &[u64]) -> Result<Vec<u8>, BackendError> {
+        Ok(gates::pass_plan(plan, keys, gated, pads)?)
     }
 }
 
@@ -99,6 +106,20 @@ impl Custody for Tfhe {
 
     fn decrypt(key: &SecretKey, result: &[u8]) -> Result<Vec<i64>, BackendError> {
         Ok(sums::open(key, result)?.into_iter().map(|(sum, _)| sum).collect())
+    }
+
+    fn bridge(key: &SecretKey, other: KeyId, ternary: &[i8]) -> Result<Vec<u8>, BackendError> {
+        bridge::make_key(key, other, ternary)
+    }
+
+    fn open_gates(
+        key: &SecretKey,
+        plan: &Plan,
+        sums: &[u8],
+        passed: &[u8],
+    ) -> Result<Vec<i64>, BackendError> {
+        let opened = gates::open(key, passed, gates::context(plan, sums))?;
+        Ok(gates::in_order(plan, &opened)?)
     }
 
     /// The noise of a digit is what it is off the nearest digit, in bits of a torus of 64; that of a sum likewise, though it

@@ -38,6 +38,7 @@ pub fn capabilities() -> Capabilities {
                 setup: 12_000_000_000.0,
             },
         }),
+        gates: None,
         encrypted: true,
     }
 }

@@ -45,6 +45,26 @@ pub(crate) enum Error {
         /// Key in use.
         wanted: KeyId,
     },
+    /// Sums of another scheme that do not conform.
+    #[error("the sums of the other scheme cannot be used: {0}")]
+    Samples(WireError),
+    /// A key between schemes that does not conform.
+    #[error("the key between the schemes cannot be used: {0}")]
+    BridgeKey(WireError),
+    /// What gates let out does not conform.
+    #[error("what the gates let out cannot be opened: {0}")]
+    Passed(WireError),
+    /// It is of another key.
+    #[error("what the gates let out cannot be opened: it belongs to key {found}, not to {wanted}")]
+    PassedKey {
+        /// Key it names.
+        found: KeyId,
+        /// Key in use.
+        wanted: KeyId,
+    },
+    /// A plan without gates, or other pads than it has.
+    #[error("{0}")]
+    Gates(&'static str),
     /// Wrong number of inputs.
     #[error("the plan has {wanted} inputs, the block {found}")]
     InputCount {
@@ -104,9 +124,15 @@ impl From<Error> for BackendError {
     fn from(error: Error) -> Self {
         let fault = match &error {
             Error::Scheme | Error::Parameters(_) | Error::TestOnly => Fault::Parameters,
-            Error::Key(_) | Error::KeyParameters(_) | Error::SumsKey { .. } => Fault::Key,
+            Error::Key(_)
+            | Error::KeyParameters(_)
+            | Error::BridgeKey(_)
+            | Error::SumsKey { .. }
+            | Error::PassedKey { .. } => Fault::Key,
             Error::Input { .. }
             | Error::Sums(_)
+            | Error::Samples(_)
+            | Error::Passed(_)
             | Error::InputCount { .. }
             | Error::TooManyBlocks { .. }
             | Error::TooManyValues { .. }
@@ -114,7 +140,7 @@ impl From<Error> for BackendError {
             | Error::State(_)
             | Error::StatePlan
             | Error::StateLate => Fault::Input,
-            Error::Plan(_) | Error::PlanParameters => Fault::Plan,
+            Error::Plan(_) | Error::PlanParameters | Error::Gates(_) => Fault::Plan,
             Error::Randomness | Error::Internal(_) => Fault::Internal,
         };
         Self::new(fault, error.to_string())

@@ -9,15 +9,18 @@
 //! | `key`, `evaluation_key` | the custodian's key; what the service computes with |
 //! | `ciphertext` | blocks of inputs |
 //! | `tables` | tables as polynomials |
-//! | `prepare`, `session` | a plan with its keys; a plan at work |
+//! | `prepare`, `session`, `workspace` | a plan with its keys; a plan at work; a rotation |
 //! | `squash`, `sums` | how sums lose the noise of their computation; how they leave and are opened |
+//! | `bridge`, `gates` | sums of another scheme under our key; what is let out of them |
 //! | `wire`, `error` | bytes from outside; what can go wrong |
 
 mod backend;
+pub mod bridge;
 mod ciphertext;
 mod describe;
 mod error;
 mod evaluation_key;
+pub mod gates;
 mod key;
 mod params;
 mod prepare;
@@ -29,6 +32,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 mod wire;
+mod workspace;
 
 pub use backend::Tfhe;
 pub use describe::{capabilities, test_parameters};

@@ -9,10 +9,8 @@ use hq_plugin_sdk::frame::{self, Kind};
 use hq_plugin_sdk::plan::NodeId;
 use hq_plugin_sdk::rotations::Use;
 use tfhe::core_crypto::prelude::{
-    ComputationBuffers, ContiguousEntityContainer, Fft, GlweCiphertextListOwned, GlweCiphertextOwned,
-    LweCiphertextListOwned, LweCiphertextOwned, MonomialDegree, blind_rotate_assign_mem_optimized,
-    blind_rotate_assign_mem_optimized_requirement, extract_lwe_sample_from_glwe_ciphertext,
-    keyswitch_lwe_ciphertext, lwe_ciphertext_centered_binary_modulus_switch,
+    ContiguousEntityContainer, GlweCiphertextListOwned, LweCiphertextListOwned, LweCiphertextOwned,
+    MonomialDegree, extract_lwe_sample_from_glwe_ciphertext,
 };
 
 use crate::ciphertext;
@@ -22,12 +20,15 @@ use crate::prepare::{Combination, Prepared, Source, Step};
 use crate::squash::Squasher;
 use crate::sums;
 use crate::wire::{Reader, VERSION, put_words};
+use crate::workspace::Workspace;
 
 /// A plan with the sums so far.
 pub struct Session {
     prepared: Arc<Prepared>,
     done: u64,
     shares: BTreeMap<NodeId, LweCiphertextOwned<u64>>,
+    /// Of the row at hand.
+    digits: HashMap<NodeId, LweCiphertextOwned<u64>>,
     workspace: Workspace,
 }
 
@@ -38,44 +39,13 @@ enum Column {
     Parameter(LweCiphertextOwned<u64>),
 }
 
-/// Memory for the steps of a row.
-struct Workspace {
-    arg: LweCiphertextOwned<u64>,
-    small: LweCiphertextOwned<u64>,
-    output: LweCiphertextOwned<u64>,
-    tables: GlweCiphertextOwned<u64>,
-    fft: Fft,
-    buffers: ComputationBuffers,
-    digits: HashMap<NodeId, LweCiphertextOwned<u64>>,
-}
-
-impl Workspace {
-    fn new(params: &Params) -> Self {
-        let (glwe_size, size) = (params.glwe_dimension().to_glwe_size(), params.polynomial_size());
-        let fft = Fft::new(size);
-        let mut buffers = ComputationBuffers::new();
-        let needed = blind_rotate_assign_mem_optimized_requirement::<u64>(glwe_size, size, fft.as_view());
-        buffers.resize(needed.unaligned_bytes_required());
-        let big = params.big_dimension().to_lwe_size();
-        Self {
-            arg: LweCiphertextOwned::new(0, big, modulus()),
-            small: LweCiphertextOwned::new(0, params.lwe_dimension().to_lwe_size(), modulus()),
-            output: LweCiphertextOwned::new(0, big, modulus()),
-            tables: GlweCiphertextOwned::new(0, glwe_size, size, modulus()),
-            fft,
-            buffers,
-            digits: HashMap::new(),
-        }
-    }
-}
-
 impl Session {
     pub(crate) fn of(prepared: Arc<Prepared>) -> Self {
         let params = prepared.key.params();
         let zero = || LweCiphertextOwned::new(0, params.big_dimension().to_lwe_size(), modulus());
         let shares = prepared.shares.keys().map(|&node| (node, zero())).collect();
         let workspace = Workspace::new(params);
-        Self { done: 0, shares, workspace, prepared }
+        Self { done: 0, shares, digits: HashMap::new(), workspace, prepared }
     }
 
     pub(crate) fn prepared(&self) -> &Prepared {
@@ -99,13 +69,12 @@ impl Session {
             return Err(Error::TooManyBlocks { allowed: prepared.most_blocks });
         }
         for row in 0..prepared.key.params().rows() {
-            self.workspace.digits.clear();
+            self.digits.clear();
             for step in &prepared.steps {
                 self.rotate(&prepared, step, &columns, row)?;
                 for (table, &node) in step.rotation.lookups.iter().enumerate() {
                     self.output(step, table, node)?;
-                    if let (Use::Digit, Some(digit)) = (step.rotation.role, self.workspace.digits.get(&node))
-                    {
+                    if let (Use::Digit, Some(digit)) = (step.rotation.role, self.digits.get(&node)) {
                         seen(node, digit);
                     }
                 }
@@ -124,11 +93,8 @@ impl Session {
         row: usize,
     ) -> Result<(), Error> {
         let params = prepared.key.params();
-        let Workspace { arg, small, tables, fft, buffers, digits, .. } = &mut self.workspace;
-        combine(params, &step.arg, columns, digits, row, arg)?;
-        keyswitch_lwe_ciphertext(prepared.key.key_switch()?, arg, small);
-        let turns = params.polynomial_size().to_blind_rotation_input_modulus_log();
-        let switched = lwe_ciphertext_centered_binary_modulus_switch::<u64, usize, _>(small.as_view(), turns);
+        let Workspace { arg, tables, .. } = &mut self.workspace;
+        combine(params, &step.arg, columns, &self.digits, row, arg)?;
         tables.as_mut().fill(0);
         tables.get_mut_body().as_mut().copy_from_slice(&step.template.body);
         for &(input, power) in &step.template.entries {
@@ -138,9 +104,8 @@ impl Session {
             let entry = list.iter().nth(row).ok_or(Error::Internal("a row that is not there"))?;
             add_moved(tables.as_mut(), entry.as_ref(), params.polynomial_size().0, power);
         }
-        let key = prepared.key.rotation(step.rotation.role)?;
-        blind_rotate_assign_mem_optimized(&switched, tables, key, fft.as_view(), buffers.stack());
-        Ok(())
+        self.workspace.key_switch(&prepared.key)?;
+        self.workspace.rotate(&prepared.key, step.rotation.role)
     }
 
     /// Reads the output of one table after its rotation.
@@ -148,13 +113,13 @@ impl Session {
         let params = Arc::clone(self.prepared.key.params());
         let wrong = || Error::Internal("a table without a place");
         let place = step.template.places.get(table).copied().ok_or_else(wrong)?;
-        let Workspace { output, tables, digits, .. } = &mut self.workspace;
+        let Workspace { output, tables, .. } = &mut self.workspace;
         extract_lwe_sample_from_glwe_ciphertext(tables, output, MonomialDegree(place));
         match step.rotation.role {
             Use::Digit => {
                 let halves = step.template.halves.get(table).copied().ok_or_else(wrong)?;
                 add_constant(output, params.half_digits(halves));
-                digits.insert(node, output.clone());
+                self.digits.insert(node, output.clone());
             }
             // What was moved is put back once, at the end.
             Use::Share => add(self.shares.get_mut(&node).ok_or_else(wrong)?, output),
@@ -170,7 +135,7 @@ impl Session {
     /// The sums with the noise of their squashing alone.
     pub(crate) fn squashed(&self) -> Result<Vec<LweCiphertextOwned<u128>>, Error> {
         let sums = sums::samples(&self.prepared, self.done, &self.shares)?;
-        let mut squasher = Squasher::new(&self.prepared.key)?;
+        let mut squasher = Squasher::new(&self.prepared.key);
         sums.into_iter().map(|sum| squasher.squash(sum)).collect()
     }
 

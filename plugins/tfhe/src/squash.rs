@@ -7,46 +7,41 @@
 use hq_plugin_sdk::rotations::Use;
 use hq_plugin_sdk::tfhe::Piece;
 use tfhe::core_crypto::prelude::{
-    ComputationBuffers, Fft, Fft128, GlweCiphertextOwned, LweCiphertextOwned, MonomialDegree, PolynomialSize,
-    blind_rotate_assign_mem_optimized, blind_rotate_assign_mem_optimized_requirement,
+    ComputationBuffers, Fft128, GlweCiphertextOwned, LweCiphertextOwned,
     blind_rotate_f128_lwe_ciphertext_mem_optimized,
-    blind_rotate_f128_lwe_ciphertext_mem_optimized_requirement, extract_lwe_sample_from_glwe_ciphertext,
-    keyswitch_lwe_ciphertext, lwe_ciphertext_add_assign, lwe_ciphertext_centered_binary_modulus_switch,
+    blind_rotate_f128_lwe_ciphertext_mem_optimized_requirement, lwe_ciphertext_add_assign,
+    lwe_ciphertext_centered_binary_modulus_switch,
 };
 
 use crate::error::Error;
 use crate::evaluation_key::EvaluationKey;
 use crate::params::{modulus, released_modulus};
 use crate::session::{add_constant, add_scaled};
+use crate::workspace::Workspace;
 
 /// A quarter of the torus.
 const QUARTER: u32 = 2;
 
-/// Memory for squashing.
+/// Memory for squashing: for rotations as everywhere, and for those modulo 2^128.
 pub(crate) struct Squasher<'a> {
-    key: &'a EvaluationKey,
-    fft: Fft,
-    wide_fft: Fft128,
+    pub(crate) key: &'a EvaluationKey,
+    pub(crate) workspace: Workspace,
+    fft: Fft128,
     buffers: ComputationBuffers,
 }
 
 impl<'a> Squasher<'a> {
-    pub(crate) fn new(key: &'a EvaluationKey) -> Result<Self, Error> {
+    pub(crate) fn new(key: &'a EvaluationKey) -> Self {
         let params = key.params();
-        let (fft, wide_fft) = (Fft::new(params.polynomial_size()), Fft128::new(params.squash_size()));
-        let narrow = blind_rotate_assign_mem_optimized_requirement::<u64>(
-            params.glwe_dimension().to_glwe_size(),
-            params.polynomial_size(),
-            fft.as_view(),
-        );
-        let wide = blind_rotate_f128_lwe_ciphertext_mem_optimized_requirement::<u128>(
+        let fft = Fft128::new(params.squash_size());
+        let needed = blind_rotate_f128_lwe_ciphertext_mem_optimized_requirement::<u128>(
             params.squash_dimension().to_glwe_size(),
             params.squash_size(),
-            wide_fft.as_view(),
+            fft.as_view(),
         );
         let mut buffers = ComputationBuffers::new();
-        buffers.resize(narrow.unaligned_bytes_required().max(wide.unaligned_bytes_required()));
-        Ok(Self { key, fft, wide_fft, buffers })
+        buffers.resize(needed.unaligned_bytes_required());
+        Self { key, workspace: Workspace::new(params), fft, buffers }
     }
 
     /// The sample of a sum, with no other noise than that of its pieces' rotations.
@@ -65,29 +60,26 @@ impl<'a> Squasher<'a> {
             add_scaled(part.as_mut(), rest.as_ref(), 1 << (sum_bits - shift - bits - 1));
             // In the middle of its box.
             add_constant(&mut part, 1 << (62 - bits));
-            let switched = self.switched(&part)?;
+            self.workspace.take(self.key, &part)?;
             if last {
                 // The sign is the highest bit of the sum.
-                let mut sign = self.look_up_wide(&switched, |_| fraction(1, QUARTER).wrapping_neg())?;
+                let mut sign = self.look_up_wide(|_, _| fraction(1, QUARTER).wrapping_neg())?;
                 add_wide_constant(&mut sign, fraction(1, QUARTER));
                 lwe_ciphertext_add_assign(&mut squashed, &sign);
             }
             if bits == 0 {
                 continue;
             }
-            let sign = self.look_up(&switched, Use::Digit, |_| (1_u64 << 62).wrapping_neg())?;
+            let sign = self.workspace.look_up(self.key, Use::Digit, |_, _| (1_u64 << 62).wrapping_neg())?;
             add_scaled(part.as_mut(), sign.as_ref(), -1);
             add_constant(&mut part, (1_u64 << 62).wrapping_neg());
-            let switched = self.switched(&part)?;
-            let value = |position: usize, size: PolynomialSize| (position << bits) / size.0;
-            let wide_size = params.squash_size();
-            let looked_up = self.look_up_wide(&switched, |position| {
-                fraction(value(position, wide_size) as u128, sum_bits - shift)
-            })?;
+            self.workspace.take(self.key, &part)?;
+            let value = |position: usize, size: usize| (position << bits) / size;
+            let looked_up = self
+                .look_up_wide(|position, size| fraction(value(position, size) as u128, sum_bits - shift))?;
             lwe_ciphertext_add_assign(&mut squashed, &looked_up);
             if !last {
-                let size = params.polynomial_size();
-                let looked_up = self.look_up(&switched, Use::Share, |position| {
+                let looked_up = self.workspace.look_up(self.key, Use::Share, |position, size| {
                     (value(position, size) as u64) << (64 - sum_bits + shift)
                 })?;
                 add_scaled(rest.as_mut(), looked_up.as_ref(), -1);
@@ -96,49 +88,23 @@ impl<'a> Squasher<'a> {
         Ok(squashed)
     }
 
-    /// Under the small key.
-    fn switched(&self, part: &LweCiphertextOwned<u64>) -> Result<LweCiphertextOwned<u64>, Error> {
-        let size = self.key.params().lwe_dimension().to_lwe_size();
-        let mut switched = LweCiphertextOwned::new(0, size, modulus());
-        keyswitch_lwe_ciphertext(self.key.key_switch()?, part, &mut switched);
-        Ok(switched)
-    }
-
-    /// The entry of a value, by the coefficients of a table over half a turn.
-    fn look_up(
+    /// [`Workspace::look_up`] modulo 2^128.
+    pub(crate) fn look_up_wide(
         &mut self,
-        switched: &LweCiphertextOwned<u64>,
-        role: Use,
-        coefficient: impl Fn(usize) -> u64,
-    ) -> Result<LweCiphertextOwned<u64>, Error> {
-        let params = self.key.params();
-        let size = params.polynomial_size();
-        let mut table = GlweCiphertextOwned::new(0, params.glwe_dimension().to_glwe_size(), size, modulus());
-        let mut body = table.get_mut_body();
-        body.as_mut().iter_mut().enumerate().for_each(|(position, word)| *word = coefficient(position));
-        let turns = size.to_blind_rotation_input_modulus_log();
-        let angle = lwe_ciphertext_centered_binary_modulus_switch::<u64, usize, _>(switched.as_view(), turns);
-        let key = self.key.rotation(role)?;
-        blind_rotate_assign_mem_optimized(&angle, &mut table, key, self.fft.as_view(), self.buffers.stack());
-        let mut output = LweCiphertextOwned::new(0, params.big_dimension().to_lwe_size(), modulus());
-        extract_lwe_sample_from_glwe_ciphertext(&table, &mut output, MonomialDegree(0));
-        Ok(output)
-    }
-
-    /// The same modulo 2^128.
-    fn look_up_wide(
-        &mut self,
-        switched: &LweCiphertextOwned<u64>,
-        coefficient: impl Fn(usize) -> u128,
+        coefficient: impl Fn(usize, usize) -> u128,
     ) -> Result<LweCiphertextOwned<u128>, Error> {
         let params = self.key.params();
         let size = params.squash_size();
         let glwe_size = params.squash_dimension().to_glwe_size();
         let mut table = GlweCiphertextOwned::new(0, glwe_size, size, released_modulus());
         let mut body = table.get_mut_body();
-        body.as_mut().iter_mut().enumerate().for_each(|(position, word)| *word = coefficient(position));
+        let positions = body.as_mut().iter_mut().enumerate();
+        positions.for_each(|(position, word)| *word = coefficient(position, size.0));
         let turns = size.to_blind_rotation_input_modulus_log();
-        let angle = lwe_ciphertext_centered_binary_modulus_switch::<u64, usize, _>(switched.as_view(), turns);
+        let angle = lwe_ciphertext_centered_binary_modulus_switch::<u64, usize, _>(
+            self.workspace.switched().as_view(),
+            turns,
+        );
         let mut output =
             LweCiphertextOwned::new(0, params.released_dimension().to_lwe_size(), released_modulus());
         blind_rotate_f128_lwe_ciphertext_mem_optimized(
@@ -146,7 +112,7 @@ impl<'a> Squasher<'a> {
             &mut output,
             &table,
             self.key.squash()?,
-            self.wide_fft.as_view(),
+            self.fft.as_view(),
             self.buffers.stack(),
         );
         Ok(output)
@@ -158,7 +124,7 @@ fn fraction(value: u128, bits: u32) -> u128 {
     value << (128 - bits)
 }
 
-fn add_wide_constant(out: &mut LweCiphertextOwned<u128>, encoded: u128) {
+pub(crate) fn add_wide_constant(out: &mut LweCiphertextOwned<u128>, encoded: u128) {
     let body = out.get_mut_body();
     *body.data = body.data.wrapping_add(encoded);
 }

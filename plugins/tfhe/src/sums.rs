@@ -15,6 +15,7 @@ use tfhe::core_crypto::prelude::{
 };
 
 use crate::error::{Error, WireError};
+use crate::evaluation_key::EvaluationKey;
 use crate::key::SecretKey;
 use crate::params::{modulus, released_modulus};
 use crate::prepare::{Prepared, Source as Term};
@@ -58,20 +59,28 @@ pub(crate) fn release(prepared: &Prepared, squashed: &[LweCiphertextOwned<u128>]
     put_parameters(&mut payload, params.tfhe());
     payload.extend_from_slice(&(squashed.len() as u64).to_le_bytes());
     for sum in squashed {
-        let size = params.released_dimension().to_lwe_size();
-        let mut sample = LweCiphertextOwned::new(0, size, released_modulus());
-        encrypt_lwe_ciphertext_with_compact_public_key(
-            prepared.key.released(),
-            &mut sample,
-            Plaintext(source.flood(params.tfhe().flood_bits())),
-            params.squash_noise(),
-            params.squash_noise(),
-            source.encryption().noise_generator_mut(),
-        );
+        let flood = source.flood(params.tfhe().flood_bits());
+        let mut sample = zero(&prepared.key, flood, &mut source);
         lwe_ciphertext_add_assign(&mut sample, sum);
         put_wide_words(&mut payload, sample.as_ref());
     }
     Ok(frame::seal(Kind::Sums, prepared.key.id(), &payload))
+}
+
+/// A fresh encryption, of noise alone, under the public key of what leaves.
+pub(crate) fn zero(key: &EvaluationKey, noise: u128, source: &mut Source) -> LweCiphertextOwned<u128> {
+    let params = key.params();
+    let mut sample =
+        LweCiphertextOwned::new(0, params.released_dimension().to_lwe_size(), released_modulus());
+    encrypt_lwe_ciphertext_with_compact_public_key(
+        key.released(),
+        &mut sample,
+        Plaintext(noise),
+        params.squash_noise(),
+        params.squash_noise(),
+        source.encryption().noise_generator_mut(),
+    );
+    sample
 }
 
 /// Opens a frame of sums: residues modulo `2^w`, each with how far its sample was off, on the torus of 128 bits.

@@ -3,7 +3,7 @@
 use hq_plugin_sdk::payload;
 use hq_plugin_sdk::tfhe::TfheParameters;
 
-pub(crate) use hq_plugin_sdk::payload::{put_parameters, put_wide_words, put_words};
+pub(crate) use hq_plugin_sdk::payload::{put_length, put_parameters, put_wide_words, put_words};
 
 /// Version of the layouts inside frames; the first byte of every payload.
 pub(crate) const VERSION: u8 = 1;

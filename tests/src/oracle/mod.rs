@@ -5,7 +5,7 @@ mod cases;
 mod result;
 
 pub use cases::{CASES, Case, Place};
-pub use result::{Answer, Comparison, answer, answer_together, compare, synthetic};
+pub use result::{Answer, Comparison, answer, answer_together, answer_under, compare, synthetic};
 
 /// Longest program of a case, in lines.
 pub const MOST_LINES: usize = 25;

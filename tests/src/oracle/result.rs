@@ -56,12 +56,26 @@ pub fn answer(id: &str, dataset: &str, table: &Path, backend: &str) -> Result<An
 /// # Errors
 /// What the binary says if it fails.
 pub fn answer_together(ids: &[&str], dataset: &str, table: &Path, backend: &str) -> Result<Answer, String> {
+    let schemas = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
+    answer_under(&schemas, ids, (dataset, table), backend)
+}
+
+/// The same with schemas of another folder.
+///
+/// # Errors
+/// What the binary says if it fails.
+pub fn answer_under(
+    schemas: &Path,
+    ids: &[&str],
+    (dataset, table): (&str, &Path),
+    backend: &str,
+) -> Result<Answer, String> {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
     let output = Command::new(hq()?)
         .arg("run")
         .args(ids.iter().map(|id| tests.join("queries").join(format!("{id}.hq"))))
         .arg("--schema")
-        .arg(tests.join("schemas"))
+        .arg(schemas)
         .arg("--table")
         .arg(format!("{dataset}={}", table.display()))
         .args(["--backend", backend, "--format", "json", "--release", "off"])

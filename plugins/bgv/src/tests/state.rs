@@ -5,6 +5,9 @@ use hq_plugin_sdk::frame::{self, Kind};
 use super::*;
 use crate::encrypt::norm_limit;
 use crate::error::{Error, WireError};
+use crate::prepare::Prepared;
+use crate::region::Program;
+use crate::schedule::Schedule;
 
 fn parameters() -> RnsParameters {
     request(256, 1 << 17, &[40, 36, 36, 36, 36], &[45, 45], 2, 0)
@@ -115,6 +118,58 @@ fn a_block_that_fails_leaves_no_trace() {
         run(&mut session, &blocks[1]).unwrap();
         assert_ne!(session.save(), before);
     }
+}
+
+/// Of one block each sum is released as soon as it is whole; others use its memory.
+#[test]
+fn sums_of_one_block_are_right_however_they_share_memory() {
+    let rns = parameters();
+    let mut keys = keys(&rns, 10);
+    let table = rows(256);
+    let block = encrypt_rows(&mut keys, &table);
+    for release in [0, 1] {
+        let mut plan = circuit(&rns, 10, release);
+        plan.rows = 256;
+        let count = plan.nodes().len();
+        for groups in 0..=plan.sums.len() {
+            let schedule = Schedule::new(&plan, Mode::Fast).unwrap();
+            let mut prepared = Prepared::new(&plan, schedule, Arc::clone(&keys.evaluation)).unwrap();
+            assert!(prepared.one_block);
+            if groups > 0 {
+                prepared.program = Program::of_groups(&prepared.schedule, count, groups);
+            }
+            let mut session = Session::of(Arc::new(prepared));
+            let (empty, mut damaged) = (session.save(), block.clone());
+            damaged[2].truncate(100);
+            assert!(run(&mut session, &damaged).is_err());
+            damaged[2] = altered(&block[2]);
+            assert!(run(&mut session, &damaged).is_err());
+            assert_eq!(session.save(), empty);
+
+            run(&mut session, &block).unwrap();
+            assert!(run(&mut session, &block).is_err());
+            let t = i64::try_from(keys.secret.params().t()).unwrap();
+            let numbers: Vec<i64> = expected(&table, 256).iter().map(|sum| sum.rem_euclid(t)).collect();
+            assert_eq!(opened(&keys, &mut session), numbers, "{groups} groups");
+            let (mut restored, mut absorbing) = (session.fork(), session.fork());
+            restored.restore(&session.save()).unwrap();
+            assert_eq!(opened(&keys, &mut restored), numbers);
+            absorbing.absorb(session.fork()).unwrap();
+            assert!(opened(&keys, &mut absorbing).iter().all(|&sum| sum == 0));
+            absorbing.absorb(session).unwrap();
+            assert_eq!(absorbing.save(), restored.save());
+            assert_eq!(opened(&keys, &mut absorbing), numbers);
+        }
+    }
+}
+
+/// A ciphertext whose last residues are above their prime.
+fn altered(ciphertext: &[u8]) -> Vec<u8> {
+    let frame = frame::open(ciphertext, Kind::Ciphertext).unwrap();
+    let mut payload = frame.payload.to_vec();
+    let end = payload.len();
+    payload[end - 40..].fill(0xff);
+    frame::seal(Kind::Ciphertext, frame.key, &payload)
 }
 
 #[test]

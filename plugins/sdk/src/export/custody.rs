@@ -6,6 +6,7 @@ use super::{
 };
 use crate::abi::{Buffer, Handle, View};
 use crate::backend::{BackendError, Custody, Fault, Measurement};
+use crate::frame::KeyId;
 
 pub(super) unsafe extern "C" fn keygen<B: Custody>(
     parameters: View<u8>,
@@ -118,6 +119,58 @@ pub(super) unsafe extern "C" fn measure<B: Custody>(
         let measurement = B::measure(key, evaluation_key, &plan, &blocks)?;
         finite(&measurement)?;
         json(&measurement)
+    };
+    // SAFETY: the out-parameters are as the module's rules say.
+    unsafe { answer(out, error, work) }
+}
+
+pub(super) unsafe extern "C" fn ternary<B: Custody>(
+    key: Handle,
+    secret: *mut Buffer,
+    error: *mut Buffer,
+) -> i32 {
+    let work = || {
+        // SAFETY: the handle is null or a live key of this table.
+        let ternary = B::ternary(unsafe { key_of::<B>(key) }?)?;
+        // Of the size that it has, so that no copy is left behind by growth.
+        Ok(ternary.iter().map(|coefficient| coefficient.cast_unsigned()).collect())
+    };
+    // SAFETY: the out-parameters are as the module's rules say.
+    unsafe { answer(secret, error, work) }
+}
+
+pub(super) unsafe extern "C" fn bridge<B: Custody>(
+    key: Handle,
+    other: View<u8>,
+    ternary: View<i8>,
+    out: *mut Buffer,
+    error: *mut Buffer,
+) -> i32 {
+    let work = || {
+        // SAFETY: the handle is null or a live key of this table; the views are readable during this call.
+        let (key, other, ternary) =
+            unsafe { (key_of::<B>(key)?, slice(other, "key id")?, slice(ternary, "secret")?) };
+        let other = other.try_into().map_err(|_| BackendError::new(Fault::Key, "a key id has 16 bytes"))?;
+        B::bridge(key, KeyId(other), ternary)
+    };
+    // SAFETY: the out-parameters are as the module's rules say.
+    unsafe { answer(out, error, work) }
+}
+
+pub(super) unsafe extern "C" fn open_gates<B: Custody>(
+    key: Handle,
+    plan: View<u8>,
+    sums: View<u8>,
+    passed: View<u8>,
+    out: *mut Buffer,
+    error: *mut Buffer,
+) -> i32 {
+    let work = || {
+        // SAFETY: the handle is null or a live key of this table; the views are readable during this call.
+        let (key, plan, sums, passed) = unsafe {
+            (key_of::<B>(key)?, checked_plan(plan)?, slice(sums, "sums")?, slice(passed, "what passed")?)
+        };
+        Ok(B::open_gates(key, &plan, sums, passed)?.into_iter().flat_map(i64::to_le_bytes).collect())
     };
     // SAFETY: the out-parameters are as the module's rules say.
     unsafe { answer(out, error, work) }

@@ -1,9 +1,11 @@
 //! The functions of the evaluator's table. The rules at the head of `export` hold for each.
 #![expect(unsafe_code, reason = "pointers cross the C ABI here; see the rules at the head of `export`")]
 
-use super::{answer, checked_plan, guard, hand_out, json, null_handle, slice, slices, structure};
+use super::{
+    answer, buffer, checked_plan, guard, hand_out, json, null_argument, null_handle, slice, slices, structure,
+};
 use crate::abi::{Buffer, Handle, View};
-use crate::backend::{BackendError, Evaluator, Fault, Session};
+use crate::backend::{BackendError, Evaluator, Fault, GateKeys, Gated, Session};
 
 /// A session that refuses work after a panic, which may have left it half changed.
 pub(super) struct Guarded<S> {
@@ -174,6 +176,58 @@ pub(super) unsafe extern "C" fn restore<B: Evaluator>(
     };
     // SAFETY: `error` is null or writable.
     unsafe { guard(error, work) }
+}
+
+pub(super) unsafe extern "C" fn gated<B: Evaluator>(
+    session: Handle,
+    pads: View<u64>,
+    samples: *mut Buffer,
+    sums: *mut Buffer,
+    error: *mut Buffer,
+) -> i32 {
+    let work = || {
+        if samples.is_null() || sums.is_null() {
+            return Err(null_argument("out"));
+        }
+        // SAFETY: the handle is null or a live session of this table, in no other call.
+        let session = unsafe { session_of::<B>(session) }?;
+        // SAFETY: the view is readable during this call.
+        let pads = unsafe { slice(pads, "pads") }?;
+        let gated = session.run(|session| session.gated(pads))?;
+        // SAFETY: both are not null (checked above) and writable.
+        unsafe {
+            samples.write(buffer(gated.samples));
+            sums.write(buffer(gated.sums));
+        }
+        Ok(())
+    };
+    // SAFETY: `error` is null or writable.
+    unsafe { guard(error, work) }
+}
+
+pub(super) unsafe extern "C" fn pass<B: Evaluator>(
+    plan: View<u8>,
+    evaluation_key: View<u8>,
+    bridge: View<u8>,
+    samples: View<u8>,
+    sums: View<u8>,
+    pads: View<u64>,
+    out: *mut Buffer,
+    error: *mut Buffer,
+) -> i32 {
+    let work = || {
+        // SAFETY: the views are readable during this call.
+        let (plan, keys, gated, pads) = unsafe {
+            let (evaluation, bridge) =
+                (slice(evaluation_key, "evaluation key")?, slice(bridge, "bridge key")?);
+            let (samples, sums) = (slice(samples, "samples")?.to_vec(), slice(sums, "sums")?.to_vec());
+            let keys = GateKeys { evaluation, bridge };
+            (checked_plan(plan)?, keys, Gated { samples, sums }, slice(pads, "pads")?)
+        };
+        B::pass(&plan, keys, &gated, pads)
+    };
+    // SAFETY: the out-parameters are as the module's rules say.
+    unsafe { answer(out, error, work) }
 }
 
 /// # Safety

@@ -10,6 +10,7 @@ use super::{LoadError, call, copy, file_stem, ill_behaved, json, load_table, str
 use crate::abi::{Buffer, CustodyTable, Handle, View};
 use crate::backend::{BackendError, Custody, KeyPair, Measurement};
 use crate::export::custody_table;
+use crate::frame::KeyId;
 use crate::parameters::Parameters;
 use crate::plan::Plan;
 
@@ -121,11 +122,60 @@ impl PluginKey {
                 (self.table.decrypt)(self.handle, View::of(result), out, error)
             })
         }?;
+        self.numbers(&bytes)
+    }
+
+    fn numbers(&self, bytes: &[u8]) -> Result<Vec<i64>, BackendError> {
         let (numbers, rest) = bytes.as_chunks::<8>();
         if !rest.is_empty() {
             return Err(ill_behaved(&self.name, "the numbers it returns are cut short"));
         }
         Ok(numbers.iter().map(|number| i64::from_le_bytes(*number)).collect())
+    }
+
+    /// As [`Custody::ternary`](crate::backend::Custody::ternary).
+    ///
+    /// # Errors
+    /// Those of the plugin.
+    pub fn ternary(&self) -> Result<Zeroizing<Vec<i8>>, BackendError> {
+        let mut secret = Buffer::EMPTY;
+        // SAFETY: the handle is live; the buffer lives through the call and is given back once, wiped.
+        let bytes = unsafe {
+            call(&self.name, self.table.free_buffer, |error| {
+                (self.table.ternary)(self.handle, &raw mut secret, error)
+            })?;
+            copy(&self.name, secret, self.table.free_secret).map(Zeroizing::new)
+        }?;
+        Ok(Zeroizing::new(bytes.iter().map(|coefficient| coefficient.cast_signed()).collect()))
+    }
+
+    /// As [`Custody::bridge`](crate::backend::Custody::bridge).
+    ///
+    /// # Errors
+    /// Those of the plugin.
+    pub fn bridge(&self, other: KeyId, ternary: &[i8]) -> Result<Vec<u8>, BackendError> {
+        // SAFETY: the handle is live; the views and buffers live through the call.
+        unsafe {
+            take(&self.name, self.table.free_buffer, |out, error| {
+                (self.table.bridge)(self.handle, View::of(&other.0), View::of(ternary), out, error)
+            })
+        }
+    }
+
+    /// As [`Custody::open_gates`](crate::backend::Custody::open_gates).
+    ///
+    /// # Errors
+    /// Those of the plugin.
+    pub fn open_gates(&self, plan: &Plan, sums: &[u8], passed: &[u8]) -> Result<Vec<i64>, BackendError> {
+        let plan = plan.to_string();
+        // SAFETY: the handle is live; the views and buffers live through the call.
+        let bytes = unsafe {
+            take(&self.name, self.table.free_buffer, |out, error| {
+                let (plan, sums) = (View::of(plan.as_bytes()), View::of(sums));
+                (self.table.open_gates)(self.handle, plan, sums, View::of(passed), out, error)
+            })
+        }?;
+        self.numbers(&bytes)
     }
 
     /// As [`Custody::measure`](crate::backend::Custody::measure).

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::{mem, ptr};
 
-use super::{LoadError, call, file_stem, json, load_table, structure, take, take_handle};
-use crate::abi::{EvaluatorTable, Handle, View};
-use crate::backend::{BackendError, Evaluator, Fault, Session};
+use super::{LoadError, call, copy, file_stem, json, load_table, structure, take, take_handle};
+use crate::abi::{Buffer, EvaluatorTable, Handle, View};
+use crate::backend::{BackendError, Evaluator, Fault, GateKeys, Gated, Session};
 use crate::capabilities::Capabilities;
 use crate::export::evaluator_table;
 use crate::parameters::{RnsParameters, RnsRequest};
@@ -18,6 +18,7 @@ use crate::plan::Plan;
 pub struct EvaluatorPlugin {
     table: EvaluatorTable,
     capabilities: Arc<Capabilities>,
+    gates: Option<Arc<EvaluatorPlugin>>,
 }
 
 impl EvaluatorPlugin {
@@ -41,7 +42,21 @@ impl EvaluatorPlugin {
     fn describe(table: EvaluatorTable, name: &str) -> Result<Self, BackendError> {
         // SAFETY: the table's own functions on buffers of this frame, as `abi` asks.
         let bytes = unsafe { take(name, table.free_buffer, |out, error| (table.capabilities)(out, error)) }?;
-        Ok(Self { table, capabilities: Arc::new(structure(name, &bytes)?) })
+        Ok(Self { table, capabilities: Arc::new(structure(name, &bytes)?), gates: None })
+    }
+
+    /// The same with a backend that decides on its counts.
+    #[must_use]
+    pub fn with_gates(&self, gates: Self) -> Self {
+        let bootstrapped = gates.capabilities.bootstrapped.clone();
+        let capabilities = Capabilities { gates: bootstrapped, ..(*self.capabilities).clone() };
+        Self { table: self.table, capabilities: Arc::new(capabilities), gates: Some(Arc::new(gates)) }
+    }
+
+    /// The backend that decides on its counts.
+    #[must_use]
+    pub fn gates(&self) -> Option<&Self> {
+        self.gates.as_deref()
     }
 
     /// The backend as data.
@@ -96,6 +111,31 @@ impl EvaluatorPlugin {
     }
 }
 
+impl EvaluatorPlugin {
+    /// As [`Evaluator::pass`](crate::backend::Evaluator::pass).
+    ///
+    /// # Errors
+    /// Those of the plugin.
+    pub fn pass(
+        &self,
+        plan: &Plan,
+        keys: GateKeys<'_>,
+        gated: &Gated,
+        pads: &[u64],
+    ) -> Result<Vec<u8>, BackendError> {
+        let plan = plan.to_string();
+        // SAFETY: the views and buffers live through the call, as `abi` asks.
+        unsafe {
+            take(&self.capabilities.name, self.table.free_buffer, |out, error| {
+                let (evaluation, bridge) = (View::of(keys.evaluation), View::of(keys.bridge));
+                let (samples, sums) = (View::of(&gated.samples), View::of(&gated.sums));
+                let plan = View::of(plan.as_bytes());
+                (self.table.pass)(plan, evaluation, bridge, samples, sums, View::of(pads), out, error)
+            })
+        }
+    }
+}
+
 /// A plan at work in a plugin.
 #[derive(Debug)]
 pub struct PluginSession {
@@ -126,6 +166,19 @@ impl Session for PluginSession {
             take(&self.capabilities.name, self.table.free_buffer, |out, error| {
                 (self.table.finish)(self.handle, out, error)
             })
+        }
+    }
+
+    fn gated(&mut self, pads: &[u64]) -> Result<Gated, BackendError> {
+        let (name, free) = (&self.capabilities.name, self.table.free_buffer);
+        let (mut samples, mut sums) = (Buffer::EMPTY, Buffer::EMPTY);
+        // SAFETY: the handle is live and in no other call; views and buffers live through it, each buffer is given back once.
+        unsafe {
+            call(name, free, |error| {
+                (self.table.gated)(self.handle, View::of(pads), &raw mut samples, &raw mut sums, error)
+            })?;
+            let (samples, sums) = (copy(name, samples, free), copy(name, sums, free));
+            Ok(Gated { samples: samples?, sums: sums? })
         }
     }
 

@@ -68,6 +68,7 @@ impl<const FLAW: u8> Evaluator for Toy<FLAW> {
             ops,
             leveled: None,
             bootstrapped: None,
+            gates: None,
             encrypted: false,
         }
     }

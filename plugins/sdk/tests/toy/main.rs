@@ -9,11 +9,11 @@ mod backend;
 use std::ptr;
 
 use hq_plugin_sdk::abi::{Buffer, OK, View};
-use hq_plugin_sdk::backend::{Custody, Fault, Session};
+use hq_plugin_sdk::backend::{Custody, Fault, GateKeys, Gated, Session};
 use hq_plugin_sdk::conformance::{Failures, Options, run};
 use hq_plugin_sdk::export::{custody_table, evaluator_table};
-use hq_plugin_sdk::frame::Kind;
-use hq_plugin_sdk::host::EvaluatorPlugin;
+use hq_plugin_sdk::frame::{KeyId, Kind};
+use hq_plugin_sdk::host::{CustodyPlugin, EvaluatorPlugin};
 use hq_plugin_sdk::parameters::Parameters;
 use hq_plugin_sdk::plan::Plan;
 
@@ -102,6 +102,30 @@ fn call(function: impl FnOnce(*mut Buffer) -> i32) -> (i32, String) {
 }
 
 #[test]
+fn a_backend_without_gates_says_so() {
+    let plugin = EvaluatorPlugin::linked::<Toy<RIGHT>>().unwrap();
+    let custody = CustodyPlugin::linked::<Toy<RIGHT>>("toy");
+    let pair = custody.keygen(&Parameters::Clear { rows_per_block: 4 }, None).unwrap();
+    let key = custody.load_key(&pair.secret).unwrap();
+    let mut session = plugin.open(&plan(), &pair.evaluation).unwrap();
+    let gated = Gated { samples: Vec::new(), sums: Vec::new() };
+    let keys = GateKeys { evaluation: &pair.evaluation, bridge: &[] };
+    for refused in [
+        session.gated(&[1]).map(|_| ()).unwrap_err(),
+        plugin.pass(&plan(), keys, &gated, &[1]).map(|_| ()).unwrap_err(),
+        key.ternary().map(|_| ()).unwrap_err(),
+        key.bridge(KeyId([1; 16]), &[0]).map(|_| ()).unwrap_err(),
+        key.open_gates(&plan(), &[], &[]).map(|_| ()).unwrap_err(),
+    ] {
+        assert!(refused.fault == Fault::Plan && refused.message.contains("no gates"), "{refused}");
+    }
+    // It is at work as before.
+    assert!(session.finish().is_ok());
+    let with = plugin.with_gates(plugin.clone());
+    assert!(plugin.gates().is_none() && with.gates().is_some() && with.capabilities().gates.is_none());
+}
+
+#[test]
 fn null_pointers_and_invalid_text_are_errors() {
     let (evaluator, custody) = (evaluator_table::<Toy<RIGHT>>(), custody_table::<Toy<RIGHT>>());
     let internal = Fault::Internal.status();
@@ -133,6 +157,12 @@ fn null_pointers_and_invalid_text_are_errors() {
         assert_eq!(call(|error| (evaluator.absorb)(ptr::null_mut(), ptr::null_mut(), error)).0, internal);
         assert_eq!(call(|error| (evaluator.save)(ptr::null_mut(), &raw mut out, error)).0, internal);
         assert_eq!(call(|error| (evaluator.restore)(ptr::null_mut(), nothing, error)).0, internal);
+        let (mut sums, no_pads) = (Buffer::EMPTY, View { ptr: ptr::null(), len: 0 });
+        let gated = |samples: *mut Buffer, sums: *mut Buffer| {
+            call(|error| (evaluator.gated)(ptr::null_mut(), no_pads, samples, sums, error)).0
+        };
+        assert_eq!(gated(&raw mut out, &raw mut sums), internal);
+        assert_eq!(gated(ptr::null_mut(), &raw mut sums), internal);
         let key = Toy::<RIGHT>::keygen(&Parameters::Clear { rows_per_block: 4 }, None).unwrap();
         let (text, key) = (View::of(text.as_bytes()), View::of(&key.evaluation));
         assert_eq!(call(|error| (evaluator.open)(text, key, &raw mut handle, error)).0, OK);

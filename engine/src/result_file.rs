@@ -1,17 +1,19 @@
 //! The file that comes back from whoever computed: the programs with all they use, so that the custodian can
 //! plan them again and compare, and the encrypted sums.
 //!
-//! One frame of kind [`Kind::Result`] around a payload with a header (`headed`); its body is the frame of the sums.
+//! One frame of kind [`Kind::Result`] around a payload with a header (`headed`); its body is the frame of the sums, and
+//! behind it, where small counts stayed encrypted, the frame of what the gates let out.
 
 use std::collections::BTreeMap;
 
-use hq_engine::encoding::Encoding;
-use hq_engine::headed::{HeadedError, Layout};
-use hq_plugin_sdk::frame::{self, FrameError, KeyId, Kind};
+use hq_plugin_sdk::frame::{self, FrameError, KeyId, Kind, split_off};
 use hq_plugin_sdk::parameters::Parameters;
 use serde::{Deserialize, Serialize};
 
-const LAYOUT: Layout = Layout { version: 2, max_header_bytes: 64 << 20 };
+use crate::encoding::Encoding;
+use crate::headed::{HeadedError, Layout};
+
+const LAYOUT: Layout = Layout { version: 3, max_header_bytes: 64 << 20 };
 
 /// What was computed, and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,6 +23,8 @@ pub struct Header {
     pub programs: Vec<ProgramRecord>,
     /// The dataset.
     pub dataset: String,
+    /// Digest of the dataset's manifest, and so of all that was read: BLAKE3 in hexadecimal.
+    pub manifest_blake3: String,
     /// The backend, and its version.
     pub backend: (String, String),
     /// Parameters of the keys.
@@ -89,6 +93,8 @@ pub struct ResultFile {
     pub header: Header,
     /// The frame of the encrypted sums.
     pub sums: Vec<u8>,
+    /// The frame of what the gates let out, where there were some.
+    pub passed: Option<Vec<u8>>,
 }
 
 /// Why bytes are no result.
@@ -115,7 +121,8 @@ pub enum ResultError {
 /// # Errors
 /// A header that JSON cannot hold.
 pub fn write(result: &ResultFile) -> Result<Vec<u8>, ResultError> {
-    Ok(frame::seal(Kind::Result, result.key, &LAYOUT.write(&result.header, &result.sums)?))
+    let body = [result.sums.as_slice(), result.passed.as_deref().unwrap_or_default()].concat();
+    Ok(frame::seal(Kind::Result, result.key, &LAYOUT.write(&result.header, &body)?))
 }
 
 /// Reads a result.
@@ -124,10 +131,15 @@ pub fn write(result: &ResultFile) -> Result<Vec<u8>, ResultError> {
 /// See [`ResultError`].
 pub fn read(bytes: &[u8]) -> Result<ResultFile, ResultError> {
     let frame = frame::open(bytes, Kind::Result)?;
-    let (header, sums) = LAYOUT.read(frame.payload)?;
+    let (header, body) = LAYOUT.read(frame.payload)?;
+    let (sums, passed) = split_off(body, Kind::Sums)?;
     let inner = frame::open(sums, Kind::Sums)?;
+    let passed = match passed {
+        [] => None,
+        passed => frame::open(passed, Kind::Passed).map(|_| Some(passed.to_vec()))?,
+    };
     if inner.key != frame.key {
         return Err(ResultError::Key { sums: inner.key, result: frame.key });
     }
-    Ok(ResultFile { key: frame.key, header, sums: sums.to_vec() })
+    Ok(ResultFile { key: frame.key, header, sums: sums.to_vec(), passed })
 }

@@ -1,0 +1,231 @@
+//! Jobs: submitted, watched, cancelled.
+
+use std::time::Duration;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::Bytes;
+use futures_util::stream;
+use hq_engine::computation::plan_digest;
+use hq_engine::dataset::hex_digest;
+use hq_engine::signed::hex;
+use serde::Deserialize;
+
+use super::bodies::{JobBody, JobsBody, SubmitBody};
+use super::page;
+use super::programs::numbers;
+use crate::app::{App, Shared, blocking, compiling, event};
+use crate::clock;
+use crate::envelope::random;
+use crate::guard::CallerData;
+use crate::identity::Caller;
+use crate::jobs::Job;
+use crate::problem::{Code, Problem, Result};
+use crate::programs::Checked;
+
+/// Most jobs of a page.
+const MOST: u32 = 100;
+/// Longest purpose, in bytes.
+const MAX_PURPOSE_BYTES: usize = 1000;
+/// How often a watched job is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Looks without news after which a line keeps the connection alive.
+const QUIET: u32 = 150;
+
+pub(super) async fn submit(
+    app: Shared,
+    caller: CallerData,
+    name: web::Path<String>,
+    request: HttpRequest,
+    body: web::Json<SubmitBody>,
+) -> Result<HttpResponse> {
+    let (caller, body) = (caller.into_inner(), body.into_inner());
+    let key = request.headers().get("idempotency-key").and_then(|value| value.to_str().ok());
+    let key = key.filter(|key| (8..=200).contains(&key.len())).map(str::to_owned);
+    let key = key.ok_or_else(|| {
+        Problem::invalid(
+            "The header `idempotency-key` is needed: from 8 to 200 signs that you use for this job alone.",
+        )
+    })?;
+    if body.purpose.trim().is_empty() || body.purpose.len() > MAX_PURPOSE_BYTES {
+        return Err(Problem::invalid(format!("`purpose` has from 1 to {MAX_PURPOSE_BYTES} bytes.")));
+    }
+    if !body.recipient.starts_with("age1") || body.recipient.len() > 200 {
+        return Err(Problem::invalid("`recipient` is a recipient of age: it begins with `age1`."));
+    }
+    let digest = hex_digest(&serde_json::to_vec(&(&*name, &body))?);
+    let (known, same) = (caller.clone(), key.clone());
+    let earlier = blocking(&app, move |app| app.store.with(|tx| tx.job_under(&known, &same))).await?;
+    if let Some(job) = earlier {
+        return replayed(job, &digest);
+    }
+    let job = compiling(&app, move |app| queue(app, &caller, &name, body, &key, digest)).await?;
+    app.queued.notify_one();
+    Ok(HttpResponse::Created().json(JobBody::from(job)))
+}
+
+/// The same request again is the same job.
+fn replayed(job: Job, digest: &str) -> Result<HttpResponse> {
+    if job.request == digest {
+        return Ok(HttpResponse::Ok().json(JobBody::from(job)));
+    }
+    let detail = format!("This idempotency key stands for job `{}`, which is another request.", job.id);
+    Err(Problem::new(Code::IdempotencyReused, detail))
+}
+
+fn queue(
+    app: &App,
+    caller: &Caller,
+    name: &str,
+    body: SubmitBody,
+    key: &str,
+    request: String,
+) -> Result<Job> {
+    let version = app.store.with(|tx| tx.published(name))?;
+    let manifest = version.manifest()?;
+    let checked = Checked::of(&body.program, name, &version.schema)?;
+    let planned = checked.plan(&app.evaluator(&manifest.backend)?, &manifest)?;
+    let per_day = checked.queries().first().and_then(|query| query.dataset.release.per_day);
+    let job = Job {
+        id: hex(&random::<16>().map_err(Problem::internal)?),
+        dataset: name.to_owned(),
+        version: version.number,
+        issuer: caller.issuer.clone(),
+        subject: caller.subject.clone(),
+        purpose: body.purpose,
+        numbers: numbers(&checked),
+        program: checked.record,
+        recipient: body.recipient,
+        plan: plan_digest(&planned.planned.plan),
+        state: "queued".to_owned(),
+        done: 0,
+        blocks: manifest.blocks,
+        attempts: 0,
+        code: None,
+        detail: None,
+        request,
+        created: clock::now(),
+        ended: None,
+    };
+    app.store.with(|tx| {
+        tx.living(name)?;
+        // Two of the same at once: the second finds the first.
+        if let Some(earlier) = tx.job_under(caller, key)? {
+            return Ok(earlier);
+        }
+        tx.submit(&job, key, app.config.limits.jobs_per_researcher, per_day)?;
+        let mut event = event(caller, "job.submitted");
+        event.dataset = Some(name.to_owned());
+        event.manifest = Some(version.digest.clone());
+        event.job = Some(job.id.clone());
+        event.purpose = Some(job.purpose.clone());
+        event.program = Some(hex_digest(job.program.text.as_bytes()));
+        event.plan = Some(job.plan.clone());
+        event.numbers = Some(job.numbers);
+        tx.audit(event)?;
+        Ok(job)
+    })
+}
+
+/// Which jobs.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Which {
+    state: Option<String>,
+    before: Option<String>,
+    limit: Option<u32>,
+}
+
+pub(super) async fn list(
+    app: Shared,
+    caller: CallerData,
+    which: web::Query<Which>,
+) -> Result<web::Json<JobsBody>> {
+    let (caller, Which { state, before, limit }) = (caller.into_inner(), which.into_inner());
+    let limit = page(limit, MOST)?;
+    let read =
+        move |app: &App| app.store.with(|tx| tx.jobs_of(&caller, state.as_deref(), before.as_deref(), limit));
+    let jobs = blocking(&app, read).await?;
+    Ok(web::Json(JobsBody { jobs: jobs.into_iter().map(JobBody::from).collect() }))
+}
+
+async fn read(app: &Shared, id: String) -> Result<Job> {
+    blocking(app, move |app| app.store.with(|tx| tx.job(&id))).await
+}
+
+pub(super) async fn show(app: Shared, id: web::Path<String>) -> Result<web::Json<JobBody>> {
+    read(&app, id.into_inner()).await.map(|job| web::Json(job.into()))
+}
+
+pub(super) async fn cancel(
+    app: Shared,
+    caller: CallerData,
+    id: web::Path<String>,
+) -> Result<web::Json<JobBody>> {
+    let (caller, id) = (caller.into_inner(), id.into_inner());
+    let job = id.clone();
+    let cancelled = blocking(&app, move |app| {
+        app.store.with(|tx| {
+            if !tx.move_job(&id, &["queued", "running", "computed"], "cancelled", None)? {
+                let state = tx.job(&id)?.state;
+                return Err(Problem::new(Code::Conflict, format!("The job is {state} already.")));
+            }
+            let job = tx.job(&id)?;
+            let mut event = event(&caller, "job.cancelled");
+            (event.dataset, event.job) = (Some(job.dataset.clone()), Some(job.id.clone()));
+            tx.audit(event)?;
+            Ok(job)
+        })
+    });
+    let cancelled = cancelled.await?;
+    app.end_worker(&job);
+    Ok(web::Json(cancelled.into()))
+}
+
+/// What a watcher has seen.
+struct Watch {
+    app: Shared,
+    id: String,
+    seen: Option<JobBody>,
+    over: bool,
+    quiet: u32,
+}
+
+pub(super) async fn events(app: Shared, id: web::Path<String>) -> Result<HttpResponse> {
+    let watch = Watch { app, id: id.into_inner(), seen: None, over: false, quiet: 0 };
+    let events = stream::unfold(watch, |mut watch| async move {
+        loop {
+            if watch.over {
+                return None;
+            }
+            if watch.seen.is_some() {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+            let job = match read(&watch.app, watch.id.clone()).await {
+                Ok(job) => job,
+                Err(problem) => {
+                    watch.over = true;
+                    return Some((Err(problem), watch));
+                }
+            };
+            // Nothing goes on before a custodian comes.
+            watch.over = job.is_over() || job.state == "computed";
+            let body = JobBody::from(job);
+            watch.quiet += 1;
+            let text = if watch.seen.as_ref() != Some(&body) {
+                let text = serde_json::to_string(&body).unwrap_or_default();
+                watch.seen = Some(body);
+                format!("event: job\ndata: {text}\n\n")
+            } else if watch.quiet >= QUIET {
+                ": still there\n\n".to_owned()
+            } else {
+                continue;
+            };
+            watch.quiet = 0;
+            return Some((Ok(Bytes::from(text)), watch));
+        }
+    });
+    Ok(HttpResponse::Ok()
+        .content_type("text/event-stream")
+        .insert_header(("Cache-Control", "no-store"))
+        .streaming(Box::pin(events)))
+}

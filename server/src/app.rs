@@ -1,0 +1,214 @@
+//! The running service: what all requests share, and how it begins.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use actix_web::web;
+use hq_engine::audit::Event;
+use hq_engine::signed::SigningKey;
+use hq_plugin_sdk::host::{EvaluatorPlugin, default_dirs, find};
+use tokio::sync::{Notify, Semaphore, oneshot};
+
+use crate::config::{Config, ConfigError};
+use crate::envelope::{EnvelopeError, EnvelopeKey, key_file, master_key};
+use crate::identity::{Caller, Verifier};
+use crate::objects::Objects;
+use crate::problem::{Code, Problem, Result};
+use crate::store::{Store, StoreError};
+use crate::sweep::sweep;
+
+/// Why the service does not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A folder or a socket.
+    #[error("{place}: {source}")]
+    Io {
+        /// Which.
+        place: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A key file.
+    #[error(transparent)]
+    Key(#[from] EnvelopeError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The object store.
+    #[error("the object store cannot be used: {0}")]
+    Objects(#[from] object_store::Error),
+    /// The identity section.
+    #[error("{0}")]
+    Identity(String),
+    /// The first entries of a log.
+    #[error("the database cannot be written: {0}")]
+    Write(#[from] Problem),
+    /// TLS.
+    #[error("tls: {0}")]
+    Tls(String),
+}
+
+/// What all requests share.
+#[derive(Debug)]
+pub struct App {
+    /// The configuration.
+    pub config: Config,
+    /// The database.
+    pub store: Store,
+    /// The object store.
+    pub objects: Objects,
+    /// What wraps the keys of datasets.
+    pub master: EnvelopeKey,
+    /// Who calls.
+    pub verifier: Verifier,
+    /// Rings when a job was queued.
+    pub queued: Notify,
+    /// Ends the worker of a job.
+    pub running: Mutex<BTreeMap<String, oneshot::Sender<()>>>,
+    compilers: Semaphore,
+    plugins: Mutex<BTreeMap<String, EvaluatorPlugin>>,
+}
+
+/// As handlers have it.
+pub type Shared = web::Data<App>;
+
+impl App {
+    /// Opens everything that is kept.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn open(config: Config) -> std::result::Result<Self, StartError> {
+        for folder in [config.data.clone(), objects_folder(&config), work_folder(&config)] {
+            fs::create_dir_all(&folder)
+                .map_err(|source| StartError::Io { place: folder.display().to_string(), source })?;
+        }
+        let signer = SigningKey::from_bytes(&key_file(&config.data.join("service.key"))?);
+        let store = Store::open(&config.data.join("hq.sqlite"), signer)?;
+        let app = Self {
+            objects: Objects::local(&objects_folder(&config))?,
+            master: master_key(&config.data.join("master.key"))?,
+            verifier: Verifier::new(config.identity.clone()).map_err(StartError::Identity)?,
+            queued: Notify::new(),
+            running: Mutex::default(),
+            compilers: Semaphore::new(config.limits.compilers),
+            plugins: Mutex::default(),
+            store,
+            config,
+        };
+        app.store.with(|tx| {
+            let requeued = tx.requeue()?;
+            let detail = (requeued > 0).then(|| format!("{requeued} jobs are computed again"));
+            tx.audit(Event {
+                action: "service.started".into(),
+                outcome: "done".into(),
+                detail,
+                ..Event::default()
+            })
+        })?;
+        let removed = sweep(&app)?;
+        if removed > 0 {
+            tracing::info!(removed, "left over from before");
+        }
+        Ok(app)
+    }
+
+    /// Folders of plugins.
+    #[must_use]
+    pub fn plugin_dirs(&self) -> Vec<PathBuf> {
+        self.config.plugins.iter().cloned().chain(default_dirs()).collect()
+    }
+
+    /// The half of a plugin that computes, for planning.
+    ///
+    /// # Errors
+    /// A backend that is not allowed or not installed.
+    pub fn evaluator(&self, name: &str) -> Result<EvaluatorPlugin> {
+        if !self.config.backends.iter().any(|allowed| allowed == name) {
+            return Err(Problem::new(Code::Unsupported, format!("Backend `{name}` is not allowed here.")));
+        }
+        let mut plugins = self.plugins.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(plugin) = plugins.get(name) {
+            return Ok(plugin.clone());
+        }
+        let missing = || Problem::internal(format!("plugin of backend `{name}` is not found"));
+        let path = find(name, &self.plugin_dirs()).ok_or_else(missing)?;
+        let plugin = EvaluatorPlugin::load(&path).map_err(Problem::internal)?;
+        plugins.insert(name.to_owned(), plugin.clone());
+        Ok(plugin)
+    }
+
+    /// The program that workers are: this one, or where a test says so another.
+    ///
+    /// # Errors
+    /// The program does not know its place.
+    pub fn worker_program(&self) -> std::io::Result<PathBuf> {
+        self.config.worker.clone().map_or_else(std::env::current_exe, Ok)
+    }
+
+    /// Ends the worker of a job, if there is one.
+    pub fn end_worker(&self, job: &str) {
+        let sender = self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(job);
+        if let Some(sender) = sender {
+            // A worker that has just ended needs no word.
+            let _ = sender.send(());
+        }
+    }
+}
+
+/// Where objects are.
+#[must_use]
+pub fn objects_folder(config: &Config) -> PathBuf {
+    config.data.join("objects")
+}
+
+/// Where workers have their folders.
+#[must_use]
+pub fn work_folder(config: &Config) -> PathBuf {
+    config.data.join("work")
+}
+
+/// Does something that may take a while on a thread of its own.
+///
+/// # Errors
+/// Those of `act`.
+pub async fn blocking<T: Send + 'static>(
+    app: &Shared,
+    act: impl FnOnce(&App) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let app = app.clone();
+    web::block(move || act(&app)).await?
+}
+
+/// As [`blocking`], for compilation: few at once, and whoever waits too long is told.
+///
+/// # Errors
+/// Those of `act`; too much at once.
+pub async fn compiling<T: Send + 'static>(
+    app: &Shared,
+    act: impl FnOnce(&App) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+    let busy = || Problem::new(Code::Quota, "Too many programs are compiled now. Try again in a while.");
+    let permit = tokio::time::timeout(PATIENCE, app.compilers.acquire()).await;
+    let permit = permit.map_err(|_| busy())?.map_err(Problem::internal)?;
+    let done = blocking(app, act).await;
+    drop(permit);
+    done
+}
+
+/// An event of a caller.
+#[must_use]
+pub fn event(caller: &Caller, action: &str) -> Event {
+    Event {
+        action: action.to_owned(),
+        outcome: "done".to_owned(),
+        issuer: caller.issuer.clone(),
+        subject: caller.subject.clone(),
+        ..Event::default()
+    }
+}

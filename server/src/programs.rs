@@ -1,0 +1,146 @@
+//! Programs that researchers send: compiled against the schema of a published dataset, and planned for its keys.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use hq_dsl::{Compiled, Loader, Query};
+use hq_engine::compile::CompiledQueries;
+use hq_engine::computation;
+use hq_engine::dataset::Manifest;
+use hq_engine::result_file::ProgramRecord;
+use hq_plugin_sdk::host::EvaluatorPlugin;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::diagnostics::DiagnosticBody;
+use crate::problem::{Code, Problem, Result};
+
+/// A program as it is sent.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProgramBody {
+    /// Its name in messages.
+    pub name: String,
+    /// Its text.
+    pub text: String,
+    /// Texts of the modules that it uses, by name. The schema is the service's own, whatever stands here.
+    #[serde(default)]
+    pub modules: BTreeMap<String, String>,
+    /// Values of public parameters.
+    #[serde(default)]
+    pub params: BTreeMap<String, String>,
+    /// The query to take, where there are several.
+    #[serde(default)]
+    pub query: Option<String>,
+}
+
+/// Texts that were sent, the schema before all others; what is asked for is remembered.
+struct Given<'a> {
+    schema: (&'a str, &'a str),
+    modules: &'a BTreeMap<String, String>,
+    used: RefCell<BTreeMap<String, (String, String)>>,
+}
+
+impl Loader for Given<'_> {
+    fn load(&self, module: &str) -> Option<(String, String)> {
+        let (dataset, schema) = self.schema;
+        let text = if module == dataset { schema } else { self.modules.get(module)? };
+        let found = (format!("{module}.hq"), text.to_owned());
+        self.used.borrow_mut().insert(module.to_owned(), found.clone());
+        Some(found)
+    }
+}
+
+/// A program without errors.
+pub struct Checked {
+    /// The compiler's own.
+    pub compiled: Compiled,
+    /// As a result holds it.
+    pub record: ProgramRecord,
+    /// Warnings and notes.
+    pub diagnostics: Vec<DiagnosticBody>,
+}
+
+impl Checked {
+    /// Compiles a program over the schema of a dataset.
+    ///
+    /// # Errors
+    /// What is wrong with it, as diagnostics.
+    pub fn of(program: &ProgramBody, dataset: &str, schema: &str) -> Result<Self> {
+        let params: Vec<(String, String)> = program.params.clone().into_iter().collect();
+        let given = Given { schema: (dataset, schema), modules: &program.modules, used: RefCell::default() };
+        let mut compiled = hq_dsl::compile(&program.name, &program.text, &params, &given);
+        let diagnostics: Vec<DiagnosticBody> =
+            compiled.diagnostics.iter().map(|found| DiagnosticBody::of(found, &compiled.sources)).collect();
+        if compiled.has_errors() {
+            let detail = format!("`{}` has errors.", program.name);
+            return Err(Problem { diagnostics, ..Problem::new(Code::Program, detail) });
+        }
+        if let Some(name) = &program.query {
+            compiled.queries.retain(|query| query.name == *name);
+        }
+        if compiled.queries.is_empty() {
+            let detail = "The program has no such query. Write `query NAME from … report …`.";
+            return Err(Problem::new(Code::Program, detail));
+        }
+        if let Some(query) = compiled.queries.iter().find(|query| query.dataset.name != dataset) {
+            let detail = format!("Query `{}` reads `{}`, not `{dataset}`.", query.name, query.dataset.name);
+            return Err(Problem::new(Code::Program, detail));
+        }
+        if let Some(query) = compiled.queries.iter().find(|query| !query.secrets.is_empty()) {
+            let detail = format!(
+                "Query `{}` has secret parameters, which this service does not take: make them public, or compute it \
+                 with `hq compute`.",
+                query.name
+            );
+            return Err(Problem::new(Code::Unsupported, detail));
+        }
+        let record = ProgramRecord {
+            name: program.name.clone(),
+            text: program.text.clone(),
+            modules: given.used.into_inner(),
+            functions: BTreeMap::new(),
+            params,
+            queries: compiled.queries.iter().map(|query| query.name.clone()).collect(),
+        };
+        Ok(Self { compiled, record, diagnostics })
+    }
+
+    /// A program that was checked before.
+    ///
+    /// # Errors
+    /// It does not compile any more.
+    pub fn again(record: &ProgramRecord, dataset: &str, schema: &str) -> Result<Self> {
+        let modules = record.modules.iter().map(|(name, (_, text))| (name.clone(), text.clone())).collect();
+        let body = ProgramBody {
+            name: record.name.clone(),
+            text: record.text.clone(),
+            modules,
+            params: record.params.iter().cloned().collect(),
+            query: None,
+        };
+        let mut checked = Self::of(&body, dataset, schema)?;
+        checked.compiled.queries.retain(|query| record.queries.contains(&query.name));
+        Ok(checked)
+    }
+
+    /// Its queries.
+    #[must_use]
+    pub fn queries(&self) -> Vec<&Query> {
+        self.compiled.queries.iter().collect()
+    }
+
+    /// Plans all its queries for the keys of a dataset.
+    ///
+    /// # Errors
+    /// What is wrong with one of them, as diagnostics.
+    pub fn plan(&self, evaluator: &EvaluatorPlugin, manifest: &Manifest) -> Result<CompiledQueries> {
+        let planned = computation::plan(&self.queries(), evaluator, manifest).map_err(|refusal| Problem {
+            diagnostics: vec![DiagnosticBody::of(&refusal.diagnostic, &self.compiled.sources)],
+            ..Problem::new(Code::Program, "The program has no plan for the keys of this dataset.")
+        })?;
+        computation::check_fit(&planned.planned.plan, manifest)
+            .map_err(|misfit| Problem::new(Code::Dataset, format!("The dataset does not fit: {misfit}.")))?;
+        Ok(planned)
+    }
+}
