@@ -5,7 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod plugin;
 mod service;
+
+pub(crate) use plugin::{PluginArgs, PluginCommand};
 
 pub(crate) use service::{
     AuditArgs, AuditCommand, CustodianArgs, JobsArgs, JobsCommand, LoginArgs, PublishArgs, ResultArgs,
@@ -71,6 +74,8 @@ pub(crate) enum Command {
     Custodian(CustodianArgs),
     /// Export and verify the audit log of a service
     Audit(AuditArgs),
+    /// Accept plugins by their signatures, list, verify and revoke them
+    Plugin(PluginArgs),
     /// Answer an editor over standard input and output (Language Server Protocol)
     Lsp(LspArgs),
 }

@@ -16,6 +16,7 @@ mod keygen;
 mod login;
 mod open;
 mod plan_data;
+mod plugin;
 mod publish;
 mod result;
 mod run;
@@ -53,6 +54,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::Result(args) => result::result(&args),
         Command::Custodian(args) => custodian::custodian(&args),
         Command::Audit(args) => audit::audit(&args),
+        Command::Plugin(args) => plugin::plugin(&args),
         Command::Generate(args) => generate::generate(&args),
     }
 }

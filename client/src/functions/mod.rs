@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use hq_dsl::{ExternFunction, FunctionFault};
 use hq_engine::functions::tabulate;
+use hq_engine::registry::{Registry, RegistryError};
 use hq_plugin_sdk::abi::FUNCTION_SYMBOL;
 use hq_plugin_sdk::host::{FunctionPlugin, default_dirs, find, installed};
 
@@ -93,6 +94,9 @@ impl Functions {
 }
 
 fn load(name: &str) -> Result<FunctionPlugin, FunctionFault> {
+    if let Some(registry) = Registry::of_environment() {
+        return accepted(&registry, name).map_err(|error| FunctionFault::Unusable(format!("{error}.")));
+    }
     let dirs = default_dirs();
     let Some(path) = find(name, &dirs) else {
         let searched = dirs.iter().map(|dir| dir.display().to_string()).collect();
@@ -106,6 +110,17 @@ fn load(name: &str) -> Result<FunctionPlugin, FunctionFault> {
     }
     let plugin = FunctionPlugin::load(&path).map_err(|error| FunctionFault::Unusable(format!("{error}.")))?;
     plugins.insert(path, plugin.clone());
+    Ok(plugin)
+}
+
+/// The plugin that a registry accepted. It is read again where the registry accepted another build since.
+fn accepted(registry: &Registry, name: &str) -> Result<FunctionPlugin, RegistryError> {
+    let (entry, key) = (registry.entry(name)?, registry.folder().join(name));
+    if let Some(plugin) = lock(&PLUGINS).get(&key).filter(|plugin| plugin.digest() == entry.blake3) {
+        return Ok(plugin.clone());
+    }
+    let plugin = FunctionPlugin::load_image(&registry.admit(name)?)?;
+    lock(&PLUGINS).insert(key, plugin.clone());
     Ok(plugin)
 }
 

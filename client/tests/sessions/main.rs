@@ -11,10 +11,13 @@ mod functions;
 mod gated;
 mod interrupted;
 mod layout;
+mod native;
+mod registry;
 mod session;
 mod tables;
 mod tfhe;
 mod together;
+mod tutorial_plugin;
 
 use std::fs;
 use std::path::Path;

@@ -61,6 +61,14 @@ pub enum LoadError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// No plugin has so many bytes.
+    #[error("{} has more than {most} bytes: it is no plugin", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Bytes that a plugin may have.
+        most: u64,
+    },
     /// It loads, but cannot describe itself.
     #[error("{} does not describe itself: {source}. This is a fault of the plugin", path.display())]
     Capabilities {

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use hq_plugin_sdk::abi::Scalar;
 use hq_plugin_sdk::backend::Fault;
-use hq_plugin_sdk::function::{Answer, Arguments, Function, Kind, Library, Parameter, Refusal};
+use hq_plugin_sdk::conformance::{Failure, Failures, run_functions};
+use hq_plugin_sdk::function::{Answer, Arguments, Decimal, Function, Kind, Library, Parameter, Refusal};
 use hq_plugin_sdk::host::{FunctionPlugin, TabulationError, tabulate};
 
 const DIGIT: &[Parameter] = &[Parameter { name: "x", takes: Kind::Number { lo: 0, hi: 9 } }];
@@ -42,7 +43,10 @@ impl Library for Toy {
                 "b" => 1,
                 _ => 2,
             };
-            let (x, flag) = (arguments.decimal("x")?.value, arguments.flag("flag")?);
+            let (Decimal { value: x, decimals }, flag) = (arguments.decimal("x")?, arguments.flag("flag")?);
+            if decimals > 0 {
+                return Err("x is a whole number".into());
+            }
             Ok(Answer::whole(10 * x + 3 * i64::from(flag) + places))
         }),
         function("refuses", DIGIT, |arguments| {
@@ -51,6 +55,16 @@ impl Library for Toy {
         }),
         function("panics", DIGIT, |_| panic!("as a plugin may")),
         function("counts", DIGIT, |_| Ok(Answer::whole(CALLS.fetch_add(1, Ordering::Relaxed)))),
+        function("lies", DIGIT, |_| Ok(Answer::Flag(true))),
+        function("asks", DIGIT, |arguments| arguments.number("y").map(|_| Answer::whole(0))),
+    ];
+}
+
+/// Functions that take their time.
+struct Slow;
+
+impl Library for Slow {
+    const FUNCTIONS: &'static [Function] = &[
         function("hangs", DIGIT, |_| {
             loop {
                 std::thread::sleep(Duration::from_millis(50));
@@ -60,8 +74,6 @@ impl Library for Toy {
             std::thread::sleep(Duration::from_millis(30));
             Ok(Answer::whole(0))
         }),
-        function("lies", DIGIT, |_| Ok(Answer::Flag(true))),
-        function("asks", DIGIT, |arguments| arguments.number("y").map(|_| Answer::whole(0))),
     ];
 }
 
@@ -74,8 +86,16 @@ fn numbers(values: impl Iterator<Item = i64>, decimals: u32) -> Vec<Scalar> {
 }
 
 fn of(name: &str, axes: Vec<Vec<Scalar>>) -> Result<Vec<Scalar>, TabulationError> {
-    let at = toy().functions().iter().position(|function| function.name == name).unwrap();
-    tabulate(&toy(), at, axes, Duration::from_millis(200))
+    of_plugin(&toy(), name, axes)
+}
+
+fn of_plugin(
+    plugin: &FunctionPlugin,
+    name: &str,
+    axes: Vec<Vec<Scalar>>,
+) -> Result<Vec<Scalar>, TabulationError> {
+    let at = plugin.functions().iter().position(|function| function.name == name).unwrap();
+    tabulate(plugin, at, axes, Duration::from_millis(200))
 }
 
 #[test]
@@ -112,6 +132,8 @@ fn a_function_that_remembers_is_found_out() {
 #[test]
 fn a_function_that_never_comes_back_is_left() {
     let start = Instant::now();
+    let slow = FunctionPlugin::linked::<Slow>("slow").unwrap();
+    let of = |name, axes| of_plugin(&slow, name, axes);
     assert!(
         matches!(of("hangs", vec![numbers(3..10, 0)]), Err(TabulationError::TimedOut { at }) if at == [0])
     );
@@ -133,6 +155,40 @@ fn values_that_a_function_does_not_take_never_reach_it() {
         );
     }
     assert!(toy().call(99, &[]).unwrap_err().message.contains("no such function"));
+}
+
+#[test]
+fn the_suite_names_what_does_not_hold() {
+    let Failures(failures) = run_functions::<Toy>().unwrap_err();
+    let caught = |check: &str, reason: &str| {
+        let found =
+            failures.iter().any(|failure| failure.check.contains(check) && failure.reason.contains(reason));
+        assert!(found, "{check}: {failures:#?}");
+    };
+    caught("panics", "it panicked");
+    caught("counts in reverse order", "before");
+    caught("asks", "it has no value for any of");
+    caught("lies", "which it does not declare");
+    caught("sound", "nothing is said about it");
+    let sound =
+        |failure: &&Failure| failure.check.contains("sound") && !failure.reason.contains("nothing is said");
+    assert_eq!(failures.iter().find(sound), None);
+    run_functions::<Sound>().unwrap();
+}
+
+struct Sound;
+
+impl Library for Sound {
+    const FUNCTIONS: &'static [Function] = &[Function {
+        name: "double",
+        about: "Twice a number",
+        parameters: DIGIT,
+        gives: Kind::Number { lo: 0, hi: 18 },
+        compute: |arguments| {
+            let number = arguments.decimal("x")?;
+            Ok(Answer::Number(Decimal { value: 2 * number.value, ..number }))
+        },
+    }];
 }
 
 struct Empty;

@@ -71,6 +71,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_library_conforms() {
+        assert_eq!(hq_plugin_sdk::conformance::run_functions::<Risk>(), Ok(()));
+    }
+
+    #[test]
     fn grades_begin_at_their_limits() {
         for (rate, wanted) in [(14.9, "G5"), (15.1, "G4"), (59.9, "G3a"), (60.1, "G2"), (120.0, "G1")] {
             assert_eq!(grade(rate), Ok(Answer::Level(wanted)));

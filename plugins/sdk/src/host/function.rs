@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{LoadError, call, file_stem, ill_behaved, load_table, structure, take};
+use super::{Image, LoadError, call, file_stem, ill_behaved, load_table, load_table_at, structure, take};
 use crate::abi::{FunctionTable, Scalar, View};
 use crate::backend::BackendError;
 use crate::export::function_table;
@@ -35,11 +35,20 @@ impl FunctionPlugin {
     /// # Errors
     /// See [`LoadError`].
     pub fn load(path: &Path) -> Result<Self, LoadError> {
-        let bytes =
-            std::fs::read(path).map_err(|source| LoadError::Unreadable { path: path.to_owned(), source })?;
-        let digest = blake3::hash(&bytes).to_hex();
-        drop(bytes);
-        Self::describe(load_table(path)?, &file_stem(path), &digest)
+        let digest = Image::read(path)?.digest().to_owned();
+        Self::of(load_table(path)?, path, &digest)
+    }
+
+    /// As [`Self::load`], of a file that was read already.
+    ///
+    /// # Errors
+    /// See [`LoadError`].
+    pub fn load_image(image: &Image) -> Result<Self, LoadError> {
+        Self::of(load_table_at(&image.place()?, image.path())?, image.path(), image.digest())
+    }
+
+    fn of(table: FunctionTable, path: &Path, digest: &str) -> Result<Self, LoadError> {
+        Self::describe(table, &file_stem(path), digest)
             .map_err(|source| LoadError::Capabilities { path: path.to_owned(), source })
     }
 
