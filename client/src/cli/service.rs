@@ -13,6 +13,9 @@ pub(crate) struct LoginArgs {
     /// Address of the service
     #[arg(value_name = "URL")]
     pub(crate) service: String,
+    /// Log in under a name at a service that believes every name (`hq-server --dev`)
+    #[arg(long = "as", value_name = "NAME")]
+    pub(crate) trial: Option<String>,
 }
 
 #[derive(Debug, Args)]
