@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 mod service;
 
 pub(crate) use service::{
-    AuditArgs, AuditCommand, CustodianArgs, JobsArgs, JobsCommand, LoginArgs, PublishArgs, ResultArgs,
+    AuditArgs, AuditCommand, CustodianArgs, JobsArgs, JobsCommand, LoginArgs, PublishArgs, RecordsArgs, ResultArgs,
     SubmitArgs,
 };
 
@@ -71,6 +71,8 @@ pub(crate) enum Command {
     Custodian(CustodianArgs),
     /// Export and verify the audit log of a service
     Audit(AuditArgs),
+    /// Write what an exported audit log says for a record of processing activities
+    Records(RecordsArgs),
     /// Answer an editor over standard input and output (Language Server Protocol)
     Lsp(LspArgs),
 }

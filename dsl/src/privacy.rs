@@ -36,8 +36,9 @@ pub fn privacy(dataset: &Dataset) -> Vec<Diagnostic> {
 
 /// The gravest doubt about a column.
 fn look_at(column: &Column, rows: u64) -> Option<Diagnostic> {
-    let warn =
-        |message: String, help: &str| Some(Diagnostic::warning(Code::Identifying, column.span, message, help));
+    let warn = |message: String, help: &str| {
+        Some(Diagnostic::warning(Code::Identifying, column.span, message, help))
+    };
     let name = &column.name;
     if let Some(what) = identifier(name) {
         let message = format!("`{name}` reads as {what}, which tells who somebody is.");
@@ -50,7 +51,10 @@ fn look_at(column: &Column, rows: u64) -> Option<Diagnostic> {
     let (_, most) = column.domain.range();
     let years = most / 10_i64.saturating_pow(column.domain.decimals().into());
     let words: Vec<&str> = name.split('_').collect();
-    if words.contains(&"age") && !matches!(column.domain, Domain::Levels(_) | Domain::Bool) && years > GREAT_AGE {
+    if words.contains(&"age")
+        && !matches!(column.domain, Domain::Levels(_) | Domain::Bool)
+        && years > GREAT_AGE
+    {
         let message = format!("`{name}` tells ages up to {years}; of great ages there are few.");
         return warn(message, "Let it end at 90, and let that stand for everybody of 90 and more.");
     }
@@ -61,7 +65,10 @@ fn look_at(column: &Column, rows: u64) -> Option<Diagnostic> {
             with_commas(values.into()),
             with_commas(rows.into()),
         );
-        return warn(message, "If queries compare it, round it with `step`; if they only sum it up, leave it.");
+        return warn(
+            message,
+            "If queries compare it, round it with `step`; if they only sum it up, leave it.",
+        );
     }
     None
 }

@@ -149,3 +149,12 @@ pub(crate) enum AuditCommand {
         key: Option<String>,
     },
 }
+
+#[derive(Debug, Args)]
+pub(crate) struct RecordsArgs {
+    /// The log, as `hq audit export` writes it
+    pub(crate) log: PathBuf,
+    /// Schema of a dataset in it; may be repeated
+    #[arg(long, value_name = "DATASET.hq")]
+    pub(crate) schema: Vec<PathBuf>,
+}

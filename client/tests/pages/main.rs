@@ -60,7 +60,10 @@ fn masked(line: &str) -> String {
         match word.strip_prefix('(') {
             Some(inner) if number(inner) && before_unit => "(…".to_owned(),
             _ if number(word) && before_unit => "…".to_owned(),
-            _ if bare.len() == 20 && bare.ends_with('Z') && number(&bare.replace(['-', ':', 'T', 'Z'], "")) => {
+            _ if bare.len() == 20
+                && bare.ends_with('Z')
+                && number(&bare.replace(['-', ':', 'T', 'Z'], "")) =>
+            {
                 format!("…{end}")
             }
             _ if digest => format!("…{end}"),
