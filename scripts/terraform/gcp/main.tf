@@ -51,7 +51,7 @@ resource "google_compute_resource_policy" "daily" {
     schedule {
       daily_schedule {
         days_in_cycle = 1
-        start_time    = "02:00"
+        start_time    = "04:00"
       }
     }
     retention_policy {
@@ -70,10 +70,6 @@ resource "google_storage_bucket" "audit" {
   location                    = var.region
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"
-
-  versioning {
-    enabled = false
-  }
 
   retention_policy {
     retention_period = var.audit_days * 86400
