@@ -55,7 +55,7 @@ fn masked(line: &str) -> String {
         |word: &str| word.chars().all(|c| c.is_ascii_digit() || ".,".contains(c)) && !word.is_empty();
     let shown = words.iter().enumerate().map(|(index, word)| {
         let before_unit = words.get(index + 1).is_some_and(|next| unit(next));
-        let (bare, end) = word.split_at(word.trim_end_matches([',', '.', ':']).len());
+        let (bare, end) = word.split_at(word.trim_end_matches([',', '.', ':', ';']).len());
         let digest = bare.len() >= 16 && bare.chars().all(|c| c.is_ascii_hexdigit());
         match word.strip_prefix('(') {
             Some(inner) if number(inner) && before_unit => "(…".to_owned(),
@@ -67,7 +67,7 @@ fn masked(line: &str) -> String {
                 format!("…{end}")
             }
             _ if digest => format!("…{end}"),
-            _ if word.starts_with("http://127.0.0.1:") => "http://127.0.0.1:…".to_owned(),
+            _ if word.starts_with("http://127.0.0.1:") => format!("http://127.0.0.1:…{end}"),
             _ => (*word).to_owned(),
         }
     });
