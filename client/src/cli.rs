@@ -8,8 +8,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 mod service;
 
 pub(crate) use service::{
-    AuditArgs, AuditCommand, CustodianArgs, JobsArgs, JobsCommand, LoginArgs, PublishArgs, RecordsArgs, ResultArgs,
-    SubmitArgs,
+    AuditArgs, AuditCommand, CustodianArgs, JobsArgs, JobsCommand, LoginArgs, PublishArgs, RecordsArgs,
+    ResultArgs, SubmitArgs,
 };
 
 use crate::forms::FormsSource;
