@@ -69,9 +69,10 @@ fn serve(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
         .with_writer(io::stderr)
         .init();
     actix_web::rt::System::new().block_on(async {
+        let scheme = if config.tls.is_some() { "https" } else { "http" };
         let service = server::start(config, cli.dev)?;
         // The address is what a script that starts the service needs.
-        let _ = writeln!(io::stdout().lock(), "http://{}", service.address);
+        let _ = writeln!(io::stdout().lock(), "{scheme}://{}", service.address);
         service.server.await?;
         Ok(())
     })
