@@ -11,8 +11,8 @@ mod service;
 pub(crate) use plugin::{PluginArgs, PluginCommand};
 
 pub(crate) use service::{
-    AuditArgs, AuditCommand, CustodianArgs, JobsArgs, JobsCommand, LoginArgs, PublishArgs, ResultArgs,
-    SubmitArgs,
+    AuditArgs, AuditCommand, CustodianArgs, JobsArgs, JobsCommand, LoginArgs, PublishArgs, RecordsArgs,
+    ResultArgs, SubmitArgs,
 };
 
 use crate::forms::FormsSource;
@@ -76,6 +76,8 @@ pub(crate) enum Command {
     Audit(AuditArgs),
     /// Accept plugins by their signatures, list, verify and revoke them
     Plugin(PluginArgs),
+    /// Write what an exported audit log says for a record of processing activities
+    Records(RecordsArgs),
     /// Answer an editor over standard input and output (Language Server Protocol)
     Lsp(LspArgs),
 }

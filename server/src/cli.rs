@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::Config;
+use crate::health;
 use crate::server;
 use crate::worker;
 
@@ -29,6 +30,8 @@ enum Command {
     /// Compute one job; started by the service
     #[command(hide = true)]
     Worker,
+    /// Ask the service at the address of the settings whether it serves requests
+    Health,
 }
 
 /// Runs the program on the process's arguments.
@@ -38,13 +41,21 @@ pub fn main() -> ExitCode {
     if let Some(Command::Worker) = cli.command {
         return worker::main();
     }
-    match serve(&cli) {
+    let done = match cli.command {
+        Some(Command::Health) => asked(&cli),
+        Some(Command::Worker) | None => serve(&cli),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(io::stderr().lock(), "error: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn asked(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
+    Ok(health::ask(&Config::read(&cli.config)?)?)
 }
 
 fn serve(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
@@ -58,9 +69,10 @@ fn serve(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
         .with_writer(io::stderr)
         .init();
     actix_web::rt::System::new().block_on(async {
+        let scheme = if config.tls.is_some() { "https" } else { "http" };
         let service = server::start(config, cli.dev)?;
         // The address is what a script that starts the service needs.
-        let _ = writeln!(io::stdout().lock(), "http://{}", service.address);
+        let _ = writeln!(io::stdout().lock(), "{scheme}://{}", service.address);
         service.server.await?;
         Ok(())
     })

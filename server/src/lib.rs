@@ -9,6 +9,7 @@
 //! | programs | `programs`, `diagnostics` |
 //! | what a caller is told | `problem` |
 //! | routes | `api`, `guard`, `server`, `dev` |
+//! | whether it answers | `health` |
 //! | computing | `queue`, `worker`, `chunks` |
 //! | the time | `clock` |
 
@@ -23,6 +24,7 @@ pub mod dev;
 pub mod diagnostics;
 pub mod envelope;
 pub mod guard;
+pub mod health;
 pub mod identity;
 pub mod jobs;
 pub mod objects;

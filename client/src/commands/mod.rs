@@ -18,6 +18,7 @@ mod open;
 mod plan_data;
 mod plugin;
 mod publish;
+mod records;
 mod result;
 mod run;
 mod seal;
@@ -55,6 +56,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::Custodian(args) => custodian::custodian(&args),
         Command::Audit(args) => audit::audit(&args),
         Command::Plugin(args) => plugin::plugin(&args),
+        Command::Records(args) => records::records(&args),
         Command::Generate(args) => generate::generate(&args),
     }
 }

@@ -9,6 +9,7 @@ mod erasure;
 mod jobs;
 mod journey;
 mod kills;
+mod monitoring;
 mod people;
 mod provider;
 mod running;
