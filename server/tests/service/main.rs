@@ -11,6 +11,7 @@ mod journey;
 mod kills;
 mod monitoring;
 mod people;
+mod plugins;
 mod provider;
 mod running;
 mod tokens;
