@@ -5,10 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-mod plugin;
+pub(crate) mod plugin;
 mod service;
-
-pub(crate) use plugin::{PluginArgs, PluginCommand};
 
 pub(crate) use service::{
     AuditArgs, AuditCommand, CustodianArgs, JobsArgs, JobsCommand, LoginArgs, PublishArgs, RecordsArgs,
@@ -75,7 +73,7 @@ pub(crate) enum Command {
     /// Export and verify the audit log of a service
     Audit(AuditArgs),
     /// Accept plugins by their signatures, list, verify and revoke them
-    Plugin(PluginArgs),
+    Plugin(plugin::PluginArgs),
     /// Write what an exported audit log says for a record of processing activities
     Records(RecordsArgs),
     /// Answer an editor over standard input and output (Language Server Protocol)
