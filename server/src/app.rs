@@ -9,7 +9,7 @@ use actix_web::web;
 use hq_engine::audit::Event;
 use hq_engine::signed::SigningKey;
 use hq_plugin_sdk::host::{EvaluatorPlugin, default_dirs, find};
-use tokio::sync::{Notify, Semaphore, oneshot};
+use tokio::sync::{Notify, Semaphore, oneshot, watch};
 
 use crate::config::{Config, ConfigError};
 use crate::envelope::{EnvelopeError, EnvelopeKey, key_file, master_key};
@@ -68,6 +68,8 @@ pub struct App {
     pub verifier: Verifier,
     /// Rings when a job was queued.
     pub queued: Notify,
+    /// Tells those who watch jobs that one of them may have changed.
+    pub news: watch::Sender<()>,
     /// Ends the worker of a job.
     pub running: Mutex<BTreeMap<String, oneshot::Sender<()>>>,
     compilers: Semaphore,
@@ -94,6 +96,7 @@ impl App {
             master: master_key(&config.data.join("master.key"))?,
             verifier: Verifier::new(config.identity.clone()).map_err(StartError::Identity)?,
             queued: Notify::new(),
+            news: watch::Sender::new(()),
             running: Mutex::default(),
             compilers: Semaphore::new(config.limits.compilers),
             plugins: Mutex::default(),

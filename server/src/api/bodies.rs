@@ -202,7 +202,7 @@ pub struct JobBody {
     pub plan: String,
     /// Numbers that are opened.
     pub numbers: u64,
-    /// `queued`, `running`, `computed`, `released`, `refused`, `failed` or `cancelled`.
+    /// `queued`, `running`, `computed`, `released`, `refused`, `failed`, `cancelled` or `expired`.
     pub state: String,
     /// Blocks done.
     pub done: u64,

@@ -104,6 +104,7 @@ fn media(content: Content, schemas: &mut Schemas) -> Option<(&'static str, Media
             Some(("application/octet-stream", ContentBuilder::new().schema(Some(binary())).build()))
         }
         Content::Text => Some(("text/plain", ContentBuilder::new().schema(Some(text())).build())),
+        Content::Page => Some(("*/*", ContentBuilder::new().schema(Some(text())).build())),
         Content::Events => Some(("text/event-stream", ContentBuilder::new().schema(Some(text())).build())),
     }
 }

@@ -9,6 +9,8 @@ const PUBLISHER: &str = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a6
 
 /// Who may call each route: those named get through the gate, whatever the handler then says.
 const EXPECTED: &[(&str, &str)] = &[
+    ("GET /", "all"),
+    ("GET /page/{file}", "all"),
     ("GET /health/live", "all"),
     ("GET /health/ready", "all"),
     ("GET /v1/openapi.json", "all"),
@@ -101,7 +103,7 @@ fn what_is_no_route_is_not_there() {
     let running = Running::new();
     let owner = running.token("owner");
     for (method, path) in [
-        ("GET", "/"),
+        ("GET", "/page"),
         ("GET", "/v1"),
         ("GET", "/v1/me/"),
         ("POST", "/v1/me"),

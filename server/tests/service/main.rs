@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a failing test may panic")]
 
 mod access;
+mod backups;
 mod clinic;
 mod custody;
 mod document;
@@ -9,8 +10,10 @@ mod erasure;
 mod jobs;
 mod journey;
 mod kills;
+mod page;
 mod people;
 mod provider;
 mod running;
+mod schemathesis;
 mod tokens;
 mod uploads;
