@@ -114,6 +114,13 @@ pub const ROUTES: &[Route] = &[
     ),
     route(("GET", "/v1/me"), Access::SignedIn, "Who the token is of", Nothing, Json(noted::<MeBody>)),
     route(
+        ("GET", "/v1/me/audit"),
+        Access::SignedIn,
+        "What the audit log has of the caller",
+        Nothing,
+        Json(noted::<AuditBody>),
+    ),
+    route(
         ("GET", "/v1/metrics"),
         Access::Claim(Claim::Operator),
         "Metrics in Prometheus' form",
@@ -326,6 +333,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .route("/v1/openapi.json", web::get().to(service::openapi))
         .route("/v1/service", web::get().to(service::service))
         .route("/v1/me", web::get().to(service::me))
+        .route("/v1/me/audit", web::get().to(audit::own))
         .route("/v1/metrics", web::get().to(service::metrics))
         .route("/v1/audit", web::get().to(audit::all))
         .route("/v1/datasets", web::get().to(datasets::list))
