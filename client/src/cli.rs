@@ -11,7 +11,7 @@ mod service;
 pub(crate) use owner::{EncryptArgs, GenerateArgs, KeygenArgs, PassphraseArgs, PlanDataArgs};
 pub(crate) use service::{
     AuditArgs, AuditCommand, CustodianArgs, EraseArgs, JobsArgs, JobsCommand, LoginArgs, PublishArgs,
-    ResultArgs, RolesArgs, SubmitArgs,
+    RecordsArgs, ResultArgs, RolesArgs, SubmitArgs,
 };
 
 use crate::forms::FormsSource;
@@ -77,6 +77,8 @@ pub(crate) enum Command {
     Custodian(CustodianArgs),
     /// Export and verify the audit log of a service
     Audit(AuditArgs),
+    /// Write what an exported audit log says for a record of processing activities
+    Records(RecordsArgs),
     /// Answer an editor over standard input and output (Language Server Protocol)
     Lsp(LspArgs),
 }

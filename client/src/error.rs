@@ -256,6 +256,9 @@ pub(crate) enum ClientError {
         "{issuer} offers no login for devices (RFC 8628). Whoever runs the service can allow it for its client"
     )]
     NoDeviceFlow { issuer: String },
+    /// `--as` at a service that has an issuer of its own.
+    #[error("{service} believes no name: leave `--as` out, and confirm the code where its issuer says")]
+    NoTrial { service: String },
     /// No place for a login.
     #[error("there is no folder of configurations: set HQ_LOGIN, XDG_CONFIG_HOME or HOME")]
     NoLoginFile,

@@ -107,6 +107,8 @@ codes! {
     HiddenCells = 80,
     /// A rule of release that cannot be seen to while numbers are encrypted.
     EncryptedRule = 81,
+    /// A column that may identify a person.
+    Identifying = 82,
     /// Part of the language that has no meaning yet.
     Unsupported = 90,
 }

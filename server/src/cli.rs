@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 
 use crate::backup::{backup, restore};
 use crate::config::Config;
+use crate::health;
 use crate::server;
 use crate::worker;
 
@@ -46,6 +47,8 @@ enum Command {
     /// Compute one job; started by the service
     #[command(hide = true)]
     Worker,
+    /// Ask the service at the address of the settings whether it serves requests
+    Health,
 }
 
 /// Runs the program on the process's arguments.
@@ -54,6 +57,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match &cli.command {
         Some(Command::Worker) => return worker::main(),
+        Some(Command::Health) => asked(&cli),
         Some(Command::Backup { folder, keys }) => copy(&cli, folder, keys),
         Some(Command::Restore { folder, keys }) => bring_back(&cli, folder, keys),
         None => serve(&cli),
@@ -79,6 +83,10 @@ fn bring_back(cli: &Cli, folder: &Path, keys: &Path) -> Result<(), Box<dyn std::
     Ok(())
 }
 
+fn asked(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
+    Ok(health::ask(&Config::read(&cli.config)?)?)
+}
+
 fn serve(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
     let config = Config::read(&cli.config)?;
     if cli.dev && !config.listen.ip().is_loopback() {
@@ -90,9 +98,10 @@ fn serve(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
         .with_writer(io::stderr)
         .init();
     actix_web::rt::System::new().block_on(async {
+        let scheme = if config.tls.is_some() { "https" } else { "http" };
         let service = server::start(config, cli.dev)?;
         // The address is what a script that starts the service needs.
-        let _ = writeln!(io::stdout().lock(), "http://{}", service.address);
+        let _ = writeln!(io::stdout().lock(), "{scheme}://{}", service.address);
         service.server.await?;
         Ok(())
     })

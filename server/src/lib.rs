@@ -10,6 +10,7 @@
 //! | programs | `programs`, `diagnostics` |
 //! | what a caller is told | `problem` |
 //! | routes | `api`, `guard`, `server`, `tls`, `dev` |
+//! | whether it answers | `health` |
 //! | computing | `queue`, `worker`, `confinement`, `chunks` |
 //! | the time | `clock` |
 
@@ -26,6 +27,7 @@ pub mod dev;
 pub mod diagnostics;
 pub mod envelope;
 pub mod guard;
+pub mod health;
 pub mod identity;
 pub mod jobs;
 pub mod objects;

@@ -133,6 +133,37 @@ fn a_table_of_two_columns_is_exact() {
     assert_eq!(open::aggregates(plan, &sums).unwrap(), grades);
 }
 
+/// Sums of products of two columns, neither of which a table holds, against the products.
+#[test]
+fn products_of_wide_values_are_exact() {
+    let (compiled, _) = planned("products", ROWS, &cheapest());
+    assert!(compiled.planned.bootstraps.as_ref().unwrap().failure_log2 <= -128.0);
+    let persons: Vec<(i64, i64, i64)> =
+        (0..256).map(|at| (12 + at * 7 % 59, at * 511 % 1301, i64::from(at % 3 > 0))).collect();
+    let digits = |input: &Input, &(age, days, male): &(i64, i64, i64)| match input.name.as_str() {
+        "age.limb0" => (age - 12) % 16,
+        "age.limb1" => (age - 12) / 16,
+        "time_days.limb0" => days % 16,
+        "time_days.limb1" => days / 16 % 16,
+        "time_days.limb2" => days / 256,
+        "male.limb0" => male,
+        "rows.present" => 1,
+        other => unreachable!("{other}"),
+    };
+    let plan = &compiled.planned.plan;
+    let column = |input: &Input| persons.iter().map(|person| digits(input, person)).collect();
+    let columns: Vec<Vec<i64>> = plan.inputs.iter().map(column).collect();
+    let Some(Parameters::Tfhe(parameters)) = &plan.parameters else { unreachable!() };
+    let modulus = i128::from(parameters.sum_modulus());
+    // No sum wraps.
+    let sums = interpret(plan, &columns).into_iter().map(|sum| sum.rem_euclid(modulus).try_into().unwrap());
+    let sum = |value: fn(&(i64, i64, i64)) -> i64| {
+        persons.iter().filter(|person| person.2 == 1).map(|person| i128::from(value(person))).sum::<i128>()
+    };
+    let expected = [sum(|_| 1), sum(|&(age, days, _)| age * days), sum(|&(age, _, _)| age * age)];
+    assert_eq!(open::aggregates(plan, &sums.collect::<Vec<i64>>()).unwrap(), expected);
+}
+
 /// Values within the ranges of a plan's inputs, flags of presence set.
 fn table(plan: &Plan, rows: u64) -> Vec<Vec<i64>> {
     let mut rng = StdRng::seed_from_u64(7);
@@ -177,7 +208,7 @@ fn runs(query: &str, rows: u64, parameters: &TfheParameters) {
 
 #[test]
 fn queries_give_their_numbers_at_test_parameters() {
-    for (query, rows) in [("cohort", ROWS), ("P09", ROWS), ("P15", ROWS), ("egfr", 64)] {
+    for (query, rows) in [("cohort", ROWS), ("P09", ROWS), ("P15", ROWS), ("egfr", 64), ("products", 16)] {
         runs(query, rows, &TfheParameters { sum_bits: 16, ..test_parameters() });
     }
 }

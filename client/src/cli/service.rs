@@ -15,6 +15,9 @@ pub(crate) struct LoginArgs {
     /// Address of the service
     #[arg(value_name = "URL")]
     pub(crate) service: String,
+    /// Log in under a name at a service that believes every name (`hq-server --dev`)
+    #[arg(long = "as", value_name = "NAME")]
+    pub(crate) trial: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -178,4 +181,13 @@ pub(crate) enum AuditCommand {
         #[arg(long, value_name = "KEY")]
         key: Option<String>,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RecordsArgs {
+    /// The log, as `hq audit export` writes it
+    pub(crate) log: PathBuf,
+    /// Schema of a dataset in it; may be repeated
+    #[arg(long, value_name = "DATASET.hq")]
+    pub(crate) schema: Vec<PathBuf>,
 }

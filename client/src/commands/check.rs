@@ -13,7 +13,7 @@ use crate::forms;
 use crate::joint::Joint;
 use crate::loader::FileLoader;
 use crate::output;
-use crate::program::Program;
+use crate::program::{Program, draw};
 
 /// Checks every file, also after an error in one.
 pub(crate) fn check(args: &CheckArgs) -> Result<()> {
@@ -71,6 +71,9 @@ fn check_file(file: &Path, args: &CheckArgs, backend: &mut Planning) -> Result<S
     let program = Program::read(file, &args.param, FileLoader::beside(file, &args.schema))?;
     if program.queries.is_empty() {
         // A file with a schema alone; one that is neither has been refused.
+        if let (Some(dataset), _, sources) = hq_dsl::dataset(&file.display().to_string(), &program.text) {
+            draw(file, &hq_dsl::privacy(&dataset), &sources)?;
+        }
         return Ok(format!("no errors, no query{}", examples(&program)));
     }
     if let Some(evaluator) = backend.evaluator(&args.backend, &program) {

@@ -63,12 +63,17 @@ pub(crate) fn login(args: &LoginArgs) -> Result<()> {
         return Err(failed(&about.issuer, &document(&device, &mut answer)?));
     }
     let begun: Begun = document(&device, &mut answer)?;
-    let place = begun.verification_uri_complete.as_deref().unwrap_or(&begun.verification_uri);
-    output::note(&format!(
-        "Open {} and enter the code {}",
-        output::plain(place),
-        output::plain(&begun.user_code)
-    ));
+    match &args.trial {
+        Some(name) => confirm(&agent, &service, &about.issuer, &begun, name)?,
+        None => {
+            let place = begun.verification_uri_complete.as_deref().unwrap_or(&begun.verification_uri);
+            output::note(&format!(
+                "Open {} and enter the code {}",
+                output::plain(place),
+                output::plain(&begun.user_code)
+            ));
+        }
+    }
     let tokens = wait(&agent, &discovery.token_endpoint, &about, &begun)?;
     let source = Source {
         service,
@@ -86,6 +91,20 @@ pub(crate) fn login(args: &LoginArgs) -> Result<()> {
 fn read<T: serde::de::DeserializeOwned>(agent: &Agent, address: &str) -> Result<T> {
     let mut answer = agent.get(address).call().map_err(unreachable(address))?;
     document(address, &mut answer)
+}
+
+/// Says the name to the issuer of trials, which is the service itself and asks for nothing else.
+fn confirm(agent: &Agent, service: &str, issuer: &str, begun: &Begun, name: &str) -> Result<()> {
+    if issuer != format!("{service}/dev") {
+        return Err(ClientError::NoTrial { service: service.to_owned() });
+    }
+    let page = format!("{issuer}/device");
+    let form = [("user_code", begun.user_code.as_str()), ("user", name)];
+    let answer = agent.post(&page).send_form(form).map_err(unreachable(&page))?;
+    if answer.status().is_success() {
+        return Ok(());
+    }
+    Err(ClientError::LoginRefused { issuer: issuer.to_owned(), reason: answer.status().to_string() })
 }
 
 /// The document of an issuer must be its own.

@@ -18,6 +18,7 @@ mod login;
 mod open;
 mod plan_data;
 mod publish;
+mod records;
 mod result;
 mod roles;
 mod run;
@@ -57,6 +58,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::Result(args) => result::result(&args),
         Command::Custodian(args) => custodian::custodian(&args),
         Command::Audit(args) => audit::audit(&args),
+        Command::Records(args) => records::records(&args),
         Command::Generate(args) => generate::generate(&args),
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use hq_plugin_sdk::plan::{Input, NodeId, Op, Origin, Plan};
+use hq_plugin_sdk::range::Range;
 use hq_plugin_sdk::verify::{Invalid, ranges};
 
 use super::encode::{Encodings, Values};
@@ -17,11 +18,11 @@ use crate::lower::{PRESENT, known_input, present_input};
 /// # Errors
 /// A column without a form that serves, or a value that leaves 62 bits.
 pub fn encode_digits(plan: &Plan, encodings: &Encodings, values: Values) -> Result<Plan> {
-    let mut encoder = Encoder { source: plan, encodings, values, digits: HashMap::new() };
-    let source_ranges = ranges(plan)?;
+    let ranges = ranges(plan)?;
+    let mut encoder = Encoder { source: plan, ranges, encodings, values, digits: HashMap::new() };
     let encoded = rebuild(plan, |algebra, old, op| {
         let node = encoder.node(algebra, old, op)?;
-        if let Some(&range) = source_ranges.get(old.index()) {
+        if let Some(&range) = encoder.ranges.get(old.index()) {
             algebra.narrow(node, range);
         }
         Ok(node)
@@ -32,6 +33,7 @@ pub fn encode_digits(plan: &Plan, encodings: &Encodings, values: Values) -> Resu
 
 struct Encoder<'a> {
     source: &'a Plan,
+    ranges: Vec<Range>,
     encodings: &'a Encodings,
     values: Values,
     /// What nodes of the source are made of digits alone.
@@ -79,8 +81,11 @@ impl Encoder<'_> {
                     (node, digits)
                 }
                 None => {
+                    // A word serves under conditions only, not where it is multiplied by another value.
+                    let under_condition = self.is_flag(left) || self.is_flag(right);
                     let (left, right) = (self.digits_of(left)?, self.digits_of(right)?);
-                    (algebra.apply(op)?, algebra.mul(left, right)?)
+                    let digits = algebra.mul(left, right)?;
+                    (if under_condition { algebra.apply(op)? } else { digits }, digits)
                 }
             },
             Some(Op::Relinearize { .. } | Op::ModSwitch { .. } | Op::Drop { .. } | Op::Lookup { .. })
@@ -105,6 +110,12 @@ impl Encoder<'_> {
             (has_known && guard.name == known_input(&column_input.name))
                 .then(|| (known, column_input.clone()))
         })
+    }
+
+    fn is_flag(&self, old: NodeId) -> bool {
+        self.ranges
+            .get(old.index())
+            .is_some_and(|range| Range::BOOL.contains(range.lo()) && Range::BOOL.contains(range.hi()))
     }
 
     fn is_word(&self, algebra: &Algebra, node: NodeId) -> bool {

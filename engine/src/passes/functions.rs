@@ -33,6 +33,13 @@ impl Function {
         self.values.iter().all(|value| (0..=1).contains(value))
     }
 
+    /// Number of integers from the least to the largest that it gives.
+    pub(super) fn span(&self) -> u64 {
+        let highest = self.values.iter().max().copied().unwrap_or(0);
+        let lowest = self.values.iter().min().copied().unwrap_or(0);
+        highest.abs_diff(lowest).saturating_add(1)
+    }
+
     /// Number of values of its argument.
     fn size(&self) -> u64 {
         self.values.len() as u64
@@ -217,7 +224,7 @@ impl Bench {
             return parts.pop().ok_or_else(|| too_wide(""));
         }
         // The largest argument has the largest weight, so that weights stay small.
-        parts.sort_by_key(Function::size);
+        parts.sort_by_key(|part| (part.size(), part.arg));
         let (mut terms, mut constant, mut values, mut weight) = (Vec::new(), 0, vec![unit], 1_i64);
         for part in &parts {
             terms.push((weight, part.arg));

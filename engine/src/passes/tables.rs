@@ -5,6 +5,8 @@
 //! - what is summed over the rows is the table of its last step, so that adding up takes none;
 //! - a value under conditions is an encrypted entry of that table, where the dataset holds it as a word.
 
+mod products;
+
 use std::collections::HashMap;
 
 use hq_plugin_sdk::plan::{Input, NodeId, Op, Plan};
@@ -290,9 +292,8 @@ impl Maker<'_> {
                 Ok(all)
             }
             Op::Mul { .. } => {
-                let (factors, wide) = self.split(old)?;
-                let mask = self.bench.product(factors)?;
-                self.under(&mask, wide, role)
+                let factors = self.factors(old)?;
+                self.multiplied(Vec::new(), factors, role)
             }
             Op::Input { .. }
             | Op::Member { .. }
@@ -305,95 +306,12 @@ impl Maker<'_> {
         }
     }
 
-    /// The factors of a product as functions, but for the widest.
-    fn split(&mut self, product: NodeId) -> Result<(Vec<Function>, NodeId)> {
-        let mut factors = self.factors(product)?;
-        let widest = (0..factors.len())
-            .max_by_key(|&index| factors.get(index).map_or(0, |&factor| self.breadth(factor)));
-        let widest = widest.map(|index| factors.swap_remove(index)).ok_or_else(|| too_wide(product))?;
-        let factors = factors.into_iter().map(|factor| self.factor(factor)).collect::<Result<_>>()?;
-        Ok((factors, widest))
-    }
-
     /// How many values a factor takes, words more than all else.
     fn breadth(&self, old: NodeId) -> u64 {
         match self.input_of(old) {
             Some(input) if is_word(&input.name) => u64::MAX,
             Some(_) | None => self.range(old).size(),
         }
-    }
-
-    /// The product of a function with a value that has too many values for a table.
-    fn under(&mut self, mask: &Function, wide: NodeId, role: Use) -> Result<Combination> {
-        if let Some(input) = self.input_of(wide).filter(|input| is_word(&input.name)) {
-            let input = input.clone();
-            return self.entry(mask, input, role);
-        }
-        match self.op(wide)? {
-            Op::Linear(linear) => {
-                let mut all: Combination = (0, Vec::new());
-                if linear.constant() != 0 {
-                    let shares = self.whole(mask, role)?;
-                    add(&mut all, linear.constant(), shares)?;
-                }
-                for &(coefficient, term) in linear.terms() {
-                    let shares = self.under(mask, term, role)?;
-                    add(&mut all, coefficient, shares)?;
-                }
-                Ok(all)
-            }
-            Op::Mul { .. } => {
-                let (mut factors, widest) = self.split(wide)?;
-                factors.insert(0, mask.clone());
-                let mask = self.bench.product(factors)?;
-                self.under(&mask, widest, role)
-            }
-            Op::Input { .. }
-            | Op::Member { .. }
-            | Op::Less { .. }
-            | Op::Equal { .. }
-            | Op::Relinearize { .. }
-            | Op::ModSwitch { .. }
-            | Op::Drop { .. }
-            | Op::Lookup { .. } => self.pieces(mask, wide, role),
-        }
-    }
-
-    /// The product of a function with a digit: in one table, or in pieces of the digit that fit beside the mask.
-    fn pieces(&mut self, mask: &Function, digit: NodeId, role: Use) -> Result<Combination> {
-        let value = self.factor(digit)?;
-        if let Ok(product) = self.bench.product(vec![mask.clone(), value.clone()]) {
-            return self.whole(&product, role);
-        }
-        let mask = if mask.values.len() > 2 && mask.is_flag() {
-            let flag = self.bench.digit(mask)?;
-            self.bench.identity(flag)?
-        } else {
-            mask.clone()
-        };
-        let base = self.bench.entries / (mask.values.len() as u64).max(1);
-        let base = i64::try_from(base).unwrap_or(0);
-        let lowest = value.values.iter().copied().min().unwrap_or(0);
-        let highest = value.values.iter().copied().max().unwrap_or(0);
-        if base < 2 {
-            return Err(too_wide(digit));
-        }
-        let mut all: Combination = (0, Vec::new());
-        if lowest != 0 {
-            let shares = self.whole(&mask, role)?;
-            add(&mut all, lowest, shares)?;
-        }
-        let mut weight = 1_i64;
-        while weight <= highest - lowest {
-            let piece = value.clone().map(|value| (value - lowest) / weight % base);
-            let piece = self.bench.digit(&piece)?;
-            let piece = self.bench.identity(piece)?;
-            let product = self.bench.product(vec![mask.clone(), piece])?;
-            let shares = self.whole(&product, role)?;
-            add(&mut all, weight, shares)?;
-            weight = weight.saturating_mul(base);
-        }
-        Ok(all)
     }
 
     /// A function's value as a digit, or as shares that span no more than they may.

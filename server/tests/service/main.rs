@@ -10,6 +10,7 @@ mod erasure;
 mod jobs;
 mod journey;
 mod kills;
+mod monitoring;
 mod page;
 mod people;
 mod provider;
