@@ -1,9 +1,8 @@
 //! A backend: the plugin's half that computes and its half that holds keys.
 
-use std::path::PathBuf;
-
 use hq_dsl::Dataset;
-use hq_plugin_sdk::host::{CustodyPlugin, EvaluatorPlugin, default_dirs, find};
+use hq_engine::registry::{Registry, RegistryError, Source};
+use hq_plugin_sdk::host::{CustodyPlugin, EvaluatorPlugin, default_dirs};
 
 use crate::error::{ClientError, Result};
 use crate::program::Program;
@@ -27,9 +26,12 @@ const GATES: &str = "tfhe";
 impl Backend {
     /// Loads a backend's plugin by name.
     pub(crate) fn load(name: &str) -> Result<Self> {
-        let path = path_of(name)?;
-        let evaluator = EvaluatorPlugin::load(&path)?;
-        let custody = CustodyPlugin::load(&path)?;
+        let source = source_of(name)?;
+        let evaluator = source.evaluator()?;
+        let custody = match &source {
+            Source::File(path) => CustodyPlugin::load(path)?,
+            Source::Accepted(image) => CustodyPlugin::load_image(image)?,
+        };
         Ok(Self { name: name.to_owned(), evaluator, custody, gates: None })
     }
 
@@ -58,7 +60,7 @@ impl Backend {
 
 /// Loads only what computes: nothing of it touches a secret key.
 pub(crate) fn load_evaluator(name: &str) -> Result<EvaluatorPlugin> {
-    Ok(EvaluatorPlugin::load(&path_of(name)?)?)
+    Ok(source_of(name)?.evaluator()?)
 }
 
 /// The same for datasets, as [`Backend::load_for`].
@@ -83,7 +85,7 @@ fn takes_gates<'a>(evaluator: &EvaluatorPlugin, datasets: impl IntoIterator<Item
 fn if_there<T>(loaded: Result<T>) -> Result<Option<T>> {
     match loaded {
         Ok(loaded) => Ok(Some(loaded)),
-        Err(ClientError::NoPlugin { .. }) => Ok(None),
+        Err(error) if error.is_no_plugin() => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -93,10 +95,18 @@ pub(crate) fn datasets_of(programs: &[Program]) -> impl Iterator<Item = &Dataset
     programs.iter().flat_map(|program| &program.queries).map(|query| &query.dataset)
 }
 
-fn path_of(name: &str) -> Result<PathBuf> {
+fn source_of(name: &str) -> Result<Source> {
     let dirs = default_dirs();
-    find(name, &dirs).ok_or_else(|| ClientError::NoPlugin {
+    let found = Source::find(name, &dirs, Registry::of_environment().as_ref())?;
+    found.ok_or_else(|| ClientError::NoPlugin {
         name: name.to_owned(),
         dirs: dirs.iter().map(|dir| dir.display().to_string()).collect::<Vec<_>>().join(", "),
     })
+}
+
+impl ClientError {
+    /// Whether there is no such plugin, or none that an administrator accepted.
+    pub(crate) fn is_no_plugin(&self) -> bool {
+        matches!(self, Self::NoPlugin { .. } | Self::Registry(RegistryError::NotRegistered { .. }))
+    }
 }

@@ -102,7 +102,7 @@ impl<'a> Offer<'a> {
         let plans = match load_evaluator_for(name, datasets_of(programs)) {
             Ok(evaluator) => plan_all(programs, &evaluator, forms, security_bits)?
                 .map_err(|refused| Lacking::Plan(refused.reason())),
-            Err(ClientError::NoPlugin { .. }) => Err(Lacking::Plugin),
+            Err(error) if error.is_no_plugin() => Err(Lacking::Plugin),
             Err(error) => return Err(error),
         };
         Ok(Self { name, plans })

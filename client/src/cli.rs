@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod owner;
+mod plugin;
 mod service;
 
 pub(crate) use owner::{EncryptArgs, GenerateArgs, KeygenArgs, PassphraseArgs, PlanDataArgs};
+pub(crate) use plugin::{PluginArgs, PluginCommand};
 pub(crate) use service::{
     AuditArgs, AuditCommand, CustodianArgs, EraseArgs, JobsArgs, JobsCommand, LoginArgs, PublishArgs,
     RecordsArgs, ResultArgs, RolesArgs, SubmitArgs,
@@ -77,6 +79,8 @@ pub(crate) enum Command {
     Custodian(CustodianArgs),
     /// Export and verify the audit log of a service
     Audit(AuditArgs),
+    /// Accept plugins by their signatures, list, verify and revoke them
+    Plugin(PluginArgs),
     /// Write what an exported audit log says for a record of processing activities
     Records(RecordsArgs),
     /// Answer an editor over standard input and output (Language Server Protocol)

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use hq_engine::open::OpenError;
+use hq_engine::registry::RegistryError;
 use hq_engine::run::{RunError, SourceError};
 use hq_plugin_sdk::backend::BackendError;
 use hq_plugin_sdk::host::LoadError;
@@ -92,6 +93,15 @@ pub(crate) enum ClientError {
     /// The plugin cannot be used.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// The registry of plugins does not accept it.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// No registry of plugins.
+    #[error("no registry of plugins is set: name its folder with `--registry DIR`, or in HQ_PLUGIN_REGISTRY")]
+    NoRegistry,
+    /// Plugins of a registry that cannot be used; they were named already.
+    #[error("{failed} of {all} plugin{} cannot be used", if *all == 1 { "" } else { "s" })]
+    Plugins { failed: usize, all: usize },
     /// The backend refused something.
     #[error("{place}: {source}")]
     Backend { place: String, source: BackendError },

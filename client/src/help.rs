@@ -17,8 +17,19 @@ At a service that others reach (`hq-server`):
   hq custodian --keys keys
 
 Results go to standard output, all else to standard error. Exit status: 0 success, 1 error, 2 wrong usage.
-Environment: HQ_PLUGIN_DIR, folders with plugins of backends; HQ_PASSPHRASE, of the secret key;
-HQ_CALIBRATION, the file of `hq calibrate`; HQ_LOGIN, that of `hq login`; NO_COLOR.";
+Environment: HQ_PLUGIN_DIR, folders with plugins, or HQ_PLUGIN_REGISTRY, the folder that `hq plugin` keeps;
+HQ_PASSPHRASE, of the secret key;
+HQ_CALIBRATION, the file of `hq calibrate`; HQ_FUNCTION_CACHE, a folder for values of functions;
+HQ_LOGIN, that of `hq login`; NO_COLOR.";
+
+pub(crate) const AFTER_PLUGIN: &str = "\
+A registry is a folder. Where HQ_PLUGIN_REGISTRY names one, plugins are loaded from it and from nowhere else, and only
+as the very files that were accepted. Keys of authors are those that minisign writes, in DIR/keys/NAME.pub.
+
+  minisign -Sm libhq_plugin_risk.so                         # the author signs
+  hq plugin register libhq_plugin_risk.so --registry DIR    # an administrator accepts
+  hq plugin revoke risk --reason \"wrong table\" --registry DIR
+  hq audit verify DIR/audit.log";
 
 pub(crate) const AFTER_RUN: &str = "\
 Nothing leaves this process, so `run` is for trying a query out and for measuring it. NAME is that of the

@@ -6,7 +6,7 @@
 //! | what can be asked for | `cli`, `commands` |
 //! | programs and the files they use | `program`, `loader`, `modules` |
 //! | queries that are run together | `joint`, `planned` |
-//! | plugins | `backend` |
+//! | plugins | `backend`, `functions`, `inspection` |
 //! | forms of columns | `forms` |
 //! | tables, blocks of encrypted inputs, files of them | `table`, `header`, `blocks`, `part_files` |
 //! | whether a table is the one that was encrypted, and whether what computes does it right | `fingerprint`, `controls` |
@@ -27,6 +27,7 @@ mod calibrate;
 mod checkpoint;
 mod choice;
 mod cli;
+mod clock;
 mod commands;
 mod configuration;
 mod controls;
@@ -34,10 +35,12 @@ mod error;
 mod execution;
 mod fingerprint;
 mod forms;
+mod functions;
 mod gate_keys;
 mod graph;
 mod header;
 mod help;
+mod inspection;
 mod interrupt;
 mod joint;
 mod keys;

@@ -4,8 +4,11 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use hq_dsl::Loader;
+use hq_dsl::{ExternFunction, FunctionFault, Loader};
+
+use crate::functions::{Digests, Functions};
 
 /// Largest program or schema that is read, in bytes.
 pub(crate) const MAX_SOURCE_BYTES: u64 = 4 << 20;
@@ -24,6 +27,7 @@ pub(crate) struct FileLoader {
     /// Texts that win over files, by [`place`].
     open: BTreeMap<PathBuf, String>,
     used: RefCell<Modules>,
+    functions: Functions,
 }
 
 impl FileLoader {
@@ -42,9 +46,9 @@ impl FileLoader {
         Self { folders, ..Self::default() }
     }
 
-    /// Knows the given texts only.
-    pub(crate) fn of(given: Modules) -> Self {
-        Self { given, ..Self::default() }
+    /// Knows the given texts only, and functions of the given plugins.
+    pub(crate) fn of(given: Modules, plugins: Digests) -> Self {
+        Self { given, functions: Functions::pinned(plugins), ..Self::default() }
     }
 
     /// Puts a text before everything else.
@@ -74,9 +78,9 @@ impl FileLoader {
         names
     }
 
-    /// What was asked for and found.
-    pub(crate) fn into_used(self) -> Modules {
-        self.used.into_inner()
+    /// What was asked for and found: texts, and plugins with functions.
+    pub(crate) fn into_used(self) -> (Modules, Digests) {
+        (self.used.into_inner(), self.functions.into_used())
     }
 
     fn find(&self, module: &str) -> Option<(String, String)> {
@@ -125,5 +129,9 @@ impl Loader for FileLoader {
         let found = self.find(module)?;
         self.used.borrow_mut().insert(module.to_owned(), found.clone());
         Some(found)
+    }
+
+    fn tabulate(&self, function: &ExternFunction) -> Result<Arc<[i64]>, FunctionFault> {
+        self.functions.tabulate(function)
     }
 }

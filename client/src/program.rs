@@ -7,6 +7,7 @@ use hq_dsl::{Compiled, Dataset, Diagnostic, Example, Query, Sources};
 
 use crate::cli::ProgramArgs;
 use crate::error::{ClientError, Result, damaged, file_error};
+use crate::functions::Digests;
 use crate::loader::{FileLoader, MAX_SOURCE_BYTES, Modules};
 use crate::output;
 
@@ -19,6 +20,8 @@ pub(crate) struct Program {
     pub(crate) text: String,
     /// What it uses.
     pub(crate) modules: Modules,
+    /// Digests of the plugins whose functions it calls.
+    pub(crate) functions: Digests,
     /// Public parameters as given.
     pub(crate) params: Vec<(String, String)>,
     /// Secret parameters as given.
@@ -68,10 +71,12 @@ impl Program {
             .collect();
         let (secret_params, params) =
             params.iter().cloned().partition(|(name, _)| secrets.contains(&name.as_str()));
+        let (modules, functions) = loader.into_used();
         Ok(Self {
             file: file.to_owned(),
             text,
-            modules: loader.into_used(),
+            modules,
+            functions,
             params,
             secret_params,
             queries,

@@ -124,8 +124,8 @@ impl Received {
 
 /// A program of a result, with the queries that were computed.
 fn program(record: ProgramRecord) -> Result<Program> {
-    let ProgramRecord { name, text, modules, params, queries } = record;
-    let mut program = Program::compile(Path::new(&name), text, &params, FileLoader::of(modules))?;
+    let ProgramRecord { name, text, modules, functions, params, queries } = record;
+    let mut program = Program::compile(Path::new(&name), text, &params, FileLoader::of(modules, functions))?;
     let known = |name: &String| program.queries.iter().any(|query| query.name == *name);
     if let Some(name) = queries.iter().find(|name| !known(name)) {
         let known = program.queries.iter().map(|query| query.name.as_str()).collect::<Vec<_>>().join(", ");

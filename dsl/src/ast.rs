@@ -178,8 +178,15 @@ pub(crate) struct Function {
     pub(crate) bindings: Vec<Binding>,
     pub(crate) value: Expr,
     /// Supplied by a plugin.
-    pub(crate) external: bool,
+    pub(crate) external: Option<External>,
     pub(crate) span: Span,
+}
+
+/// What an `extern fn` says behind its arguments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct External {
+    pub(crate) result: DomainExpr,
+    pub(crate) plugin: Ident,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

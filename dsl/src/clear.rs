@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use crate::distribution::Distribution;
+use crate::function::FunctionTable;
 use crate::number::Decimal;
 
 /// A clear expression in [`Clears`].
@@ -89,6 +90,8 @@ pub enum ClearOp {
     Binary(Binary, ClearId, ClearId),
     /// A distribution function.
     Distribution(Distribution, Vec<ClearId>),
+    /// A function of a plugin, looked up; undefined outside its domains.
+    Function(FunctionTable, Vec<ClearId>),
     /// One unknown of a system of linear equations; undefined if it has not exactly one solution.
     Solve {
         /// The square matrix, row by row.

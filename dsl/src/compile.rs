@@ -36,13 +36,13 @@ pub fn compile(file_name: &str, text: &str, params: &[(String, String)], loader:
     let (program, main, mut diagnostics) = Program::load(file_name, text, params, loader);
     let mut queries = Vec::new();
     for decl in &main.queries {
-        let (query, found) = check_query(&program, decl);
+        let (query, found) = check_query(&program, decl, loader);
         queries.extend(query);
         diagnostics.extend(found);
     }
     let mut examples = Vec::new();
     for decl in &main.examples {
-        let (example, found) = check_example(&program, decl);
+        let (example, found) = check_example(&program, decl, loader);
         examples.extend(example);
         diagnostics.extend(found);
     }

@@ -111,6 +111,22 @@ codes! {
     Identifying = 82,
     /// Part of the language that has no meaning yet.
     Unsupported = 90,
+    /// A plugin with functions that is not there, or cannot be used.
+    NoPlugin = 91,
+    /// A function that its plugin does not have.
+    NoPluginFunction = 92,
+    /// Domains that the plugin's function does not take or give.
+    OtherDomain = 93,
+    /// A function of a plugin that failed for some arguments.
+    FunctionFailed = 94,
+    /// A value of a plugin's function outside the domain declared.
+    FunctionOutside = 95,
+    /// A function of a plugin that gives different values for the same arguments.
+    FunctionUnstable = 96,
+    /// A function of a plugin with too many values.
+    FunctionTooLarge = 97,
+    /// A function of a plugin that takes too long.
+    FunctionTimeout = 98,
 }
 
 impl fmt::Display for Code {

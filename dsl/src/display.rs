@@ -241,6 +241,10 @@ impl Query {
                 let arguments: Vec<String> = arguments.iter().map(|&argument| sub(argument, 0)).collect();
                 (9, format!("{}({})", function.name(), arguments.join(", ")))
             }
+            ClearOp::Function(table, arguments) => {
+                let arguments: Vec<String> = arguments.iter().map(|&argument| sub(argument, 0)).collect();
+                (9, format!("{}({})", table.function().name, arguments.join(", ")))
+            }
             ClearOp::Solve { matrix, right, unknown } => {
                 let list = |ids: &[ClearId]| ids.iter().map(|&id| sub(id, 0)).collect::<Vec<_>>().join(", ");
                 let rows: Vec<String> =

@@ -13,7 +13,7 @@ use crate::finish::{Row, Value};
 use crate::number::Decimal;
 use crate::program::Program;
 use crate::schema::{check_dataset, one_line};
-use crate::source::Span;
+use crate::source::{Loader, Span};
 use crate::suggest::nearest;
 use crate::typed::{Column, Dataset, Query};
 
@@ -128,7 +128,11 @@ fn number(value: &Value) -> Option<Result<i128, f64>> {
 }
 
 /// Checks an example; `None` if it has errors.
-pub(crate) fn check_example(program: &Program, decl: &ExampleDecl) -> (Option<Example>, Vec<Diagnostic>) {
+pub(crate) fn check_example(
+    program: &Program,
+    decl: &ExampleDecl,
+    loader: &dyn Loader,
+) -> (Option<Example>, Vec<Diagnostic>) {
     let mut diagnostics = Vec::new();
     check_name(program, decl, &mut diagnostics);
     check_parts(program, decl, &mut diagnostics);
@@ -155,7 +159,7 @@ pub(crate) fn check_example(program: &Program, decl: &ExampleDecl) -> (Option<Ex
     let (word, span) = (decl.name.span, decl.span);
     clauses.push(Clause { kind: ClauseKind::Report(bindings), word, span });
     let query = QueryDecl { name: decl.name.clone(), purpose: decl.purpose.clone(), clauses, span };
-    let (query, found) = check_over(program, &query, dataset);
+    let (query, found) = check_over(program, &query, dataset, loader);
     diagnostics.extend(found);
     let Some(query) = query else { return (None, diagnostics) };
     for (pair, expectation) in query.report.chunks_exact(2).zip(&expectations) {

@@ -6,6 +6,8 @@
 use std::cmp::Ordering;
 
 use crate::clear::{Binary, ClearOp, Output, Unary};
+use crate::domain::Domain;
+use crate::function::FunctionTable;
 use crate::linear_system::{solve_exact, solve_real};
 use crate::number::{Decimal, power_of_ten};
 use crate::typed::{Query, SortColumn};
@@ -158,6 +160,10 @@ pub(crate) fn evaluate(leaf: &dyn Fn(Leaf) -> Scalar, scalars: &[Scalar], op: &C
             let arguments: Vec<&Scalar> = arguments.iter().map(|&id| at(id)).collect();
             numbers(&arguments).map_or_else(|absent| absent, |numbers| Scalar::real(function.value(&numbers)))
         }
+        ClearOp::Function(table, arguments) => {
+            let arguments: Vec<&Scalar> = arguments.iter().map(|&id| at(id)).collect();
+            look_up(table, &arguments)
+        }
         ClearOp::Solve { matrix, right, unknown } => {
             let all: Vec<&Scalar> = matrix.iter().chain(right).map(|&id| at(id)).collect();
             solve(&all, right.len(), *unknown)
@@ -175,6 +181,30 @@ pub(crate) fn evaluate(leaf: &dyn Fn(Leaf) -> Scalar, scalars: &[Scalar], op: &C
             }
             at(*otherwise).clone()
         }
+    }
+}
+
+/// The value of a plugin's function; undefined outside its domains.
+fn look_up(table: &FunctionTable, arguments: &[&Scalar]) -> Scalar {
+    if arguments.contains(&&Scalar::Hidden) {
+        return Scalar::Hidden;
+    }
+    let function = table.function();
+    let codes: Option<Vec<i64>> =
+        function.parameters.iter().zip(arguments).map(|((_, domain), scalar)| code(domain, scalar)).collect();
+    codes
+        .and_then(|codes| table.value(&codes))
+        .map_or(Scalar::Undefined, |code| key_value(&function.result, code))
+}
+
+/// The code of a value in a domain; it may lie outside.
+fn code(domain: &Domain, scalar: &Scalar) -> Option<i64> {
+    match (domain, scalar) {
+        (Domain::Levels(levels), Scalar::Text(text)) => {
+            i64::try_from(levels.iter().position(|level| level == text)?).ok()
+        }
+        (Domain::Levels(_), _) => None,
+        (domain, scalar) => i64::try_from(scalar.number()?.rescale(domain.decimals())?).ok(),
     }
 }
 
@@ -203,15 +233,14 @@ fn solve(all: &[&Scalar], size: usize, unknown: usize) -> Scalar {
 }
 
 /// A cell as a value: days of dates are numbers.
-pub(crate) fn cell_scalar(domain: &crate::domain::Domain, code: i64) -> Scalar {
-    if matches!(domain, crate::domain::Domain::Date { .. }) {
+pub(crate) fn cell_scalar(domain: &Domain, code: i64) -> Scalar {
+    if matches!(domain, Domain::Date { .. }) {
         return Scalar::Exact(Decimal::integer(i128::from(code)));
     }
     key_value(domain, code)
 }
 
-fn key_value(labels: &crate::domain::Domain, code: i64) -> Scalar {
-    use crate::domain::Domain;
+fn key_value(labels: &Domain, code: i64) -> Scalar {
     match labels {
         Domain::Bool => Scalar::Bool(code != 0),
         Domain::Int { .. } | Domain::Fixed { .. } => {

@@ -9,7 +9,7 @@ use pest::iterators::{Pair, Pairs};
 
 use crate::ast::{
     Binding, Bound, Clause, ClauseKind, ColumnDecl, DatasetDecl, DatasetItem, DomainExpr, DomainKind, Expr,
-    ExprKind, File, Function, Ident, ParamDecl, Parameter, QueryDecl, ReleaseRule, SortItem,
+    ExprKind, External, File, Function, Ident, ParamDecl, Parameter, QueryDecl, ReleaseRule, SortItem,
 };
 use crate::diagnostic::{Code, Diagnostic};
 use crate::number::Decimal;
@@ -77,9 +77,9 @@ impl Builder<'_> {
                 Rule::secret_decl => tree.params.extend(self.param(pair, true)),
                 Rule::cohort_decl => tree.cohorts.extend(self.query(pair)),
                 Rule::query_decl => tree.queries.extend(self.query(pair)),
-                Rule::fn_decl => tree.functions.extend(self.function(pair, false)),
+                Rule::fn_decl => tree.functions.extend(self.function(pair)),
                 Rule::example_decl => tree.examples.extend(self.example(pair)),
-                Rule::extern_decl => tree.functions.extend(self.function(pair, true)),
+                Rule::extern_decl => tree.functions.extend(self.external(pair)),
                 _ => {}
             }
         }
@@ -198,7 +198,7 @@ impl Builder<'_> {
         Some(ColumnDecl { name: name?, domain: domain?, optional, description, prepared })
     }
 
-    fn function(&mut self, pair: Pair<'_, Rule>, external: bool) -> Option<Function> {
+    fn function(&mut self, pair: Pair<'_, Rule>) -> Option<Function> {
         let span = self.span(&pair);
         let (mut name, mut parameters, mut bindings, mut value) = (None, Vec::new(), Vec::new(), None);
         for part in pair.into_inner() {
@@ -219,7 +219,27 @@ impl Builder<'_> {
             }
         }
         let value = value.unwrap_or(Expr { kind: ExprKind::Poison, span });
-        Some(Function { name: name?, parameters, bindings, value, external, span })
+        Some(Function { name: name?, parameters, bindings, value, external: None, span })
+    }
+
+    fn external(&mut self, pair: Pair<'_, Rule>) -> Option<Function> {
+        let span = self.span(&pair);
+        let (mut name, mut parameters, mut result, mut plugin) = (None, Vec::new(), None, None);
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::path => name = Some(self.ident(&part)),
+                Rule::parameter => parameters.extend(self.parameter(part)),
+                Rule::domain => result = self.domain(part),
+                Rule::text => {
+                    let text = unquote(part.as_str()).to_owned();
+                    plugin = Some(Ident { text, span: self.span(&part) });
+                }
+                _ => {}
+            }
+        }
+        let external = Some(External { result: result?, plugin: plugin? });
+        let value = Expr { kind: ExprKind::Poison, span };
+        Some(Function { name: name?, parameters, bindings: Vec::new(), value, external, span })
     }
 
     fn parameter(&mut self, pair: Pair<'_, Rule>) -> Option<Parameter> {

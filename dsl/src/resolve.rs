@@ -1,16 +1,18 @@
 //! A first look at functions, whether or not a query calls them: the names in their bodies must be their
 //! own, and the functions they call must exist.
 
-use crate::ast::{CompareOp, Expr, ExprKind, Function};
+use crate::ast::{CompareOp, DomainKind, Expr, ExprKind, Function, Ident};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::evaluate::BUILTINS;
+use crate::function::ExternFunction;
 use crate::program::Program;
+use crate::source::Span;
 use crate::suggest::nearest;
 
 /// Checks a function; empty if its names are in order.
 pub(crate) fn check_function(program: &Program, function: &Function) -> Vec<Diagnostic> {
-    if function.external {
-        return Vec::new();
+    if let Some(declared) = ExternFunction::of(function) {
+        return declared.err().unwrap_or_default();
     }
     let names = function.parameters.iter().map(|parameter| parameter.name.text.clone()).collect();
     let mut walk = Walk { program, function, names, diagnostics: Vec::new() };
@@ -51,24 +53,7 @@ impl Walk<'_> {
                     format!("The function `{}` knows no `{}`.", self.function.name.text, first.text);
                 self.diagnostics.push(Diagnostic::error(Code::UnknownName, first.span, message, help));
             }
-            ExprKind::Call { name, arguments, .. } => {
-                let path = name.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(".");
-                let module =
-                    self.function.name.text.rsplit_once('.').map(|(module, _)| format!("{module}.{path}"));
-                let known = BUILTINS.contains(&path.as_str())
-                    || self.program.functions.contains_key(&path)
-                    || module.is_some_and(|full| self.program.functions.contains_key(&full));
-                if !known && !self.program.is_damaged(&path, expr.span) {
-                    let functions = self.program.functions.keys().map(String::as_str);
-                    let help = match nearest(&path, functions.chain(BUILTINS.iter().copied())) {
-                        Some(near) => format!("Did you mean `{near}`?"),
-                        None => "Define it, or bring its module with `use`.".to_owned(),
-                    };
-                    let message = format!("There is no function `{path}`.");
-                    self.diagnostics.push(Diagnostic::error(Code::UnknownFunction, expr.span, message, help));
-                }
-                self.all(arguments);
-            }
+            ExprKind::Call { name, arguments, .. } => self.call(name, arguments, expr.span),
             ExprKind::List(items) | ExprKind::Set(items) | ExprKind::And(items) | ExprKind::Or(items) => {
                 self.all(items)
             }
@@ -131,6 +116,33 @@ impl Walk<'_> {
             | ExprKind::Bool(_)
             | ExprKind::Missing
             | ExprKind::Poison => {}
+        }
+    }
+
+    fn call(&mut self, name: &[Ident], arguments: &[Expr], span: Span) {
+        let path = name.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(".");
+        let module = self.function.name.text.rsplit_once('.').map(|(module, _)| format!("{module}.{path}"));
+        let functions = &self.program.functions;
+        let function = functions.get(&path).or_else(|| functions.get(&module?));
+        let known = BUILTINS.contains(&path.as_str()) || function.is_some();
+        if !known && !self.program.is_damaged(&path, span) {
+            let functions = self.program.functions.keys().map(String::as_str);
+            let help = match nearest(&path, functions.chain(BUILTINS.iter().copied())) {
+                Some(near) => format!("Did you mean `{near}`?"),
+                None => "Define it, or bring its module with `use`.".to_owned(),
+            };
+            let message = format!("There is no function `{path}`.");
+            self.diagnostics.push(Diagnostic::error(Code::UnknownFunction, span, message, help));
+        }
+        let external = function.filter(|function| function.external.is_some());
+        let parameters = external.map_or(&[][..], |function| &function.parameters);
+        for (index, argument) in arguments.iter().enumerate() {
+            let domain = parameters.get(index).and_then(|parameter| parameter.domain.as_ref());
+            // Levels that a plugin's function takes are written as bare words.
+            match domain.map(|domain| &domain.kind) {
+                Some(DomainKind::Levels(_)) => self.beside(argument),
+                Some(DomainKind::Bool | DomainKind::Bounds { .. }) | None => self.expr(argument),
+            }
         }
     }
 

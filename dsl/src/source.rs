@@ -1,5 +1,9 @@
 //! Source files and places in them.
 
+use std::sync::Arc;
+
+use crate::function::{ExternFunction, FunctionFault};
+
 /// Index of a file in [`Sources`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct FileId(pub u32);
@@ -96,6 +100,15 @@ impl Sources {
 pub trait Loader {
     /// Display name and text of a module or schema; `None` if there is none of that name.
     fn load(&self, module: &str) -> Option<(String, String)>;
+
+    /// The values of a plugin's function, as [`FunctionTable`](crate::FunctionTable) holds them. Asked for at each
+    /// call in a program, so that whoever answers keeps what was computed.
+    ///
+    /// # Errors
+    /// See [`FunctionFault`].
+    fn tabulate(&self, _function: &ExternFunction) -> Result<Arc<[i64]>, FunctionFault> {
+        Err(FunctionFault::NoPlugin { installed: Vec::new(), searched: Vec::new() })
+    }
 }
 
 /// Knows no modules but the built-in standard library, which is looked up first in any case.

@@ -4,8 +4,10 @@
 
 mod support;
 
-use hq_dsl::{Compiled, Loader, compile, finish, render};
-use support::{group, repository};
+use std::sync::Arc;
+
+use hq_dsl::{Compiled, ExternFunction, FunctionFault, Loader, compile, finish, render};
+use support::{Schemas, group, repository};
 
 const PAGE: &str = "docs/language/reference.md";
 
@@ -15,6 +17,10 @@ struct Clinic(String);
 impl Loader for Clinic {
     fn load(&self, module: &str) -> Option<(String, String)> {
         (module == "clinic").then(|| ("clinic.hq".to_owned(), self.0.clone()))
+    }
+
+    fn tabulate(&self, function: &ExternFunction) -> Result<Arc<[i64]>, FunctionFault> {
+        Schemas.tabulate(function)
     }
 }
 

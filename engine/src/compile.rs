@@ -123,6 +123,7 @@ fn diagnose(
         | PlanError::Uncertified(_)
         | PlanError::Unsure { .. }
         | PlanError::Shown { .. }
+        | PlanError::Claims(_)
         | PlanError::Backend(_)) => Diagnostic::new(
             Code::Unsupported,
             Severity::Error,

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | lower | `lower`, `sizes`, `joint` | queries -> circuit |
 //! | encode, shape, place | `passes` | circuit -> placed plan |
-//! | choose parameters | `planner`, `choose`, `cost` | placed plan -> plan of one backend |
+//! | choose parameters | `planner`, `claims`, `choose`, `cost` | placed plan -> plan of one backend |
 //! | certify | `noise`, `certificate` | plan -> certificate |
 //! | tables | `bootstraps`, `torus` | circuit -> certified plan of bootstraps |
 //! | gates | `cells`, `gates` | counts -> what they let out; a sum of one scheme -> a certified decision in another |
@@ -13,9 +13,10 @@
 //! | hand over | `computation`, `result_file` | queries x dataset -> the file that the custodian opens |
 //! | open | `open` | opened sums -> exact aggregates |
 //!
-//! Beside the way of a query: what a service and its auditors share (`audit`, `signed`).
+//! Beside the way of a query: what a service and its auditors share (`audit`, `signed`), and which plugins an administrator
+//! accepted (`registry`).
 //!
-//! Deliberately absent: secret keys, plaintext tables, files other than encrypted datasets.
+//! Deliberately absent: secret keys, plaintext tables, files other than encrypted datasets and plugins.
 
 pub mod algebra;
 pub mod audit;
@@ -25,6 +26,7 @@ pub mod certificate;
 pub mod chain;
 pub mod checkpoint;
 mod choose;
+pub mod claims;
 pub mod compile;
 pub mod computation;
 pub mod cost;
@@ -33,6 +35,7 @@ pub mod demand;
 pub mod encoding;
 pub mod explain;
 pub mod forms;
+pub mod functions;
 pub mod gates;
 pub mod headed;
 pub mod joint;
@@ -42,6 +45,7 @@ pub mod open;
 pub mod passes;
 pub mod plan_data;
 pub mod planner;
+pub mod registry;
 pub mod result_file;
 pub mod run;
 pub mod search;

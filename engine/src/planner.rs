@@ -12,6 +12,7 @@ use crate::algebra::Result as Rebuilt;
 use crate::bootstraps::{BootstrapCertificate, Tables};
 use crate::certificate::{self, Certificate, Uncertified, certify};
 use crate::chain::Chain;
+use crate::claims::{self, FalseClaim};
 use crate::gates::{self, GatesCertificate};
 use crate::passes::{self, Depths, Encodings, Values};
 
@@ -125,6 +126,9 @@ pub enum PlanError {
         /// log2 of the statistical distance from a ciphertext that depends on nothing but its number.
         distance_log2: f64,
     },
+    /// The backend claims what is not known to hold.
+    #[error(transparent)]
+    Claims(#[from] FalseClaim),
     /// The backend has no such parameters.
     #[error(transparent)]
     Backend(#[from] BackendError),
@@ -144,6 +148,7 @@ pub fn plan(
     resolve: &Resolve<'_>,
     target: &Target,
 ) -> Result<Planned, PlanError> {
+    claims::check(capabilities)?;
     let mut planner = Pipeline { trail: Vec::new() };
     let circuit = planner.pass("simplify", circuit, passes::prune)?;
     if let Some(bootstrapped) = &capabilities.bootstrapped {

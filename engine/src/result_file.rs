@@ -49,6 +49,9 @@ pub struct ProgramRecord {
     pub text: String,
     /// Display name and text of every module and schema that it uses, by module.
     pub modules: BTreeMap<String, (String, String)>,
+    /// BLAKE3 digests of the files of plugins whose functions it calls, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub functions: BTreeMap<String, String>,
     /// Values of its public parameters.
     pub params: Vec<(String, String)>,
     /// The queries, in the order of its text.

@@ -7,8 +7,9 @@ use std::sync::{Mutex, PoisonError};
 
 use actix_web::web;
 use hq_engine::audit::Event;
+use hq_engine::registry::{Registry, RegistryError, Source};
 use hq_engine::signed::SigningKey;
-use hq_plugin_sdk::host::{EvaluatorPlugin, default_dirs, find};
+use hq_plugin_sdk::host::{EvaluatorPlugin, default_dirs};
 use tokio::sync::{Notify, Semaphore, oneshot, watch};
 
 use crate::config::{Config, ConfigError};
@@ -73,7 +74,8 @@ pub struct App {
     /// Ends the worker of a job.
     pub running: Mutex<BTreeMap<String, oneshot::Sender<()>>>,
     compilers: Semaphore,
-    plugins: Mutex<BTreeMap<String, EvaluatorPlugin>>,
+    /// Plugins that were loaded, with the digest that the registry had of them.
+    plugins: Mutex<BTreeMap<String, (Option<String>, EvaluatorPlugin)>>,
 }
 
 /// As handlers have it.
@@ -134,15 +136,39 @@ impl App {
         if !self.config.backends.iter().any(|allowed| allowed == name) {
             return Err(Problem::new(Code::Unsupported, format!("Backend `{name}` is not allowed here.")));
         }
+        let registry = self.config.registry.as_deref().map(Registry::at);
+        let accepted = registry.as_ref().map(|registry| registry.entry(name)).transpose();
+        let accepted = accepted.map_err(|error| self.refuse(name, &error))?.map(|entry| entry.blake3);
         let mut plugins = self.plugins.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(plugin) = plugins.get(name) {
+        if let Some((digest, plugin)) = plugins.get(name)
+            && *digest == accepted
+        {
             return Ok(plugin.clone());
         }
+        let source = Source::find(name, &self.plugin_dirs(), registry.as_ref());
+        let source = source.map_err(|error| self.refuse(name, &error))?;
         let missing = || Problem::internal(format!("plugin of backend `{name}` is not found"));
-        let path = find(name, &self.plugin_dirs()).ok_or_else(missing)?;
-        let plugin = EvaluatorPlugin::load(&path).map_err(Problem::internal)?;
-        plugins.insert(name.to_owned(), plugin.clone());
+        let plugin = source.ok_or_else(missing)?.evaluator().map_err(Problem::internal)?;
+        plugins.insert(name.to_owned(), (accepted, plugin.clone()));
         Ok(plugin)
+    }
+
+    /// A plugin that the registry does not accept: audited, and told as far as it concerns who asks.
+    fn refuse(&self, name: &str, error: &RegistryError) -> Problem {
+        let event = Event {
+            action: "plugin.refused".into(),
+            outcome: error.code().to_owned(),
+            detail: Some(error.to_string()),
+            ..Event::default()
+        };
+        if let Err(problem) = self.store.audit(event) {
+            return problem;
+        }
+        if let RegistryError::Revoked { reason, .. } = error {
+            let detail = format!("Backend `{name}` may not be used here any more: {reason}.");
+            return Problem::new(Code::Unsupported, detail);
+        }
+        Problem::internal(error)
     }
 
     /// The program that workers are: this one, or where a test says so another.

@@ -62,6 +62,8 @@ pub struct Config {
     /// Folders with plugins, before the usual ones.
     #[serde(default)]
     pub plugins: Vec<PathBuf>,
+    /// The folder of a registry of plugins, as `hq plugin` keeps it; where it is given, plugins come from it alone.
+    pub registry: Option<PathBuf>,
     /// The program that is started for each job; this program if not given.
     pub worker: Option<PathBuf>,
     /// Backends that datasets may be made for.

@@ -99,6 +99,7 @@ impl Checked {
             name: program.name.clone(),
             text: program.text.clone(),
             modules: given.used.into_inner(),
+            functions: BTreeMap::new(),
             params,
             queries: compiled.queries.iter().map(|query| query.name.clone()).collect(),
         };

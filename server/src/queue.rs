@@ -126,6 +126,7 @@ fn task(app: &App, job: &Job) -> Result<Task> {
         objects: absolute(objects_folder(&app.config))?,
         folder: absolute(folder)?,
         plugins: app.plugin_dirs(),
+        registry: app.config.registry.clone().map(absolute).transpose()?,
         chunk_bytes: limits.chunk_bytes,
         threads: limits.worker_threads,
         memory_bytes: limits.worker_memory_bytes,

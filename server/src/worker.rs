@@ -11,10 +11,10 @@ use std::time::Duration;
 use hq_engine::checkpoint::{self, Identity};
 use hq_engine::computation;
 use hq_engine::dataset::{Manifest, PartBytes, PartFile, write_whole};
+use hq_engine::registry::{Registry, Source};
 use hq_engine::result_file::{self, ProgramRecord};
 use hq_engine::run::{Checkpoints, Job, Saved, SealedParameters, SourceError, run_tables};
 use hq_plugin_sdk::frame::{self, Kind};
-use hq_plugin_sdk::host::{EvaluatorPlugin, find};
 use rustix::process::{
     Pid, Resource, Rlimit, Signal, getppid, set_parent_process_death_signal, setrlimit, test_kill_process,
 };
@@ -64,6 +64,8 @@ pub struct Task {
     pub folder: PathBuf,
     /// Folders of plugins.
     pub plugins: Vec<PathBuf>,
+    /// Folder of the registry of plugins.
+    pub registry: Option<PathBuf>,
     /// Bytes of a chunk.
     pub chunk_bytes: u64,
     /// Blocks at once.
@@ -139,11 +141,14 @@ fn end_with_service(task: &Task, parent: Option<Pid>) -> Result<(), String> {
 
 fn compute(task: &Task) -> Result<(), String> {
     let manifest = Manifest::parse(Path::new("manifest"), &task.manifest).map_err(text)?;
-    let plugin = find(&manifest.backend, &task.plugins)
+    // Accepted now: what was revoked since the job was queued is not loaded.
+    let registry = task.registry.as_deref().map(Registry::at);
+    let plugin = Source::find(&manifest.backend, &task.plugins, registry.as_ref())
+        .map_err(text)?
         .ok_or_else(|| format!("backend `{}` is not installed", manifest.backend))?;
     // First: a library does as it likes while it is loaded.
-    confine(&[&task.objects, &plugin], &task.folder)?;
-    let evaluator = EvaluatorPlugin::load(&plugin).map_err(text)?;
+    confine(&[&task.objects, plugin.path()], &task.folder)?;
+    let evaluator = plugin.evaluator().map_err(text)?;
     let checked = Checked::again(&task.program, &task.dataset, &task.schema).map_err(text)?;
     let compiled = checked.plan(&evaluator, &manifest).map_err(text)?;
     let plan = &compiled.planned.plan;

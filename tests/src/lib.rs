@@ -6,8 +6,13 @@ pub mod random;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
-use hq_dsl::Loader;
+use hq_dsl::{ExternFunction, FunctionFault, Loader};
+use hq_engine::functions::tabulate;
+use hq_plugin_risk::Risk;
+use hq_plugin_sdk::host::FunctionPlugin;
 
 /// The folder of real tables and oracle answers, if it lies beside the checkout.
 #[must_use]
@@ -16,7 +21,7 @@ pub fn shared() -> Option<PathBuf> {
     folder.is_dir().then_some(folder)
 }
 
-/// The schemas of `tests/schemas`, as what programs use.
+/// The schemas of `tests/schemas`, as what programs use, and the functions of the plugin `risk`.
 #[derive(Clone, Copy, Debug)]
 pub struct Schemas;
 
@@ -25,5 +30,11 @@ impl Loader for Schemas {
         let file = format!("{module}.hq");
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas").join(&file);
         fs::read_to_string(path).ok().map(|text| (file, text))
+    }
+
+    fn tabulate(&self, function: &ExternFunction) -> Result<Arc<[i64]>, FunctionFault> {
+        let plugin = FunctionPlugin::linked::<Risk>("risk")
+            .map_err(|error| FunctionFault::Unusable(error.to_string()))?;
+        tabulate(&plugin, function, Duration::from_mins(1))
     }
 }

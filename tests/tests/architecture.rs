@@ -22,9 +22,11 @@ const UNSAFE_FILES: &[&str] = &[
     "plugins/sdk/src/export.rs",
     "plugins/sdk/src/export/custody.rs",
     "plugins/sdk/src/export/evaluator.rs",
+    "plugins/sdk/src/export/function.rs",
     "plugins/sdk/src/host.rs",
     "plugins/sdk/src/host/custody.rs",
     "plugins/sdk/src/host/evaluator.rs",
+    "plugins/sdk/src/host/function.rs",
     "plugins/sdk/tests/toy/main.rs",
     "server/tests/service/hostile/plugin.rs",
 ];
@@ -119,7 +121,15 @@ fn allowed(folder: &str) -> &'static [&'static str] {
         "dsl" | "plugins/sdk" => &[],
         "engine" => &["dsl", "plugins/sdk"],
         "client" | "server" => &["engine", "dsl", "plugins/sdk"],
-        "tests" => &["engine", "dsl", "plugins/sdk", "plugins/bgv", "plugins/clear", "plugins/tfhe"],
+        "tests" => &[
+            "engine",
+            "dsl",
+            "plugins/sdk",
+            "plugins/bgv",
+            "plugins/clear",
+            "plugins/tfhe",
+            "plugins/examples/risk",
+        ],
         _ => &["plugins/sdk"],
     }
 }

@@ -106,6 +106,7 @@ fn record(program: &Program) -> ProgramRecord {
         name: program.file.display().to_string(),
         text: program.text.clone(),
         modules: program.modules.clone(),
+        functions: program.functions.clone(),
         params: program.params.clone(),
         queries: program.queries.iter().map(|query| query.name.clone()).collect(),
     }

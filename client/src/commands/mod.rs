@@ -17,6 +17,7 @@ mod keygen;
 mod login;
 mod open;
 mod plan_data;
+mod plugin;
 mod publish;
 mod records;
 mod result;
@@ -58,6 +59,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::Result(args) => result::result(&args),
         Command::Custodian(args) => custodian::custodian(&args),
         Command::Audit(args) => audit::audit(&args),
+        Command::Plugin(args) => plugin::plugin(&args),
         Command::Records(args) => records::records(&args),
         Command::Generate(args) => generate::generate(&args),
     }

@@ -1,6 +1,6 @@
 //! Which results of a query can be drawn, and how. It is decided from their shape, before any number is known.
 
-use hq_dsl::{Binary, ClearId, ClearOp, Output, Query};
+use hq_dsl::{Binary, ClearId, ClearOp, Domain, Output, Query};
 
 /// A result that can be drawn.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +86,9 @@ fn is_interval(query: &Query, output: &Output) -> bool {
 fn is_number(query: &Query, id: ClearId) -> bool {
     match query.clears.get(id) {
         ClearOp::Key(_) | ClearOp::Bool(_) | ClearOp::Text(_) => false,
+        ClearOp::Function(table, _) => {
+            matches!(table.function().result, Domain::Int { .. } | Domain::Fixed { .. })
+        }
         ClearOp::Binary(function, ..) => {
             !matches!(function, Binary::Equal | Binary::Less | Binary::LessEqual | Binary::And | Binary::Or)
         }

@@ -72,7 +72,7 @@ fn aggregates(query: &Query, id: ClearId) -> Vec<usize> {
             ClearOp::Aggregate(index) => found.push(*index),
             ClearOp::Unary(_, arg) => open.push(*arg),
             ClearOp::Binary(_, left, right) => open.extend([*left, *right]),
-            ClearOp::Distribution(_, arguments) => open.extend(arguments),
+            ClearOp::Distribution(_, arguments) | ClearOp::Function(_, arguments) => open.extend(arguments),
             ClearOp::Solve { matrix, right, .. } => open.extend(matrix.iter().chain(right)),
             ClearOp::Case { arms, otherwise } => {
                 open.extend(arms.iter().flat_map(|(condition, value)| [*condition, *value]));
@@ -170,6 +170,7 @@ fn unit(query: &Query, id: ClearId) -> Option<Unit> {
         | ClearOp::Present(_)
         | ClearOp::Bool(_)
         | ClearOp::Text(_)
+        | ClearOp::Function(..)
         | ClearOp::Solve { .. } => None,
     }
 }

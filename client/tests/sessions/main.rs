@@ -8,13 +8,17 @@ mod controls;
 mod examples;
 mod explain;
 mod forms;
+mod functions;
 mod gated;
 mod interrupted;
 mod layout;
+mod native;
+mod registry;
 mod session;
 mod tables;
 mod tfhe;
 mod together;
+mod tutorial_plugin;
 
 use std::fs;
 use std::path::Path;

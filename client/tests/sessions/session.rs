@@ -31,7 +31,7 @@ pub(crate) struct Session {
     pub(crate) folder: tempfile::TempDir,
 }
 
-fn plugin_dirs() -> Vec<PathBuf> {
+pub(crate) fn plugin_dirs() -> Vec<PathBuf> {
     let program = Path::new(env!("CARGO_BIN_EXE_hq"));
     let mut dirs: Vec<PathBuf> = program.parent().map(Path::to_owned).into_iter().collect();
     dirs.extend(std::env::split_paths(&std::env::var_os("HQ_PLUGIN_DIR").unwrap_or_default()));
@@ -85,7 +85,8 @@ impl Session {
             .current_dir(self.folder.path())
             .env("HQ_PLUGIN_DIR", std::env::join_paths(plugin_dirs()).unwrap())
             .env("HQ_PASSPHRASE", "correct horse")
-            .env("HQ_CALIBRATION", self.path("calibration.json"));
+            .env("HQ_CALIBRATION", self.path("calibration.json"))
+            .env("HQ_FUNCTION_CACHE", self.path("functions"));
         command
     }
 

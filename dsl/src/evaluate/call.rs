@@ -55,6 +55,10 @@ impl<'a> Evaluator<'a> {
         if !builtin && function.is_none() {
             return self.unknown_function(&name, path, span);
         }
+        if let Some((function, external)) = function.and_then(|found| Some((found, found.external.as_ref()?)))
+        {
+            return self.external(function, external, arguments, span);
+        }
         let arguments: Vec<At> = arguments.iter().map(|argument| self.at(argument)).collect();
         if arguments.iter().any(|argument| argument.value.is_poison()) {
             return Value::Poison;
@@ -139,6 +143,18 @@ impl<'a> Evaluator<'a> {
         self.fail(Code::ArgumentCount, span, message, "Write as many arguments as the function takes.")
     }
 
+    /// A function with another number of arguments than it takes: HQ023.
+    pub(super) fn takes(&mut self, function: &Function, given: usize, span: Span) -> Value {
+        let names: Vec<&str> =
+            function.parameters.iter().map(|parameter| parameter.name.text.as_str()).collect();
+        let takes = match names.as_slice() {
+            [] => "no argument".to_owned(),
+            [one] => format!("one argument ({one})"),
+            names => format!("{} arguments ({})", names.len(), names.join(", ")),
+        };
+        self.argument_count(&function.name.text, &takes, given, span)
+    }
+
     fn builtin(&mut self, name: &str, arguments: &[At], span: Span) -> Value {
         match (name, arguments) {
             ("known", [x]) => self.is_known(x, span),
@@ -194,19 +210,8 @@ impl<'a> Evaluator<'a> {
         if self.program.broken.contains(name) {
             return Value::Poison;
         }
-        if function.external {
-            let message = format!("`{name}` is supplied by a plugin.");
-            return self.unsupported(span, message, "Functions of plugins cannot be called yet.");
-        }
         if arguments.len() != function.parameters.len() {
-            let names: Vec<&str> =
-                function.parameters.iter().map(|parameter| parameter.name.text.as_str()).collect();
-            let takes = match names.as_slice() {
-                [] => "no argument".to_owned(),
-                [one] => format!("one argument ({one})"),
-                names => format!("{} arguments ({})", names.len(), names.join(", ")),
-            };
-            return self.argument_count(name, &takes, arguments.len(), span);
+            return self.takes(function, arguments.len(), span);
         }
         if self.calls.iter().any(|call| call.name == name) || self.calls.len() >= MAX_CALLS {
             let message = format!("`{name}` calls itself.");

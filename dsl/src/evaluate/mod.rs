@@ -13,6 +13,7 @@ mod case;
 mod cell;
 mod clauses;
 mod compare;
+mod external;
 mod fact;
 mod intervals;
 mod list;
@@ -45,7 +46,7 @@ use crate::domain::{Domain, quote_level};
 use crate::program::Program;
 use crate::rows::{ColumnId, Rows};
 use crate::schema::one_line;
-use crate::source::Span;
+use crate::source::{Loader, Span};
 use crate::typed::{Aggregate, Column, Dataset};
 use value::{At, ClearKind, RowValue, Value};
 
@@ -77,6 +78,8 @@ struct Call {
 /// Evaluates the expressions of one query.
 struct Evaluator<'a> {
     program: &'a Program,
+    /// Has the functions of plugins.
+    loader: &'a dyn Loader,
     dataset: Dataset,
     /// Columns of the table; secret parameters stand behind them.
     table_columns: usize,
@@ -120,10 +123,11 @@ struct Evaluator<'a> {
 }
 
 impl<'a> Evaluator<'a> {
-    fn new(program: &'a Program, dataset: Dataset) -> Self {
+    fn new(program: &'a Program, loader: &'a dyn Loader, dataset: Dataset) -> Self {
         let units = dataset.columns.iter().map(|column| value::unit(&column.description)).collect();
         Self {
             program,
+            loader,
             table_columns: dataset.columns.len(),
             dataset,
             units,

@@ -10,7 +10,7 @@ use crate::domain::Domain;
 use crate::prepared::Prepared;
 use crate::program::Program;
 use crate::schema::one_line;
-use crate::source::Span;
+use crate::source::{NoModules, Span};
 use crate::typed::{Column, Dataset};
 
 /// The checked expression of `column`, or what is wrong with it.
@@ -20,7 +20,7 @@ pub(crate) fn prepare(
     column: &Column,
     expr: &Expr,
 ) -> (Option<Prepared>, Vec<Diagnostic>) {
-    let mut evaluator = Evaluator::new(program, dataset.clone());
+    let mut evaluator = Evaluator::new(program, &NoModules, dataset.clone());
     evaluator.preparing = true;
     evaluator.place = Place::Row("a prepared column");
     let at = evaluator.at(expr);

@@ -13,23 +13,33 @@ use crate::lexis::scan;
 use crate::number::with_commas;
 use crate::program::Program;
 use crate::rows::RowId;
-use crate::source::Span;
+use crate::source::{Loader, Span};
 use crate::suggest::nearest;
 use crate::typed::{Dataset, Key, Query, ReportColumn, SortColumn, SortKey};
 
 /// Checks a query; `None` if it has errors.
-pub(crate) fn check_query(program: &Program, decl: &QueryDecl) -> (Option<Query>, Vec<Diagnostic>) {
-    checked(program, decl, None)
+pub(crate) fn check_query(
+    program: &Program,
+    decl: &QueryDecl,
+    loader: &dyn Loader,
+) -> (Option<Query>, Vec<Diagnostic>) {
+    checked(program, decl, loader, None)
 }
 
 /// As [`check_query`]; notes what each expression of the query is.
-pub(crate) fn check_query_noting(program: &Program, decl: &QueryDecl, facts: &mut Facts) -> Vec<Diagnostic> {
-    checked(program, decl, Some(facts)).1
+pub(crate) fn check_query_noting(
+    program: &Program,
+    decl: &QueryDecl,
+    loader: &dyn Loader,
+    facts: &mut Facts,
+) -> Vec<Diagnostic> {
+    checked(program, decl, loader, Some(facts)).1
 }
 
 fn checked(
     program: &Program,
     decl: &QueryDecl,
+    loader: &dyn Loader,
     facts: Option<&mut Facts>,
 ) -> (Option<Query>, Vec<Diagnostic>) {
     let mut diagnostics = Vec::new();
@@ -37,7 +47,7 @@ fn checked(
     let Some((dataset, clauses)) = sources(program, decl, clauses, &mut diagnostics) else {
         return (None, diagnostics);
     };
-    check_clauses(program, decl, dataset, &clauses, facts, diagnostics)
+    check_clauses(program, decl, (dataset, loader), &clauses, facts, diagnostics)
 }
 
 /// Checks a query over a dataset that is given, without `from`.
@@ -45,20 +55,21 @@ pub(crate) fn check_over(
     program: &Program,
     decl: &QueryDecl,
     dataset: Dataset,
+    loader: &dyn Loader,
 ) -> (Option<Query>, Vec<Diagnostic>) {
     let clauses: Vec<&Clause> = decl.clauses.iter().collect();
-    check_clauses(program, decl, dataset, &clauses, None, Vec::new())
+    check_clauses(program, decl, (dataset, loader), &clauses, None, Vec::new())
 }
 
 fn check_clauses<'a>(
     program: &'a Program,
     decl: &'a QueryDecl,
-    dataset: Dataset,
+    (dataset, loader): (Dataset, &'a dyn Loader),
     clauses: &[&'a Clause],
     facts: Option<&mut Facts>,
     mut diagnostics: Vec<Diagnostic>,
 ) -> (Option<Query>, Vec<Diagnostic>) {
-    let mut evaluator = Evaluator::new(program, dataset);
+    let mut evaluator = Evaluator::new(program, loader, dataset);
     evaluator.add_secrets();
     evaluator.noted = facts.is_some().then(Facts::default);
     let query = evaluator.query(decl, clauses);

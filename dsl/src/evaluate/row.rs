@@ -68,7 +68,11 @@ impl Evaluator<'_> {
                 self.aggregate_in_row(at.span);
                 return None;
             }
-            Value::Table(_) => {
+            Value::Table(table) => {
+                if let Some(decimals) = table.decimals {
+                    let table = Rc::clone(table);
+                    return self.settle(&table, decimals, at.span).map(|id| (id, Kind::Number));
+                }
                 self.inexact(at);
                 return None;
             }

@@ -11,7 +11,7 @@ use super::value::{At, Kind, RowValue, Value};
 use crate::ast::{ArithmeticOp, CompareOp};
 use crate::clear::{Binary, Unary};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::number::Decimal;
+use crate::number::{Decimal, MAX_DECIMALS};
 use crate::rows::{RowId, RowOp};
 use crate::source::Span;
 
@@ -35,11 +35,13 @@ pub(super) struct Axis {
 pub(super) struct Table {
     pub(super) axes: Vec<Axis>,
     pub(super) cells: Vec<Cell>,
+    /// Digits after the point that the cells are known to have at most.
+    pub(super) decimals: Option<u8>,
 }
 
 impl Table {
     fn constant(cell: Cell) -> Self {
-        Self { axes: Vec::new(), cells: vec![cell] }
+        Self { axes: Vec::new(), cells: vec![cell], decimals: None }
     }
 
     /// The values of a function for all codes of some axes; `None` where these are more than `most`.
@@ -56,11 +58,12 @@ impl Table {
             cells.push(function(&codes));
             advance(&mut digits, &axes);
         }
-        Some(Self { axes, cells })
+        Some(Self { axes, cells, decimals: None })
     }
 
     fn map(&self, function: impl Fn(Cell) -> Cell) -> Self {
-        Self { axes: self.axes.clone(), cells: self.cells.iter().map(|&cell| function(cell)).collect() }
+        let cells = self.cells.iter().map(|&cell| function(cell)).collect();
+        Self { axes: self.axes.clone(), cells, decimals: None }
     }
 
     /// The cell at a position of each axis, found by code; `Undefined` where this table has no such code.
@@ -109,7 +112,7 @@ fn combine(tables: &[&Table], function: impl Fn(&[Cell]) -> Cell) -> Option<Tabl
         cells.push(function(&operands));
         advance(&mut digits, &axes);
     }
-    Some(Table { axes, cells })
+    Some(Table { axes, cells, decimals: None })
 }
 
 /// The next combination of codes, the last axis running fastest.
@@ -123,20 +126,29 @@ fn advance(digits: &mut [usize], axes: &[Axis]) {
     }
 }
 
+/// A table whose cells have at most so many decimals.
+fn with_decimals(value: Value, decimals: Option<u8>) -> Value {
+    match value {
+        Value::Table(table) => {
+            let mut table = Rc::unwrap_or_clone(table);
+            table.decimals = decimals.filter(|&decimals| decimals <= MAX_DECIMALS);
+            Value::Table(Rc::new(table))
+        }
+        other => other,
+    }
+}
+
 impl Evaluator<'_> {
-    /// A row value or a constant as a table. Reports what is neither; `None` inside where it is too large.
+    /// A row value or a constant as a table, of a level its code. Reports what is neither; `None` inside where it is too large.
     fn tabled(&mut self, at: &At) -> Option<Option<Rc<Table>>> {
         Some(match &at.value {
             Value::Table(table) => Some(Rc::clone(table)),
             Value::Row(row) => {
                 let row = row.clone();
                 let id = self.present(&row, at.span)?;
-                if !matches!(row.kind, Kind::Number | Kind::Bool) {
-                    self.not_number(at);
-                    return None;
-                }
                 self.tabulate(id, &row).map(Rc::new)
             }
+            Value::Level(_, code) => Some(Rc::new(Table::constant(exact(Decimal::integer(*code))))),
             value => match (value.number(), value.real()) {
                 (Some(number), _) => Some(Rc::new(Table::constant(exact(number)))),
                 (None, Some(real)) => Some(Rc::new(Table::constant(real_cell(real)))),
@@ -173,7 +185,7 @@ impl Evaluator<'_> {
         }
         let axis = self.axis(id)?;
         let cells = axis.codes.iter().map(|&code| cell(code, decimals)).collect();
-        Some(Table { axes: vec![axis], cells })
+        Some(Table { axes: vec![axis], cells, decimals: None })
     }
 
     /// Whether a condition on row values holds, over the columns beneath them; `None` where it asks which cells
@@ -217,8 +229,26 @@ impl Evaluator<'_> {
         Some(Axis { row, codes: (lo..=hi).step_by(step).filter(inside).collect() })
     }
 
-    /// An operation on tables; HQ030 or HQ031 by `refuse` where the result would be too large.
+    /// An operation on tables of numbers; HQ030 or HQ031 by `refuse` where the result would be too large.
     fn table_of(
+        &mut self,
+        operands: &[&At],
+        function: impl Fn(&[Cell]) -> Cell,
+        refuse: impl FnOnce(&mut Self) -> Value,
+    ) -> Value {
+        let numeric = |kind: &Kind| matches!(kind, Kind::Number | Kind::Bool);
+        let other = operands.iter().find(|at| match &at.value {
+            Value::Row(row) => !numeric(&row.kind),
+            value => matches!(value, Value::Level(..)),
+        });
+        match other {
+            Some(at) => self.not_number(at),
+            None => self.table_of_any(operands, function, refuse),
+        }
+    }
+
+    /// As [`Self::table_of`], of values of any kind.
+    pub(super) fn table_of_any(
         &mut self,
         operands: &[&At],
         function: impl Fn(&[Cell]) -> Cell,
@@ -242,11 +272,27 @@ impl Evaluator<'_> {
     }
 
     pub(super) fn table_arithmetic(&mut self, op: ArithmeticOp, left: &At, right: &At, span: Span) -> Value {
-        self.table_of(
+        let found = self.table_of(
             &[left, right],
             |cells| two(cells, |a, b| arithmetic(op, a, b)),
             |this| this.row_division(span),
-        )
+        );
+        let both = self.decimals(left).zip(self.decimals(right));
+        let decimals = both.and_then(|(left, right)| match op {
+            ArithmeticOp::Add | ArithmeticOp::Sub => Some(left.max(right)),
+            ArithmeticOp::Mul => left.checked_add(right),
+            ArithmeticOp::Div | ArithmeticOp::Rem => None,
+        });
+        with_decimals(found, decimals)
+    }
+
+    /// Digits after the point that a value has at most, where that is known.
+    fn decimals(&self, at: &At) -> Option<u8> {
+        match &at.value {
+            Value::Table(table) => table.decimals,
+            Value::Row(row) => Some(self.decimals_of(row.id)),
+            value => value.number().map(|number| number.decimals),
+        }
     }
 
     pub(super) fn table_power(&mut self, base: &At, exponent: &At, span: Span) -> Value {
@@ -267,7 +313,9 @@ impl Evaluator<'_> {
             (Some(_), Some(_)) => b,
             _ => worse(a, b),
         };
-        self.table_of(&[left, right], |cells| two(cells, pick), |this| this.row_division(span))
+        let found = self.table_of(&[left, right], |cells| two(cells, pick), |this| this.row_division(span));
+        let both = self.decimals(left).zip(self.decimals(right));
+        with_decimals(found, both.map(|(left, right)| left.max(right)))
     }
 
     /// `case` with a table among its values.
@@ -292,7 +340,10 @@ impl Evaluator<'_> {
             }
             otherwise.first().copied().unwrap_or(Cell::Undefined)
         };
-        self.table_of(&parts, choose, |this| this.row_division(span))
+        let values = arms.iter().map(|(_, value)| value).chain([otherwise]);
+        let decimals = values.map(|value| self.decimals(value)).collect::<Option<Vec<u8>>>();
+        let found = self.table_of(&parts, choose, |this| this.row_division(span));
+        with_decimals(found, decimals.and_then(|all| all.into_iter().max()))
     }
 
     pub(super) fn table_compare(&mut self, op: CompareOp, left: &At, right: &At, span: Span) -> Value {

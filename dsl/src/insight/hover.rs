@@ -3,7 +3,7 @@
 use super::symbol::Symbol;
 use super::words;
 use super::{Insight, Stage};
-use crate::ast::{Binding, ClauseKind, Function};
+use crate::ast::{Binding, ClauseKind, External, Function};
 use crate::evaluate::short_domain;
 use crate::source::Span;
 use crate::typed::{Column, Dataset};
@@ -144,8 +144,14 @@ impl Insight {
                 None => parameter.name.text.clone(),
             })
             .collect();
-        let external = if function.external { "extern " } else { "" };
-        format!("{external}fn {}({})", function.name.text, parameters.join(", "))
+        let head = format!("fn {}({})", function.name.text, parameters.join(", "));
+        match &function.external {
+            Some(External { result, plugin }) => {
+                let result = self.program.sources.slice(result.span);
+                format!("extern {head} -> {result} from \"{}\"", plugin.text)
+            }
+            None => head,
+        }
     }
 
     /// The comment right above the line of a declaration.

@@ -64,10 +64,10 @@ impl Insight {
         let (program, own, mut diagnostics) = Program::load(file_name, text, params, loader);
         let mut facts = Facts::default();
         for decl in &own.queries {
-            diagnostics.extend(check_query_noting(&program, decl, &mut facts));
+            diagnostics.extend(check_query_noting(&program, decl, loader, &mut facts));
         }
         for decl in &own.examples {
-            diagnostics.extend(check_example(&program, decl).1);
+            diagnostics.extend(check_example(&program, decl, loader).1);
         }
         diagnostics.sort_by_key(|diagnostic| (diagnostic.span(), diagnostic.code));
         Self { program, queries: own.queries, diagnostics, facts }

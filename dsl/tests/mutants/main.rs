@@ -16,9 +16,12 @@ mod support;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hq_dsl::{Compiled, Diagnostic, Loader, Sources, compile, dataset, render};
+use hq_dsl::{
+    Compiled, Diagnostic, ExternFunction, FunctionFault, Loader, Sources, compile, dataset, render,
+};
 use mutate::{KINDS, Mutant, mutants};
 use support::repository;
 
@@ -33,6 +36,20 @@ impl Loader for All {
         let read = |folder| std::fs::read_to_string(repository(&format!("{folder}/{module}.hq")));
         let text = read("tests/schemas").or_else(|_| read("data")).ok()?;
         Some((format!("{module}.hq"), text))
+    }
+
+    /// Any function of any plugin: it rises through its domain, as far as its arguments have values.
+    fn tabulate(&self, function: &ExternFunction) -> Result<Arc<[i64]>, FunctionFault> {
+        let (values, codes) = (function.values(), function.result.size());
+        let mut rising = function.result.codes();
+        let (mut code, mut reached) = (rising.next().unwrap(), 0);
+        let value = |place: u64| {
+            while reached < place * codes / values {
+                (code, reached) = (rising.next().unwrap(), reached + 1);
+            }
+            code
+        };
+        Ok((0..values).map(value).collect())
     }
 }
 

@@ -2,10 +2,13 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failing test may panic")]
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+mod functions;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use hq_dsl::{AggregateKind, Group, Loader, Query, RowOp};
+use hq_dsl::{AggregateKind, ExternFunction, FunctionFault, Group, Loader, Query, RowOp};
 
 pub(crate) fn repository(path: &str) -> PathBuf {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).join(path)
@@ -28,6 +31,10 @@ impl Loader for Schemas {
     fn load(&self, module: &str) -> Option<(String, String)> {
         let text = std::fs::read_to_string(repository(&format!("tests/schemas/{module}.hq"))).ok()?;
         Some((format!("{module}.hq"), text))
+    }
+
+    fn tabulate(&self, function: &ExternFunction) -> Result<Arc<[i64]>, FunctionFault> {
+        functions::tabulate(function)
     }
 }
 

@@ -28,6 +28,11 @@ impl Function {
         self
     }
 
+    /// The same, where it is known to give no other values than these.
+    pub(super) fn within(self, range: Range) -> Self {
+        self.map(|value| value.clamp(range.lo(), range.hi()))
+    }
+
     /// Whether it gives 0 and 1 only.
     pub(super) fn is_flag(&self) -> bool {
         self.values.iter().all(|value| (0..=1).contains(value))

@@ -171,7 +171,8 @@ impl Maker<'_> {
                     Ok(self.function(term)?.map(|value| constant + coefficient * value))
                 }
                 terms => match self.joint(linear.constant(), terms)? {
-                    Some(function) => Ok(function),
+                    // Of disjoint conditions no two hold, whatever their argument could hold.
+                    Some(function) => Ok(function.within(self.range(old))),
                     None => {
                         let digit = self.digit(old)?;
                         self.bench.identity(digit)

@@ -1,8 +1,9 @@
-//! The boundary between hq and a plugin: two tables of C functions, each under its own symbol. A plugin
+//! The boundary between hq and a plugin: tables of C functions, each under its own symbol. A plugin
 //! author in Rust never meets it (see `export`), nor does a caller (see `host`).
 //!
-//! - **Two symbols.** [`EVALUATOR_SYMBOL`] computes, [`CUSTODY_SYMBOL`] touches secret keys. A service looks
-//!   up the first alone and so cannot be made to call the second.
+//! - **Symbols.** [`EVALUATOR_SYMBOL`] computes, [`CUSTODY_SYMBOL`] touches secret keys. A service looks
+//!   up the first alone and so cannot be made to call the second. [`FUNCTION_SYMBOL`] is that of functions
+//!   for programs, which meet no data at all: a library of functions has this one only.
 //! - **Versions.** A table opens with `abi_version` and `table_bytes`, which are read before anything else.
 //!   `abi_version` must be equal on both sides: a change of meaning makes a new version and a new symbol
 //!   name. Within a version a table only grows at its end, so `table_bytes` may be larger than the host's.
@@ -16,7 +17,7 @@
 //! - **Failure.** Status 0 is success, else it is a [`Fault`]'s number; then `error`, where not null,
 //!   receives a message in UTF-8, and no other out-parameter is written. No panic crosses: it becomes
 //!   `Fault::Internal`, and a session in which one happened refuses all further work.
-//! - **Data.** `Capabilities`, `RnsRequest`, `RnsParameters`, `Parameters` and `Measurement` cross as JSON,
+//! - **Data.** `Capabilities`, `Signature`, `RnsRequest`, `RnsParameters`, `Parameters` and `Measurement` cross as JSON,
 //!   plans as their text form, keys, ciphertexts and sums as frames, numbers as `i64`. A null pointer where
 //!   something is needed, a misaligned array and invalid UTF-8 are answered with an error.
 //! - **Unloading.** A plugin may start threads, so a host never unloads it.
@@ -34,6 +35,9 @@ pub const EVALUATOR_SYMBOL: &str = "hq_evaluator_v2";
 
 /// Symbol of the [`CustodyTable`].
 pub const CUSTODY_SYMBOL: &str = "hq_custody_v2";
+
+/// Symbol of the [`FunctionTable`].
+pub const FUNCTION_SYMBOL: &str = "hq_functions_v2";
 
 /// Status of success.
 pub const OK: i32 = 0;
@@ -214,6 +218,49 @@ pub struct CustodyTable {
         sums: View<u8>,
         passed: View<u8>,
         out: *mut Buffer,
+        error: *mut Buffer,
+    ) -> i32,
+}
+
+/// A value that a function takes or gives.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scalar {
+    /// Of a number, `value / 10^decimals`; of a flag, 0 or 1; of a level, its place in the function's own list.
+    pub value: i64,
+    /// Digits after the point, at most 18; 0 of flags and levels.
+    pub decimals: u32,
+    /// [`Scalar::NUMBER`], [`Scalar::FLAG`] or [`Scalar::LEVEL`].
+    pub kind: u32,
+}
+
+impl Scalar {
+    /// Kind of an exact decimal number.
+    pub const NUMBER: u32 = 0;
+    /// Kind of a truth value.
+    pub const FLAG: u32 = 1;
+    /// Kind of a level.
+    pub const LEVEL: u32 = 2;
+}
+
+/// Functions for programs. They mirror [`Library`](crate::function::Library).
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct FunctionTable {
+    /// [`ABI_VERSION`] that the plugin was built with.
+    pub abi_version: u32,
+    /// Size of this table in the plugin.
+    pub table_bytes: u32,
+    /// Frees a buffer made through this table; an empty one is ignored.
+    pub free_buffer: unsafe extern "C" fn(Buffer),
+    /// `out`: a list of `Signature`.
+    pub describe: unsafe extern "C" fn(out: *mut Buffer, error: *mut Buffer) -> i32,
+    /// `function`: its place in that list; `arguments`: one of each of its parameters. Equal arguments give equal
+    /// results. `Fault::Input` where the function has no value for them.
+    pub call: unsafe extern "C" fn(
+        function: u32,
+        arguments: View<Scalar>,
+        out: *mut Scalar,
         error: *mut Buffer,
     ) -> i32,
 }

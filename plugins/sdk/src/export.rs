@@ -1,5 +1,5 @@
 //! The plugin's side of the ABI: turns a type that implements [`Evaluator`] and [`Custody`] into the two
-//! tables. All unsafe code of a plugin stands here and in the two files of their functions.
+//! tables, and a [`Library`] into a third. All unsafe code of a plugin stands here and in the files of their functions.
 //!
 //! Rules that every function below relies on (they are the host's duties, see `abi`): a view's memory is
 //! readable for the length of the call, an out-parameter is null or writable, a handle is null or came from
@@ -8,6 +8,7 @@
 
 mod custody;
 mod evaluator;
+mod function;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,8 +17,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroize;
 
-use crate::abi::{ABI_VERSION, Buffer, CustodyTable, EvaluatorTable, Handle, OK, PANICKED, View};
+use crate::abi::{
+    ABI_VERSION, Buffer, CustodyTable, EvaluatorTable, FunctionTable, Handle, OK, PANICKED, View,
+};
 use crate::backend::{BackendError, Custody, Evaluator, Fault};
+use crate::function::Library;
 use crate::plan::Plan;
 use crate::verify::verify;
 
@@ -36,6 +40,18 @@ macro_rules! export_backend {
         #[expect(unsafe_code, reason = "the name is part of the plugin ABI")]
         #[unsafe(export_name = "hq_custody_v2")]
         pub static HQ_CUSTODY: $crate::abi::CustodyTable = $crate::export::custody_table::<$backend>();
+    };
+}
+
+/// Exports functions from a `cdylib`: `export_functions!(MyLibrary);` at the crate's root, once. The type
+/// implements [`Library`].
+#[macro_export]
+macro_rules! export_functions {
+    ($library:ty) => {
+        /// What a program's compiler looks up.
+        #[expect(unsafe_code, reason = "the name is part of the plugin ABI")]
+        #[unsafe(export_name = "hq_functions_v2")]
+        pub static HQ_FUNCTIONS: $crate::abi::FunctionTable = $crate::export::function_table::<$library>();
     };
 }
 
@@ -80,6 +96,18 @@ pub const fn custody_table<B: Custody>() -> CustodyTable {
         ternary: custody::ternary::<B>,
         bridge: custody::bridge::<B>,
         open_gates: custody::open_gates::<B>,
+    }
+}
+
+/// The table of a library of functions.
+#[must_use]
+pub const fn function_table<L: Library>() -> FunctionTable {
+    FunctionTable {
+        abi_version: ABI_VERSION,
+        table_bytes: table_bytes::<FunctionTable>(),
+        free_buffer,
+        describe: function::describe::<L>,
+        call: function::call::<L>,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Finds a plugin's file by the backend's name.
+//! Finds a plugin's file by its name.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -6,16 +6,45 @@ use std::path::{Path, PathBuf};
 /// Environment variable with the folders that [`default_dirs`] names first.
 pub const PLUGIN_DIR_VARIABLE: &str = "HQ_PLUGIN_DIR";
 
-/// The file of the plugin `name` in the first of `dirs` that has it; `None` also where the name has other
-/// signs than `a-z`, `0-9` and `_`, so that a name never leads out of the folders.
+/// The file of the plugin `name` in the first of `dirs` that has it; `None` also where the name is none, so that
+/// it never leads out of the folders.
 #[must_use]
 pub fn find(name: &str, dirs: &[PathBuf]) -> Option<PathBuf> {
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-    if name.is_empty() || !name.bytes().all(plain) {
-        return None;
-    }
-    let file = format!("{}hq_plugin_{name}{}", env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX);
+    let file = file_name(name)?;
     dirs.iter().map(|dir| dir.join(&file)).find(|path| path.is_file())
+}
+
+/// The name of the file of the plugin `name`; `None` where the name has other signs than `a-z`, `0-9` and `_`.
+#[must_use]
+pub fn file_name(name: &str) -> Option<String> {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    (!name.is_empty() && name.bytes().all(plain))
+        .then(|| format!("{}hq_plugin_{name}{}", env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX))
+}
+
+/// The name of the plugin in a file, which is [`file_name`] of it.
+#[must_use]
+pub fn name_of(path: &Path) -> Option<&str> {
+    let file = path.file_name()?.to_str()?;
+    let name = file.strip_prefix(env::consts::DLL_PREFIX)?.strip_prefix("hq_plugin_")?;
+    let name = name.strip_suffix(env::consts::DLL_SUFFIX)?;
+    (file_name(name)? == file).then_some(name)
+}
+
+/// Names of all plugins in `dirs`, sorted.
+#[must_use]
+pub fn installed(dirs: &[PathBuf]) -> Vec<String> {
+    let entries = dirs.iter().filter_map(|dir| dir.read_dir().ok()).flatten().flatten();
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| {
+            let path = entry.path();
+            let name = name_of(&path)?;
+            find(name, dirs).map(|_| name.to_owned())
+        })
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 /// Where plugins are looked for: the folders of `HQ_PLUGIN_DIR`, that of the running program, its parent.
@@ -38,5 +67,8 @@ mod tests {
         for name in ["", "..", "../clear", "/etc/passwd", "Clear", "a b", "no_such_plugin"] {
             assert_eq!(find(name, &dirs), None, "{name}");
         }
+        let path = Path::new("folder").join(file_name("risk").unwrap_or_default());
+        assert_eq!(name_of(&path), Some("risk"));
+        assert!(name_of(Path::new("folder/risk")).is_none() && name_of(Path::new("..")).is_none());
     }
 }

@@ -7,6 +7,9 @@
 
 mod custody;
 mod evaluator;
+mod function;
+mod image;
+mod tabulation;
 
 use std::env;
 use std::path::Path;
@@ -17,13 +20,16 @@ use serde::de::DeserializeOwned;
 
 pub use custody::{CustodyPlugin, PluginKey};
 pub use evaluator::{EvaluatorPlugin, PluginSession};
+pub use function::FunctionPlugin;
+pub use image::Image;
+pub use tabulation::{TabulationError, tabulate};
 
 use crate::abi::{
-    ABI_VERSION, Buffer, CUSTODY_SYMBOL, CustodyTable, EVALUATOR_SYMBOL, EvaluatorTable, Handle,
-    MAX_BUFFER_BYTES, OK,
+    ABI_VERSION, Buffer, CUSTODY_SYMBOL, CustodyTable, EVALUATOR_SYMBOL, EvaluatorTable, FUNCTION_SYMBOL,
+    FunctionTable, Handle, MAX_BUFFER_BYTES, OK,
 };
 use crate::backend::{BackendError, Fault};
-pub use crate::find::{default_dirs, find};
+pub use crate::find::{default_dirs, file_name, find, installed, name_of};
 pub use crate::load_error::LoadError;
 
 /// Longest message of a plugin that is passed on, in bytes.
@@ -48,9 +54,19 @@ unsafe impl Table for CustodyTable {
     const SYMBOL: &'static str = CUSTODY_SYMBOL;
 }
 
+// SAFETY: as `abi` lays it out.
+unsafe impl Table for FunctionTable {
+    const SYMBOL: &'static str = FUNCTION_SYMBOL;
+}
+
 fn load_table<T: Table>(path: &Path) -> Result<T, LoadError> {
+    load_table_at(path, path)
+}
+
+/// The table of a library at a place, with the file that messages name.
+fn load_table_at<T: Table>(place: &Path, path: &Path) -> Result<T, LoadError> {
     // SAFETY: running the library's initialisers is what the caller of `load` admits it for.
-    let library = unsafe { Library::new(path) }
+    let library = unsafe { Library::new(place) }
         .map_err(|source| LoadError::NotALibrary { path: path.to_owned(), source })?;
     // SAFETY: nothing is read through the pointer until `read_table` has checked it.
     let pointer = unsafe { library.get::<*const u32>(T::SYMBOL).map(|symbol| *symbol) }

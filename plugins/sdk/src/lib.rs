@@ -11,6 +11,7 @@ pub mod export;
 #[cfg(feature = "host")]
 pub mod find;
 pub mod frame;
+pub mod function;
 pub mod gate;
 #[cfg(feature = "host")]
 pub mod host;

@@ -16,7 +16,7 @@ pub enum LoadError {
         source: libloading::Error,
     },
     /// A library, but no plugin of this kind.
-    #[error("{} has no symbol `{symbol}`: it is no plugin of hq, one for another ABI version, or lacks this half of one. Its author exports it with `export_backend!`", path.display())]
+    #[error("{} has no symbol `{symbol}`: it is no plugin of hq, one for another ABI version, or lacks this half of one. Its author exports it with `export_backend!`, or functions with `export_functions!`", path.display())]
     SymbolMissing {
         /// The file.
         path: PathBuf,
@@ -52,6 +52,22 @@ pub enum LoadError {
         path: PathBuf,
         /// The symbol.
         symbol: &'static str,
+    },
+    /// It cannot be read as a file, for its digest.
+    #[error("{} cannot be read: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// No plugin has so many bytes.
+    #[error("{} has more than {most} bytes: it is no plugin", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Bytes that a plugin may have.
+        most: u64,
     },
     /// It loads, but cannot describe itself.
     #[error("{} does not describe itself: {source}. This is a fault of the plugin", path.display())]

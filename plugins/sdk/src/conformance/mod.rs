@@ -9,11 +9,14 @@
 //! | `forks` | shared-out blocks and restored states give the sums of one session; no other state is taken |
 //! | `hostile` | damaged, foreign or wrong input is refused by the right fault, and harms nothing |
 //! | `noise` | measured noise stays below the caller's bounds |
+//!
+//! Libraries of functions have a suite of their own ([`run_functions`], [`run_functions_loaded`]).
 
 mod cases;
 mod description;
 mod exact;
 mod forks;
+mod functions;
 mod hostile;
 mod noise;
 
@@ -27,6 +30,8 @@ use crate::interpret::interpret;
 use crate::parameters::{Parameters, RnsRequest};
 use crate::plan::{Input, InputId, Origin, Plan};
 use crate::tfhe::TfheParameters;
+
+pub use functions::{run_functions, run_functions_loaded};
 
 /// Upper bounds, in bits, of the noise of each node of a plan: `log2 |v|` as in
 /// [`Measurement::node_max_bits`](crate::backend::Measurement::node_max_bits).

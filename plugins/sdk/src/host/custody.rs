@@ -6,7 +6,10 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::{LoadError, call, copy, file_stem, ill_behaved, json, load_table, structure, take, take_handle};
+use super::{
+    Image, LoadError, call, copy, file_stem, ill_behaved, json, load_table, load_table_at, structure, take,
+    take_handle,
+};
 use crate::abi::{Buffer, CustodyTable, Handle, View};
 use crate::backend::{BackendError, Custody, KeyPair, Measurement};
 use crate::export::custody_table;
@@ -28,6 +31,15 @@ impl CustodyPlugin {
     /// See [`LoadError`].
     pub fn load(path: &Path) -> Result<Self, LoadError> {
         Ok(Self { table: load_table(path)?, name: file_stem(path).into() })
+    }
+
+    /// As [`Self::load`], of a file that was read already.
+    ///
+    /// # Errors
+    /// See [`LoadError`].
+    pub fn load_image(image: &Image) -> Result<Self, LoadError> {
+        let path = image.path();
+        Ok(Self { table: load_table_at(&image.place()?, path)?, name: file_stem(path).into() })
     }
 
     /// A backend of this very program, called as a plugin is.

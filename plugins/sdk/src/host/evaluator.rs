@@ -5,7 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::{mem, ptr};
 
-use super::{LoadError, call, copy, file_stem, json, load_table, structure, take, take_handle};
+use super::{
+    Image, LoadError, call, copy, file_stem, json, load_table, load_table_at, structure, take, take_handle,
+};
 use crate::abi::{Buffer, EvaluatorTable, Handle, View};
 use crate::backend::{BackendError, Evaluator, Fault, GateKeys, Gated, Session};
 use crate::capabilities::Capabilities;
@@ -28,6 +30,16 @@ impl EvaluatorPlugin {
     /// See [`LoadError`].
     pub fn load(path: &Path) -> Result<Self, LoadError> {
         Self::describe(load_table(path)?, &file_stem(path))
+            .map_err(|source| LoadError::Capabilities { path: path.to_owned(), source })
+    }
+
+    /// As [`Self::load`], of a file that was read already.
+    ///
+    /// # Errors
+    /// See [`LoadError`].
+    pub fn load_image(image: &Image) -> Result<Self, LoadError> {
+        let path = image.path();
+        Self::describe(load_table_at(&image.place()?, path)?, &file_stem(path))
             .map_err(|source| LoadError::Capabilities { path: path.to_owned(), source })
     }
 
