@@ -18,13 +18,7 @@ fn folder() -> &'static Path {
 
 #[test]
 fn the_header_is_that_of_the_abi() {
-    let names = [
-        ("OK", "HQ_OK"),
-        ("ABI_VERSION", "HQ_ABI_VERSION"),
-        ("EVALUATOR_SYMBOL", "HQ_EVALUATOR_SYMBOL"),
-        ("CUSTODY_SYMBOL", "HQ_CUSTODY_SYMBOL"),
-        ("FUNCTION_SYMBOL", "HQ_FUNCTION_SYMBOL"),
-    ];
+    let names = [("OK", "HQ_OK"), ("ABI_VERSION", "HQ_ABI_VERSION")];
     let export = ExportConfig {
         include: ["EvaluatorTable", "CustodyTable", "FunctionTable"].map(str::to_owned).to_vec(),
         exclude: ["MAX_BUFFER_BYTES", "PANICKED"].map(str::to_owned).to_vec(),

@@ -12,7 +12,7 @@ use crate::running::Running;
 const ROWS: usize = 300;
 
 /// A worker that is a script; `$WORKER` in it is the real one, `$NOTES` a folder that stays.
-fn script(notes: &Path, text: &str) -> PathBuf {
+pub(crate) fn script(notes: &Path, text: &str) -> PathBuf {
     let path = notes.join("worker.sh");
     let worker = env!("CARGO_BIN_EXE_hq-server");
     fs::write(&path, format!("#!/bin/sh\nWORKER={worker}\nNOTES={}\n{text}\n", notes.display())).unwrap();

@@ -13,6 +13,7 @@ mod kills;
 mod monitoring;
 mod page;
 mod people;
+mod plugins;
 mod provider;
 mod running;
 mod schemathesis;

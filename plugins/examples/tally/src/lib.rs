@@ -34,6 +34,9 @@ pub struct TallyKey {
     rows_per_block: usize,
 }
 
+/// No sum of a state is larger: whatever is added to it fits.
+const MAX_SUM: u128 = 1 << 100;
+
 /// Numbers in a frame: integrity and kind are the frame's business, the rest is this backend's.
 fn seal(kind: Kind, key: KeyId, numbers: impl IntoIterator<Item = i64>) -> Vec<u8> {
     let payload: Vec<u8> = numbers.into_iter().flat_map(i64::to_le_bytes).collect();
@@ -179,10 +182,11 @@ impl Session for TallySession {
     }
 
     fn save(&self) -> Result<Vec<u8>, BackendError> {
-        let too_large = |_| BackendError::new(Fault::Internal, "a sum has more than 63 bits");
         let mut numbers = vec![self.fingerprint(), self.blocks.cast_signed()];
-        for &sum in &self.sums {
-            numbers.push(i64::try_from(sum).map_err(too_large)?);
+        for sum in &self.sums {
+            // Two numbers each, the lower half first.
+            let bytes = sum.to_le_bytes();
+            numbers.extend(bytes.as_chunks::<8>().0.iter().map(|half| i64::from_le_bytes(*half)));
         }
         Ok(seal(Kind::State, self.key, numbers))
     }
@@ -194,14 +198,18 @@ impl Session for TallySession {
         if key != self.key {
             return Err(BackendError::new(Fault::Key, "the state is of another key"));
         }
-        if *plan != self.fingerprint() || sums.len() != self.sums.len() || *blocks < 0 {
+        let (sums, odd) = sums.as_chunks::<2>();
+        let sum = |[low, high]: &[i64; 2]| i128::from(low.cast_unsigned()) | i128::from(*high) << 64;
+        let sums: Vec<i128> = sums.iter().map(sum).collect();
+        let sound = odd.is_empty() && *blocks >= 0 && sums.iter().all(|sum| sum.unsigned_abs() <= MAX_SUM);
+        if *plan != self.fingerprint() || sums.len() != self.sums.len() || !sound {
             return Err(wrong("the state is of another plan"));
         }
         if self.blocks > 0 {
             return Err(wrong("blocks were done before"));
         }
         self.blocks = blocks.cast_unsigned();
-        self.sums = sums.iter().map(|&sum| sum.into()).collect();
+        self.sums = sums;
         Ok(())
     }
 }
