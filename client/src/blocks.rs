@@ -79,6 +79,11 @@ impl Encoder {
             && matches!(self.contents.get(input), Some(Content::Part { part, .. }) if is_word(&part.input.name))
     }
 
+    /// Of all inputs, one value per row.
+    pub(crate) fn all_values(&self, rows: usize, cells: &Cells) -> Vec<Vec<i64>> {
+        (0..self.len()).map(|input| self.values(input, rows, cells)).collect()
+    }
+
     /// Of one input, one value per row.
     fn values(&self, input: usize, rows: usize, cells: &Cells) -> Vec<i64> {
         let column = |index: usize| cells.get(index).map_or(&[][..], Vec::as_slice).iter();

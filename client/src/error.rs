@@ -287,6 +287,15 @@ pub(crate) enum ClientError {
          of keys that `hq publish` was given", path.display()
     )]
     NoPublisher { path: PathBuf },
+    /// Nothing brings it back.
+    #[error("{what} would be erased for good: say --yes if it is meant")]
+    NotConfirmed { what: String },
+    /// Control tables of a query with secret parameters.
+    #[error(
+        "`{name}` is a secret parameter, so what is right for the control tables is not known: make it public, or \
+         encrypt the table without --controls"
+    )]
+    UncheckedSecret { name: String },
     /// The service is not what it says.
     #[error(
         "THE SERVICE GAVE SOMETHING ELSE THAN IT SAYS: {reason}. Nothing was released. Tell whoever runs it"

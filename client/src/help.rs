@@ -89,6 +89,9 @@ Columns are encrypted in the forms that the keys were made for. --add gives them
 are there stay as they are, `forms.json` of the keys is widened, and whoever computes needs the new files and the manifest.
 It takes the very table that was encrypted, with the same --outside; the keys know it again.
 
+With --controls N, the dataset holds N copies of the table among N tables of synthetic rows, in an order that `controls` of the
+keys alone knows. Whoever computes does it 2 N times; `hq open` and `hq custodian` refuse a result of which a control is wrong.
+
   hq encrypt clinic.hq --table clinic.csv --keys keys -o data
   hq plan-data clinic.hq --workload new.hq
   hq encrypt clinic.hq --table clinic.csv --keys keys -o data --add --forms clinic.forms.json";
@@ -128,6 +131,18 @@ keys may then be copied to wherever `hq custodian` runs. To erase a person, encr
 --withdraw-older.
 
   hq publish data --keys keys --researcher ada --custodian eve";
+
+pub(crate) const AFTER_ROLES: &str = "\
+Roles are owner, researcher, custodian and auditor. What is taken is taken at once, for jobs that wait as well.
+
+  hq roles clinic --give researcher=ada --take researcher=bob";
+
+pub(crate) const AFTER_ERASE: &str = "\
+The service destroys the dataset's key and removes what was sealed with it, or removes the objects of one version; jobs that
+are not released are cancelled. The receipt is signed by the service. To erase a person, publish the table without them with
+--withdraw-older.
+
+  hq erase clinic --yes -o receipt.json";
 
 pub(crate) const AFTER_SUBMIT: &str = "\
 The program is checked here, against the schema of the service, as `hq check` does it. The result is shown once the custodian

@@ -9,7 +9,7 @@
 //! | plugins | `backend`, `functions`, `inspection` |
 //! | forms of columns | `forms` |
 //! | tables, blocks of encrypted inputs, files of them | `table`, `header`, `blocks`, `part_files` |
-//! | whether a table is the one that was encrypted | `fingerprint` |
+//! | whether a table is the one that was encrypted, and whether what computes does it right | `fingerprint`, `controls` |
 //! | keys at rest | `keys`, `gate_keys`, `passphrase` |
 //! | computations that may be interrupted | `execution`, `checkpoint`, `interrupt` |
 //! | secret parameters on their way | `sealed` |
@@ -30,6 +30,7 @@ mod cli;
 mod clock;
 mod commands;
 mod configuration;
+mod controls;
 mod error;
 mod execution;
 mod fingerprint;

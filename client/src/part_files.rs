@@ -46,12 +46,12 @@ pub(crate) fn all_inputs(dataset: &Dataset, backend: &Backend, encodings: &Encod
     inputs
 }
 
-/// Encrypts all blocks into files of a folder, one for each input; tells what they hold, for the manifest.
+/// Encrypts all blocks of tables, one after the other, into files of a folder, one for each input; tells what they hold, for
+/// the manifest. A table that has a fingerprint is added to it.
 pub(crate) fn write(
     folder: &Path,
     inputs: &[Input],
-    encryption: &mut Encryption<'_>,
-    fingerprint: &mut Fingerprinting,
+    tables: &mut [(Encryption<'_>, Option<&mut Fingerprinting>)],
 ) -> Result<BTreeMap<String, PartFile>> {
     let parts = inputs
         .iter()
@@ -62,12 +62,17 @@ pub(crate) fn write(
         let part = parts.get(input).map(|part| part.lock().unwrap_or_else(PoisonError::into_inner));
         part.map_or(Ok(()), |mut part| part.append(&frame))
     };
-    let blocks = encryption.blocks();
-    let mut bar = Bar::new("encrypting");
-    for block in 0..blocks {
-        let (rows, cells) = encryption.next_block(&append)?;
-        fingerprint.add(rows, &cells);
-        bar.set(Progress { done: block + 1, blocks });
+    let blocks = tables.iter().map(|(encryption, _)| encryption.blocks()).sum();
+    let (mut bar, mut done) = (Bar::new("encrypting"), 0);
+    for (encryption, fingerprint) in tables {
+        for _ in 0..encryption.blocks() {
+            let (rows, cells) = encryption.next_block(&append)?;
+            if let Some(fingerprint) = fingerprint {
+                fingerprint.add(rows, &cells);
+            }
+            done += 1;
+            bar.set(Progress { done, blocks });
+        }
     }
     drop(bar);
     let files = inputs.iter().zip(parts).map(|(input, part)| {

@@ -10,6 +10,7 @@ use hq_engine::result_file::{self, Header, ProgramRecord};
 
 use crate::backend::Backend;
 use crate::commands::together;
+use crate::controls::Controls;
 use crate::error::{ClientError, Result, damaged, mismatch};
 use crate::execution::{Execution, Sizes, Timing};
 use crate::gate_keys::open_aggregates;
@@ -74,17 +75,35 @@ impl Received {
         Ok(compiled)
     }
 
-    /// Its exact numbers.
+    /// Its exact numbers; where the dataset has control tables, if what was computed of them is right.
     pub(crate) fn open(
         &self,
         compiled: &CompiledQueries,
-        key: &Unlocked,
-        keys: &KeyFolder,
+        backend: &Backend,
+        (key, keys): (&Unlocked, &KeyFolder),
     ) -> Result<Execution> {
         let (header, place) = (&self.header, self.place.display().to_string());
         let start = Instant::now();
         let passed = key.gates.as_ref().zip(self.passed.as_deref());
-        let aggregates = open_aggregates(&compiled.planned.plan, (&key.sums, &self.sums), passed, &place)?;
+        let plan = &compiled.planned.plan;
+        let tables =
+            result_file::tables(&self.sums).map_err(|error| damaged(&self.place, error.to_string()))?;
+        let open = |sums: &&[u8]| open_aggregates(plan, (&key.sums, sums), passed, &place);
+        let mut opened = tables.iter().map(open).collect::<Result<Vec<_>>>()?;
+        let aggregates = match (Controls::of(keys, &header.manifest_blake3)?, opened.pop(), opened.is_empty())
+        {
+            (Some(controls), last, _) => {
+                opened.extend(last);
+                let encodings = header.columns.clone().into_iter().collect();
+                controls.check((plan, &encodings), (backend, &keys.dataset), opened)?
+            }
+            (None, Some(one), true) => one,
+            (None, ..) => {
+                let reason = "has control tables, and the folder of keys does not say which: it is in `controls` of the folder \
+                              that `hq encrypt` was given";
+                return Err(mismatch(&self.place, reason));
+            }
+        };
         let timing = Timing {
             open_s: Some(start.elapsed().as_secs_f64()),
             server_s: Some(header.cost.server_s),

@@ -67,7 +67,19 @@ pub(crate) struct GrantBody<'a> {
 
 /// What is granted for a dataset.
 #[derive(Debug, Deserialize)]
-pub(crate) struct GrantsBody {}
+pub(crate) struct GrantsBody {
+    /// Who is what.
+    pub(crate) grants: Vec<Granted>,
+}
+
+/// A role that somebody has.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Granted {
+    /// The name at the issuer.
+    pub(crate) subject: String,
+    /// The role.
+    pub(crate) role: String,
+}
 
 /// A version to be uploaded.
 #[derive(Debug, Serialize)]
@@ -97,11 +109,20 @@ pub(crate) struct VersionBody {
     pub(crate) missing: Vec<MissingBody>,
 }
 
-/// What became of a version that was withdrawn.
-#[derive(Debug, Deserialize)]
+/// What became of what was erased.
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct ReceiptBody {
+    /// The dataset.
+    pub(crate) dataset: String,
+    /// The version, where it is not all of the dataset.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) version: Option<u64>,
     /// When.
     pub(crate) erased: String,
+    /// Objects that were removed.
+    pub(crate) objects: u64,
+    /// The service's public key.
+    pub(crate) key: String,
     /// The service's signature.
     pub(crate) signature: String,
 }

@@ -108,7 +108,7 @@ pub fn result(
             server_s: outcome.spent.server_s,
             server_cpu_s: outcome.spent.server_cpu_s,
             upload_bytes: outcome.spent.bytes_read,
-            blocks: manifest.blocks,
+            blocks: manifest.all_blocks(),
         },
     };
     ResultFile { key, header, sums: outcome.sums, passed: outcome.passed }

@@ -40,6 +40,18 @@ pub const VERSION: u32 = 2;
 /// Largest manifest or schema that is read, in bytes.
 const MAX_TEXT_BYTES: u64 = 16 << 20;
 
+/// Most tables of a dataset.
+pub const MAX_TABLES: u64 = 64;
+
+fn one() -> u64 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_one(tables: &u64) -> bool {
+    *tables == 1
+}
+
 /// What a dataset folder holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -57,8 +69,11 @@ pub struct Manifest {
     /// The keys of its gates, where small counts stay encrypted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gates: Option<GateBinding>,
-    /// Blocks of rows.
+    /// Blocks of rows of each table.
     pub blocks: u64,
+    /// Tables of as many blocks each, one behind the other: copies of the owner's, and controls, which none but the owner tells apart.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub tables: u64,
     /// Digest of the schema's text, BLAKE3 in hexadecimal.
     pub schema_digest: String,
     /// The form of each column.
@@ -277,6 +292,17 @@ impl Manifest {
         if manifest.blocks == 0 {
             return Err(wrong(path, "says that there are no blocks"));
         }
+        if !(1..=MAX_TABLES).contains(&manifest.tables)
+            || manifest.blocks.checked_mul(manifest.tables).is_none()
+        {
+            return Err(wrong(path, format!("says that there are {} tables", manifest.tables)));
+        }
+        if manifest.tables > 1 && manifest.gates.is_some() {
+            return Err(wrong(
+                path,
+                "has control tables and small counts that stay encrypted, which do not go together",
+            ));
+        }
         for (part, file) in &manifest.parts {
             if part_file_name(part)? != file.file {
                 return Err(wrong(path, format!("part `{part}` has a file of another name")));
@@ -299,10 +325,16 @@ impl Manifest {
             let missing = || wrong(place, format!("holds no part `{name}` that the plan reads"));
             let part = self.parts.get(name).ok_or_else(missing)?;
             let (path, bytes) = open(part)?;
-            blocks::Part::open(path, bytes, &part.digest, self.blocks)
+            blocks::Part::open(path, bytes, &part.digest, self.all_blocks())
         };
         let parts = names.into_iter().map(part).collect::<Result<_, _>>()?;
         Ok(DatasetBlocks::new(parts, self.blocks))
+    }
+
+    /// Blocks of all tables.
+    #[must_use]
+    pub fn all_blocks(&self) -> u64 {
+        self.blocks.saturating_mul(self.tables)
     }
 }
 

@@ -264,6 +264,15 @@ impl Source {
         }
     }
 
+    /// Its file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::File(path) => path,
+            Self::Accepted(image) => image.path(),
+        }
+    }
+
     /// Loads what computes.
     ///
     /// # Errors

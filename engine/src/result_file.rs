@@ -1,8 +1,8 @@
 //! The file that comes back from whoever computed: the programs with all they use, so that the custodian can
 //! plan them again and compare, and the encrypted sums.
 //!
-//! One frame of kind [`Kind::Result`] around a payload with a header (`headed`); its body is the frame of the sums, and
-//! behind it, where small counts stayed encrypted, the frame of what the gates let out.
+//! One frame of kind [`Kind::Result`] around a payload with a header (`headed`); its body is the frame of the sums, one for
+//! each table, and behind it, where small counts stayed encrypted, the frame of what the gates let out.
 
 use std::collections::BTreeMap;
 
@@ -91,7 +91,7 @@ pub struct ResultFile {
     pub key: KeyId,
     /// What was computed.
     pub header: Header,
-    /// The frame of the encrypted sums.
+    /// The frame of the encrypted sums; of several tables, a frame for each.
     pub sums: Vec<u8>,
     /// The frame of what the gates let out, where there were some.
     pub passed: Option<Vec<u8>>,
@@ -132,14 +132,37 @@ pub fn write(result: &ResultFile) -> Result<Vec<u8>, ResultError> {
 pub fn read(bytes: &[u8]) -> Result<ResultFile, ResultError> {
     let frame = frame::open(bytes, Kind::Result)?;
     let (header, body) = LAYOUT.read(frame.payload)?;
-    let (sums, passed) = split_off(body, Kind::Sums)?;
-    let inner = frame::open(sums, Kind::Sums)?;
-    let passed = match passed {
+    let mut rest = body;
+    loop {
+        let (sums, behind) = split_off(rest, Kind::Sums)?;
+        let inner = frame::open(sums, Kind::Sums)?;
+        if inner.key != frame.key {
+            return Err(ResultError::Key { sums: inner.key, result: frame.key });
+        }
+        rest = behind;
+        if rest.is_empty() || frame::split(rest)?.0.kind != Kind::Sums {
+            break;
+        }
+    }
+    let passed = match rest {
         [] => None,
         passed => frame::open(passed, Kind::Passed).map(|_| Some(passed.to_vec()))?,
     };
-    if inner.key != frame.key {
-        return Err(ResultError::Key { sums: inner.key, result: frame.key });
+    let sums = body.get(..body.len() - rest.len()).unwrap_or_default().to_vec();
+    Ok(ResultFile { key: frame.key, header, sums, passed })
+}
+
+/// The frames of sums that stand one behind the other.
+///
+/// # Errors
+/// Frames that do not conform.
+pub fn tables(sums: &[u8]) -> Result<Vec<&[u8]>, FrameError> {
+    let mut rest = sums;
+    let mut tables = Vec::new();
+    while !rest.is_empty() {
+        let (first, behind) = split_off(rest, Kind::Sums)?;
+        tables.push(first);
+        rest = behind;
     }
-    Ok(ResultFile { key: frame.key, header, sums: sums.to_vec(), passed })
+    Ok(tables)
 }

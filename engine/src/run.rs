@@ -7,6 +7,7 @@
 mod clock;
 mod pads;
 mod round;
+mod tables;
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use self::clock::Clock;
 use self::pads::Pads;
 use self::round::Round;
+pub use self::tables::run_tables;
 
 /// Parts of a run's time, one in so many, that checkpoints may take.
 const CHECKPOINT_SHARE: u32 = 20;
@@ -123,9 +125,9 @@ pub struct Spent {
 }
 
 /// Encrypted sums, and what they cost.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Outcome {
-    /// The backend's frame of all sums.
+    /// The backend's frame of all sums; of several tables, a frame for each.
     pub sums: Vec<u8>,
     /// What its gates let out, of a plan with gates.
     pub passed: Option<Vec<u8>>,

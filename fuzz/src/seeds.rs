@@ -144,6 +144,7 @@ fn write_stored(write: &dyn Fn(&str, &str, &[u8]) -> io::Result<()>) -> io::Resu
         key_id: "00".repeat(8),
         parameters: parameters.clone(),
         gates: None,
+        tables: 1,
         blocks: 0,
         schema_digest: empty,
         columns: columns.clone(),

@@ -10,7 +10,7 @@ use hq_engine::audit::Event;
 use hq_engine::registry::{Registry, RegistryError, Source};
 use hq_engine::signed::SigningKey;
 use hq_plugin_sdk::host::{EvaluatorPlugin, default_dirs};
-use tokio::sync::{Notify, Semaphore, oneshot};
+use tokio::sync::{Notify, Semaphore, oneshot, watch};
 
 use crate::config::{Config, ConfigError};
 use crate::envelope::{EnvelopeError, EnvelopeKey, key_file, master_key};
@@ -69,6 +69,8 @@ pub struct App {
     pub verifier: Verifier,
     /// Rings when a job was queued.
     pub queued: Notify,
+    /// Tells those who watch jobs that one of them may have changed.
+    pub news: watch::Sender<()>,
     /// Ends the worker of a job.
     pub running: Mutex<BTreeMap<String, oneshot::Sender<()>>>,
     compilers: Semaphore,
@@ -96,6 +98,7 @@ impl App {
             master: master_key(&config.data.join("master.key"))?,
             verifier: Verifier::new(config.identity.clone()).map_err(StartError::Identity)?,
             queued: Notify::new(),
+            news: watch::Sender::new(()),
             running: Mutex::default(),
             compilers: Semaphore::new(config.limits.compilers),
             plugins: Mutex::default(),
@@ -161,13 +164,11 @@ impl App {
         if let Err(problem) = self.store.audit(event) {
             return problem;
         }
-        match error {
-            RegistryError::Revoked { reason, .. } => {
-                let detail = format!("Backend `{name}` may not be used here any more: {reason}.");
-                Problem::new(Code::Unsupported, detail)
-            }
-            other => Problem::internal(other),
+        if let RegistryError::Revoked { reason, .. } = error {
+            let detail = format!("Backend `{name}` may not be used here any more: {reason}.");
+            return Problem::new(Code::Unsupported, detail);
         }
+        Problem::internal(error)
     }
 
     /// The program that workers are: this one, or where a test says so another.

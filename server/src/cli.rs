@@ -1,11 +1,12 @@
 //! The command line.
 
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::backup::{backup, restore};
 use crate::config::Config;
 use crate::health;
 use crate::server;
@@ -25,8 +26,24 @@ struct Cli {
     command: Option<Command>,
 }
 
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 enum Command {
+    /// Copy everything but the keys into a folder, while the service runs or not
+    Backup {
+        /// The folder; what is in it from before is brought up to date
+        folder: PathBuf,
+        /// File for the wrapped keys of datasets: keep only the newest, so that what is erased stays erased
+        #[arg(long, value_name = "FILE")]
+        keys: PathBuf,
+    },
+    /// Bring a copy back into a folder of data that holds `master.key` and `service.key` alone
+    Restore {
+        /// The folder of the copy
+        folder: PathBuf,
+        /// The newest file of wrapped keys
+        #[arg(long, value_name = "FILE")]
+        keys: PathBuf,
+    },
     /// Compute one job; started by the service
     #[command(hide = true)]
     Worker,
@@ -38,12 +55,12 @@ enum Command {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    if let Some(Command::Worker) = cli.command {
-        return worker::main();
-    }
-    let done = match cli.command {
+    let done = match &cli.command {
+        Some(Command::Worker) => return worker::main(),
         Some(Command::Health) => asked(&cli),
-        Some(Command::Worker) | None => serve(&cli),
+        Some(Command::Backup { folder, keys }) => copy(&cli, folder, keys),
+        Some(Command::Restore { folder, keys }) => bring_back(&cli, folder, keys),
+        None => serve(&cli),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -52,6 +69,18 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn copy(cli: &Cli, folder: &Path, keys: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let copied = backup(&Config::read(&cli.config)?, folder, keys)?;
+    let _ = writeln!(io::stdout().lock(), "{}: {copied} objects copied", folder.display());
+    Ok(())
+}
+
+fn bring_back(cli: &Cli, folder: &Path, keys: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let erased = restore(&Config::read(&cli.config)?, folder, keys)?;
+    let _ = writeln!(io::stdout().lock(), "restored; {erased} datasets and versions were erased since");
+    Ok(())
 }
 
 fn asked(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {

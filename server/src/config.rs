@@ -74,6 +74,8 @@ pub struct Config {
     pub log: String,
     /// Certificate and key for TLS; without them the service speaks plain HTTP and must stand behind something.
     pub tls: Option<Tls>,
+    /// Days after which results and released tables are removed; without it they are kept.
+    pub retention_days: Option<u64>,
     /// Who issues identities.
     pub identity: IdentityConfig,
     /// Limits.

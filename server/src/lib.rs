@@ -5,20 +5,23 @@
 //! | what can be set | `config` |
 //! | who calls and what they may | `identity`, `roles` |
 //! | what is kept: tables and the audit log, sealed objects | `store`, `datasets`, `jobs`, `objects`, `envelope` |
-//! | what is left over | `sweep` |
+//! | what is left over, or too old | `sweep`, `retention` |
+//! | copies of all of it | `backup` |
 //! | programs | `programs`, `diagnostics` |
 //! | what a caller is told | `problem` |
-//! | routes | `api`, `guard`, `server`, `dev` |
+//! | routes | `api`, `guard`, `server`, `tls`, `dev` |
 //! | whether it answers | `health` |
-//! | computing | `queue`, `worker`, `chunks` |
+//! | computing | `queue`, `worker`, `confinement`, `chunks` |
 //! | the time | `clock` |
 
 pub mod api;
 pub mod app;
+pub mod backup;
 pub mod chunks;
 mod cli;
 pub mod clock;
 pub mod config;
+mod confinement;
 pub mod datasets;
 pub mod dev;
 pub mod diagnostics;
@@ -31,10 +34,12 @@ pub mod objects;
 pub mod problem;
 pub mod programs;
 mod queue;
+mod retention;
 pub mod roles;
 pub mod server;
 pub mod store;
 mod sweep;
+mod tls;
 pub mod worker;
 
 pub use cli::main;

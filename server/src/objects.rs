@@ -69,6 +69,17 @@ impl Objects {
         key.open(name, &sealed).map_err(Problem::internal)
     }
 
+    /// Removes an object, if there is one.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn remove(&self, name: &str) -> Result<()> {
+        match self.0.delete(&ObjectPath::from(name)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Removes everything under a name.
     ///
     /// # Errors

@@ -33,6 +33,7 @@ pub(crate) async fn serve(app: Shared) {
         let Ok(slot) = std::sync::Arc::clone(&slots).acquire_owned().await else { return };
         match blocking(&app, |app| app.store.with(|tx| tx.claim())).await {
             Ok(Some(job)) => {
+                app.news.send_replace(());
                 let app = app.clone();
                 actix_web::rt::spawn(async move {
                     let id = job.id.clone();
@@ -45,6 +46,7 @@ pub(crate) async fn serve(app: Shared) {
                             tracing::error!(%problem, "and that cannot be noted");
                         }
                     }
+                    app.news.send_replace(());
                     drop(slot);
                 });
             }
@@ -111,6 +113,7 @@ fn task(app: &App, job: &Job) -> Result<Task> {
     let limits = &app.config.limits;
     Ok(Task {
         job: job.id.clone(),
+        service: std::process::id(),
         program: job.program.clone(),
         plan: job.plan.clone(),
         dataset: job.dataset.clone(),
@@ -148,6 +151,7 @@ async fn work(app: &Shared, task: &Task, mut cancelled: oneshot::Receiver<()>) -
                 Some(Ok(Word::Done(done))) => {
                     let id = task.job.clone();
                     blocking(app, move |app| app.store.with(|tx| tx.progress(&id, done))).await?;
+                    app.news.send_replace(());
                 }
                 Some(Ok(Word::Continued(done))) => tracing::info!(job = %task.job, done, "a job is continued"),
                 Some(Ok(Word::Finished)) => end = End::Finished,

@@ -50,7 +50,7 @@ CREATE TABLE jobs (
   recipient TEXT NOT NULL,              -- age recipient of the released table
   plan      TEXT NOT NULL,
   numbers   INTEGER NOT NULL,
-  state     TEXT NOT NULL,              -- queued, running, computed, released, refused, failed, cancelled
+  state     TEXT NOT NULL,              -- queued, running, computed, released, refused, failed, cancelled, expired
   done      INTEGER NOT NULL DEFAULT 0,
   blocks    INTEGER NOT NULL,
   attempts  INTEGER NOT NULL DEFAULT 0,

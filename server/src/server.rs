@@ -1,21 +1,20 @@
 //! The HTTP server around the routes.
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
 
 use actix_web::dev::Server;
 use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::{App as HttpApp, HttpServer, web};
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::api;
 use crate::app::{App, Shared, StartError};
-use crate::config::{Config, Tls};
+use crate::config::Config;
 use crate::dev::{self, DevIssuer};
 use crate::guard::guard;
 use crate::problem::{Code, Problem};
 use crate::queue;
+use crate::retention;
+use crate::tls::Certificates;
 
 /// A service that listens.
 pub struct Service {
@@ -45,7 +44,7 @@ pub fn start(mut config: Config, dev: bool) -> Result<Service, StartError> {
         issuer = Some(web::Data::new(DevIssuer::new(config.identity.clone(), &key)?));
         tracing::warn!(%address, "DEV: THIS SERVICE BELIEVES EVERY NAME. It is for trials on this machine, and for nothing else");
     }
-    let tls = config.tls.as_ref().map(tls).transpose()?;
+    let certificates = config.tls.as_ref().map(Certificates::read).transpose()?;
     let app: Shared = web::Data::new(App::open(config)?);
     let (shared, chunk_bytes) = (app.clone(), app.config.limits.chunk_bytes);
     let request_bytes = app.config.limits.request_bytes;
@@ -84,27 +83,16 @@ pub fn start(mut config: Config, dev: bool) -> Result<Service, StartError> {
         http
     })
     .shutdown_timeout(10);
-    let server = match tls {
-        Some(tls) => server.listen_rustls_0_23(listener, tls),
+    let server = match &certificates {
+        Some(certificates) => server.listen_rustls_0_23(listener, certificates.server()?),
         None => server.listen(listener),
     };
     let server = server.map_err(|source| StartError::Io { place: address.to_string(), source })?.run();
     actix_web::rt::spawn(queue::serve(app.clone()));
+    actix_web::rt::spawn(retention::serve(app.clone()));
+    if let Some(certificates) = certificates {
+        actix_web::rt::spawn(certificates.watch());
+    }
     tracing::info!(%address, "listening");
     Ok(Service { address, app, server })
-}
-
-fn tls(files: &Tls) -> Result<rustls::ServerConfig, StartError> {
-    let wrong = |error: &dyn std::fmt::Display| StartError::Tls(error.to_string());
-    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(&files.certificate)
-        .map_err(|error| wrong(&error))?
-        .collect::<Result<_, _>>()
-        .map_err(|error| wrong(&error))?;
-    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| wrong(&error))?;
-    rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| wrong(&error))?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .map_err(|error| wrong(&error))
 }

@@ -35,6 +35,21 @@ pub struct Store {
     signer: SigningKey,
 }
 
+/// Which entries of the log; what is not named is not asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Entries {
+    /// About a dataset.
+    pub dataset: Option<String>,
+    /// Of somebody.
+    pub subject: Option<String>,
+    /// Of identities of an issuer.
+    pub issuer: Option<String>,
+    /// From a time on, such as `2026-11-28`.
+    pub from: Option<String>,
+    /// Before a time.
+    pub until: Option<String>,
+}
+
 /// A transaction.
 pub struct Tx<'a> {
     /// The database's own.
@@ -141,14 +156,23 @@ impl Tx<'_> {
         texts.map(|text| Ok(serde_json::from_str(&text?)?)).collect()
     }
 
-    /// Lines of the log after an entry, at most so many; those of one dataset where one is named.
+    /// Lines of the log after an entry, at most so many.
     ///
     /// # Errors
     /// Those of the database.
-    pub fn audit_lines(&self, after: u64, limit: u32, dataset: Option<&str>) -> Result<Vec<String>> {
-        let sql = "SELECT line FROM audit WHERE number > ?1 AND (?2 IS NULL OR dataset = ?2) ORDER BY number LIMIT ?3";
-        let mut statement = self.sql.prepare(sql)?;
-        let lines = statement.query_map(params![after, dataset, limit], |row| row.get(0))?;
+    pub fn audit_lines(&self, after: u64, limit: u32, which: &Entries) -> Result<Vec<String>> {
+        // Behind digest and space.
+        let field = |name: &str| format!("json_extract(substr(line, 66), '$.{name}')");
+        let (issuer, time) = (field("event.issuer"), field("time"));
+        let sql = format!(
+            "SELECT line FROM audit WHERE number > ?1 AND (?3 IS NULL OR dataset = ?3) AND (?4 IS NULL OR subject = ?4) \
+             AND (?5 IS NULL OR {issuer} = ?5) AND (?6 IS NULL OR {time} >= ?6) AND (?7 IS NULL OR {time} < ?7) \
+             ORDER BY number LIMIT ?2"
+        );
+        let mut statement = self.sql.prepare_cached(&sql)?;
+        let Entries { dataset, subject, issuer, from, until } = which;
+        let values = params![after, limit, dataset, subject, issuer, from, until];
+        let lines = statement.query_map(values, |row| row.get(0))?;
         Ok(lines.collect::<std::result::Result<_, _>>()?)
     }
 
@@ -191,7 +215,8 @@ mod tests {
         assert!(failed.is_err());
         drop(store);
         let store = Store::open(&path, SigningKey::from_bytes(&[5; 32])).unwrap();
-        let (lines, heads) = store.with(|tx| Ok((tx.audit_lines(0, 1000, None)?, tx.heads()?))).unwrap();
+        let (lines, heads) =
+            store.with(|tx| Ok((tx.audit_lines(0, 1000, &Entries::default())?, tx.heads()?))).unwrap();
         assert_eq!((lines.len(), heads.len()), (70, 1));
         assert_eq!(verify(lines.iter().map(String::as_str), &heads, None).unwrap().0, 70);
         for sql in ["UPDATE audit SET line = ''", "DELETE FROM audit WHERE number = 70"] {

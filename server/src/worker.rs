@@ -13,12 +13,15 @@ use hq_engine::computation;
 use hq_engine::dataset::{Manifest, PartBytes, PartFile, write_whole};
 use hq_engine::registry::{Registry, Source};
 use hq_engine::result_file::{self, ProgramRecord};
-use hq_engine::run::{Checkpoints, Job, Saved, SealedParameters, SourceError, run};
+use hq_engine::run::{Checkpoints, Job, Saved, SealedParameters, SourceError, run_tables};
 use hq_plugin_sdk::frame::{self, Kind};
-use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
+use rustix::process::{
+    Pid, Resource, Rlimit, Signal, getppid, set_parent_process_death_signal, setrlimit, test_kill_process,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::chunks::ChunkedFile;
+use crate::confinement::confine;
 use crate::datasets::KEYS;
 use crate::envelope::EnvelopeKey;
 use crate::objects::result_name;
@@ -35,6 +38,8 @@ const CHECKPOINT: &str = "checkpoint";
 pub struct Task {
     /// The job.
     pub job: String,
+    /// The process of the service.
+    pub service: u32,
     /// The program.
     pub program: ProgramRecord,
     /// Digest that its plan must have.
@@ -97,7 +102,9 @@ fn say(word: &Word) {
 /// Does what standard input says.
 #[must_use]
 pub fn main() -> std::process::ExitCode {
+    let parent = getppid();
     let outcome = read_task().and_then(|task| {
+        end_with_service(&task, parent)?;
         limit(&task)?;
         compute(&task)
     });
@@ -114,36 +121,22 @@ fn read_task() -> Result<Task, String> {
     serde_json::from_str(&text).map_err(|error| format!("no task: {error}"))
 }
 
-/// Memory, CPU time, no core dumps, and an end with the service's end.
+/// Memory, CPU time, no core dumps.
 fn limit(task: &Task) -> Result<(), String> {
     let hard = |most| Rlimit { current: Some(most), maximum: Some(most) };
     let limits = [(Resource::As, task.memory_bytes), (Resource::Cpu, task.cpu_s), (Resource::Core, 0)];
     for (resource, most) in limits {
         setrlimit(resource, hard(most)).map_err(|error| format!("a limit cannot be set: {error}"))?;
     }
-    set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| error.to_string())
+    Ok(())
 }
 
-/// From now on: nothing is written but the job's folder, nothing is read but objects and what the system needs, no TCP. A kernel
-/// without landlock leaves this out.
-fn confine(task: &Task) -> Result<(), String> {
-    use landlock::{
-        ABI, Access as _, AccessFs, AccessNet, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _,
-        path_beneath_rules,
-    };
-    let abi = ABI::V4;
-    let confined = Ruleset::default()
-        .handle_access(AccessFs::from_all(abi))
-        .and_then(|rules| rules.handle_access(AccessNet::from_all(abi)))
-        .and_then(Ruleset::create)
-        .and_then(|rules| {
-            let system = ["/proc/self", "/sys/devices/system/cpu", "/sys/kernel/mm", "/dev/urandom"];
-            let read = system.iter().map(Path::new).chain([task.objects.as_path()]);
-            rules.add_rules(path_beneath_rules(read, AccessFs::from_read(abi)))
-        })
-        .and_then(|rules| rules.add_rules(path_beneath_rules([&task.folder], AccessFs::from_all(abi))))
-        .and_then(landlock::RulesetCreated::restrict_self);
-    confined.map(drop).map_err(|error| format!("the worker cannot be confined: {error}"))
+/// Ends when the service ends, also where that was before this could be asked for. `parent` is who started this process.
+fn end_with_service(task: &Task, parent: Option<Pid>) -> Result<(), String> {
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| error.to_string())?;
+    let service = i32::try_from(task.service).ok().and_then(Pid::from_raw);
+    let there = service.is_some_and(|service| test_kill_process(service).is_ok());
+    if there && getppid() == parent { Ok(()) } else { Err("the service is gone".to_owned()) }
 }
 
 fn compute(task: &Task) -> Result<(), String> {
@@ -153,8 +146,9 @@ fn compute(task: &Task) -> Result<(), String> {
     let plugin = Source::find(&manifest.backend, &task.plugins, registry.as_ref())
         .map_err(text)?
         .ok_or_else(|| format!("backend `{}` is not installed", manifest.backend))?;
+    // First: a library does as it likes while it is loaded.
+    confine(&[&task.objects, plugin.path()], &task.folder)?;
     let evaluator = plugin.evaluator().map_err(text)?;
-    confine(task)?;
     let checked = Checked::again(&task.program, &task.dataset, &task.schema).map_err(text)?;
     let compiled = checked.plan(&evaluator, &manifest).map_err(text)?;
     let plan = &compiled.planned.plan;
@@ -188,7 +182,7 @@ fn compute(task: &Task) -> Result<(), String> {
         threads,
     };
     let mut said = 0;
-    let outcome = run(job, &mut source, Some(&mut kept), &mut |progress| {
+    let outcome = run_tables(job, (&mut source, manifest.tables), &mut kept, &mut |progress| {
         if progress.done > said {
             said = progress.done;
             say(&Word::Done(said));

@@ -28,6 +28,7 @@ const UNSAFE_FILES: &[&str] = &[
     "plugins/sdk/src/host/evaluator.rs",
     "plugins/sdk/src/host/function.rs",
     "plugins/sdk/tests/toy/main.rs",
+    "server/tests/service/hostile/plugin.rs",
 ];
 
 /// Files with unsafe types only, which the lint does not see.

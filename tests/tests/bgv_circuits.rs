@@ -43,9 +43,12 @@ impl Keys {
                 assert!(error.to_string().contains("limbs"), "{error}");
                 None
             }
-            Err(error @ (PlanError::Backend(_) | PlanError::Unsure { .. } | PlanError::Shown { .. })) => {
-                panic_on(&error)
-            }
+            Err(
+                error @ (PlanError::Backend(_)
+                | PlanError::Claims(_)
+                | PlanError::Unsure { .. }
+                | PlanError::Shown { .. }),
+            ) => panic_on(&error),
         }
     }
 

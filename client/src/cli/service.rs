@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{Format, PassphraseArgs, ProgramArgs};
-use crate::help::{AFTER_AUDIT, AFTER_CUSTODIAN, AFTER_LOGIN, AFTER_PUBLISH, AFTER_SUBMIT};
+use super::{Format, PassphraseArgs, ProgramArgs, pair};
+use crate::help::{
+    AFTER_AUDIT, AFTER_CUSTODIAN, AFTER_ERASE, AFTER_LOGIN, AFTER_PUBLISH, AFTER_ROLES, AFTER_SUBMIT,
+};
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_LOGIN)]
@@ -39,6 +41,37 @@ pub(crate) struct PublishArgs {
     /// Take all versions before back: what was encrypted in them is removed, as when a person is erased
     #[arg(long)]
     pub(crate) withdraw_older: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_ROLES)]
+pub(crate) struct RolesArgs {
+    /// The dataset
+    #[arg(value_name = "DATASET")]
+    pub(crate) dataset: String,
+    /// A role to give; may be repeated
+    #[arg(long, value_name = "ROLE=SUBJECT", value_parser = pair)]
+    pub(crate) give: Vec<(String, String)>,
+    /// A role to take; may be repeated
+    #[arg(long, value_name = "ROLE=SUBJECT", value_parser = pair)]
+    pub(crate) take: Vec<(String, String)>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_ERASE)]
+pub(crate) struct EraseArgs {
+    /// The dataset
+    #[arg(value_name = "DATASET")]
+    pub(crate) dataset: String,
+    /// One version alone
+    #[arg(long, value_name = "N")]
+    pub(crate) version: Option<u64>,
+    /// It is meant: nothing brings it back
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// File for the receipt
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -68,9 +68,11 @@ pub(super) fn add_forms(args: &EncryptArgs) -> Result<()> {
 
     let key = keys.load(&backend, &secret)?;
     let encoder = Encoder::new(&inputs, backend.evaluator.capabilities(), &table, &encodings)?;
-    let mut encryption = Encryption::new(&key, &table, encoder, parameters.rows_per_block(), threads(None))?;
+    let encryption = Encryption::new(&key, &table, encoder, parameters.rows_per_block(), threads(None))?;
     let mut fingerprint = fingerprints.begin(&table);
-    let parts = part_files::write(&workplace.folder, &inputs, &mut encryption, &mut fingerprint)?;
+    let mut tables = [(encryption, Some(&mut fingerprint))];
+    let parts = part_files::write(&workplace.folder, &inputs, &mut tables)?;
+    let [(encryption, _)] = tables;
     // The table may have changed since it was looked at.
     check_table(&first, &fingerprint.finish(), args)?;
 
@@ -106,6 +108,12 @@ fn check_folder(folder: &DatasetFolder, keys: &KeyFolder, args: &EncryptArgs) ->
     }
     if manifest.parameters != description.parameters || manifest.backend != description.backend {
         return Err(mismatch(&args.output, "has other parameters than those of the keys"));
+    }
+    if manifest.tables > 1 {
+        return Err(mismatch(
+            &args.output,
+            "has control tables, and gains no forms: encrypt the table again with --controls",
+        ));
     }
     let schema_path = args.output.join(hq_engine::dataset::SCHEMA);
     keys.check_dataset(&compile_schema(&schema_path, folder.schema())?, &schema_path)

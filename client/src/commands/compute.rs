@@ -11,7 +11,7 @@ use hq_engine::dataset::{DatasetFolder, GateBinding};
 use hq_engine::passes::Encodings;
 use hq_engine::planner::Target;
 use hq_engine::result_file::{self, ProgramRecord};
-use hq_engine::run::{Job, Outcome, SealedParameters, run};
+use hq_engine::run::{Job, Outcome, SealedParameters, run_tables};
 use hq_plugin_sdk::capabilities::Capabilities;
 use hq_plugin_sdk::frame::KeyId;
 use hq_plugin_sdk::host::EvaluatorPlugin;
@@ -78,8 +78,8 @@ pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
         "{}: {} on {} block{}, {} bytes, {:.2} s ({:.2} s CPU)\n",
         args.output.display(),
         joint.quoted_names(),
-        manifest.blocks,
-        if manifest.blocks == 1 { "" } else { "s" },
+        manifest.all_blocks(),
+        if manifest.all_blocks() == 1 { "" } else { "s" },
         hq_dsl::with_commas(u128::try_from(bytes.len()).unwrap_or(u128::MAX)),
         spent.server_s,
         spent.server_cpu_s
@@ -199,13 +199,13 @@ fn run_kept(
     folder: &DatasetFolder,
     name: &str,
 ) -> Result<(Outcome, CheckpointFile)> {
-    let mut source = folder.blocks(job.plan)?;
+    let (mut source, tables) = (folder.blocks(job.plan)?, folder.manifest().tables);
     let identity = Identity::new(key, job.plan, folder.digest(), job.parameters);
     let path = args.checkpoint.clone().unwrap_or_else(|| CheckpointFile::beside(&args.output));
     let mut checkpoint = CheckpointFile::new(path, identity, args.every);
     let interrupt = Interrupt::listen();
     let mut bar = Bar::new(name);
-    let outcome = run(job, &mut source, Some(&mut checkpoint), &mut |progress| {
+    let outcome = run_tables(job, (&mut source, tables), &mut checkpoint, &mut |progress| {
         bar.set(progress);
         if interrupt.is_asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });

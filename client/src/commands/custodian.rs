@@ -165,7 +165,7 @@ impl Custodian<'_> {
             return alarm("the result is of other queries than the job");
         }
         let compiled = received.plan(&self.backend)?;
-        let execution = received.open(&compiled, &self.key, &self.keys)?;
+        let execution = received.open(&compiled, &self.backend, (&self.key, &self.keys))?;
         let past = Past {
             job: job.id.clone(),
             subject: job.subject.clone(),

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use hq_dsl::Dataset;
-use hq_engine::dataset::{Manifest, VERSION, hex_digest, write_manifest};
+use hq_engine::dataset::{DatasetFolder, Manifest, VERSION, hex_digest, write_manifest};
 use hq_engine::lower::PRESENT;
 
 use crate::backend::Backend;
 use crate::blocks::{Encoder, Encryption};
 use crate::cli::EncryptArgs;
-use crate::error::Result;
+use crate::controls::Controls;
+use crate::error::{Result, mismatch};
 use crate::execution::threads;
 use crate::fingerprint::FingerprintKey;
 use crate::keys::{KeyFolder, Staged};
@@ -30,16 +31,34 @@ pub(crate) fn encrypt(args: &EncryptArgs) -> Result<()> {
     let table = read_table(args, &dataset)?;
     let encodings = keys.forms()?.encodings();
     let inputs = all_inputs(&dataset, &backend, &encodings);
+    if args.controls > 0 && keys.description.gates.is_some() {
+        return Err(mismatch(
+            &args.keys,
+            "keeps small counts encrypted, which does not go together with --controls",
+        ));
+    }
     let secret = keys.secret(&args.passphrase)?;
     let key = keys.load(&backend, &secret)?;
 
     let staged = Staged::new(&args.output)?;
     let parameters = keys.description.parameters.clone();
-    let encoder = Encoder::new(&inputs, backend.evaluator.capabilities(), &table, &encodings)?;
-    let mut encryption = Encryption::new(&key, &table, encoder, parameters.rows_per_block(), threads(None))?;
+    let controls = Controls::draw(args.controls, table.rows())?;
+    let all = controls.tables(&dataset)?;
     let blocks = table.blocks(parameters.rows_per_block());
     let mut fingerprint = FingerprintKey::of(&secret).begin(&table);
-    let parts = part_files::write(staged.path(), &inputs, &mut encryption, &mut fingerprint)?;
+    let mut first = Some(&mut fingerprint);
+    let mut tables = Vec::with_capacity(all.len());
+    for control in &all {
+        let of = control.as_ref().unwrap_or(&table);
+        let encoder = Encoder::new(&inputs, backend.evaluator.capabilities(), of, &encodings)?;
+        let encryption = Encryption::new(&key, of, encoder, parameters.rows_per_block(), threads(None))?;
+        tables.push((encryption, if control.is_none() { first.take() } else { None }));
+    }
+    let parts = part_files::write(staged.path(), &inputs, &mut tables)?;
+    let (bytes, seconds) = tables
+        .iter()
+        .fold((0, 0.0), |(bytes, seconds), (made, _)| (bytes + made.bytes, seconds + made.seconds));
+    drop(tables);
     let manifest = Manifest {
         version: VERSION,
         dataset: dataset.name.clone(),
@@ -48,11 +67,15 @@ pub(crate) fn encrypt(args: &EncryptArgs) -> Result<()> {
         parameters,
         gates: keys.description.gates.clone(),
         blocks,
+        tables: all.len() as u64,
         schema_digest: hex_digest(schema.as_bytes()),
         columns: encodings.into_iter().collect(),
         parts,
     };
     write_manifest(staged.path(), &manifest, &schema)?;
+    if all.len() > 1 {
+        controls.keep(&keys, DatasetFolder::open(staged.path())?.digest())?;
+    }
     // A table is of use without it.
     if let Some(present) = manifest.parts.get(PRESENT)
         && let Err(error) = keys.remember(&present.digest, &fingerprint.finish())
@@ -61,14 +84,18 @@ pub(crate) fn encrypt(args: &EncryptArgs) -> Result<()> {
     }
     staged.publish()?;
     output::out(&format!(
-        "{}: {} rows of `{}` encrypted in {blocks} block{} of {} parts, {} bytes, {:.2} s\n",
+        "{}: {} rows of `{}` encrypted in {blocks} block{} of {} parts{}, {} bytes, {:.2} s\n",
         args.output.display(),
         hq_dsl::with_commas(table.rows().into()),
         dataset.name,
         if blocks == 1 { "" } else { "s" },
         inputs.len(),
-        hq_dsl::with_commas(encryption.bytes.into()),
-        encryption.seconds,
+        match args.controls {
+            0 => String::new(),
+            controls => format!(", as {controls} copies among {controls} controls"),
+        },
+        hq_dsl::with_commas(bytes.into()),
+        seconds,
     ));
     Ok(())
 }

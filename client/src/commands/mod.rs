@@ -8,6 +8,7 @@ mod compute;
 mod custodian;
 mod doc;
 mod encrypt;
+mod erase;
 mod explain;
 mod fmt;
 mod generate;
@@ -20,6 +21,7 @@ mod plugin;
 mod publish;
 mod records;
 mod result;
+mod roles;
 mod run;
 mod seal;
 mod submit;
@@ -50,6 +52,8 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::Lsp(args) => crate::lsp::serve(&args),
         Command::Login(args) => login::login(&args),
         Command::Publish(args) => publish::publish(&args),
+        Command::Roles(args) => roles::roles(&args),
+        Command::Erase(args) => erase::erase(&args),
         Command::Submit(args) => submit::submit(&args),
         Command::Jobs(args) => jobs::jobs(&args),
         Command::Result(args) => result::result(&args),

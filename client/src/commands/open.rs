@@ -30,7 +30,7 @@ pub(crate) fn open(args: &OpenArgs) -> Result<()> {
         backend: &backend.name,
         encrypted: backend.is_encrypted(),
         planned: &compiled.planned,
-        execution: received.open(&compiled, &key, &keys)?,
+        execution: received.open(&compiled, &backend, (&key, &keys))?,
         verified: false,
     };
     let reports = report::in_order(report::of(&joint, &run, args.release));

@@ -2,7 +2,7 @@
 
 use hq_engine::registry::{Entry, Registry, RegistryError};
 
-use crate::cli::plugin::{PluginArgs, PluginCommand};
+use crate::cli::{PluginArgs, PluginCommand};
 use crate::error::{ClientError, Result};
 use crate::{clock, inspection, output};
 

@@ -4,6 +4,7 @@
 
 mod add_forms;
 mod codes;
+mod controls;
 mod examples;
 mod explain;
 mod forms;

@@ -33,7 +33,10 @@ pub trait PartBytes: fmt::Debug + Send + Sync {
 #[derive(Debug)]
 pub struct DatasetBlocks {
     parts: Vec<Part>,
+    /// Blocks of each table.
     blocks: u64,
+    /// The table that is read.
+    table: u64,
 }
 
 /// The file of one part, and where its frames stand.
@@ -55,10 +58,15 @@ struct Place {
 
 impl DatasetBlocks {
     pub(super) fn new(parts: Vec<Part>, blocks: u64) -> Self {
-        Self { parts, blocks }
+        Self { parts, blocks, table: 0 }
     }
 
-    /// The frames of a block. What `frames` held before is memory to be used again.
+    /// From now on another table is read.
+    pub fn turn_to(&mut self, table: u64) {
+        self.table = table;
+    }
+
+    /// The frames of a block, counted over all tables. What `frames` held before is memory to be used again.
     ///
     /// # Errors
     /// A file that cannot be read, or was changed after it was opened.
@@ -74,10 +82,11 @@ impl BlockSource for DatasetBlocks {
     }
 
     fn block(&mut self, index: u64, frames: &mut Vec<Vec<u8>>) -> Result<(), SourceError> {
-        self.read(index, frames)
+        self.read(self.table * self.blocks + index, frames)
     }
 
     fn blame(&self, index: u64, frames: &[Vec<u8>]) -> Option<SourceError> {
+        let index = self.table * self.blocks + index;
         self.parts.iter().zip(frames).find_map(|(part, frame)| {
             frame::open(frame, Kind::Ciphertext).err().map(|error| part.wrong(index, error))
         })

@@ -33,6 +33,7 @@ impl Folder {
             key_id: "01".repeat(16),
             parameters: Parameters::Clear { rows_per_block: 4 },
             gates: None,
+            tables: 1,
             blocks: 3,
             schema_digest: hex_digest(SCHEMA_TEXT.as_bytes()),
             columns: BTreeMap::new(),

@@ -202,7 +202,7 @@ pub struct JobBody {
     pub plan: String,
     /// Numbers that are opened.
     pub numbers: u64,
-    /// `queued`, `running`, `computed`, `released`, `refused`, `failed` or `cancelled`.
+    /// `queued`, `running`, `computed`, `released`, `refused`, `failed`, `cancelled` or `expired`.
     pub state: String,
     /// Blocks done.
     pub done: u64,
@@ -261,7 +261,7 @@ pub struct ReasonBody {
 pub struct AuditBody {
     /// Lines, as they are verified.
     pub lines: Vec<String>,
-    /// Signed heads, the one of now among them; none where the entries are those of one dataset.
+    /// Signed heads, the one of now among them; none where entries were picked.
     #[schema(value_type = Vec<Object>)]
     pub heads: Vec<Head>,
 }

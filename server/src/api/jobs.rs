@@ -1,6 +1,6 @@
 //! Jobs: submitted, watched, cancelled.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
@@ -26,10 +26,12 @@ use crate::programs::Checked;
 const MOST: u32 = 100;
 /// Longest purpose, in bytes.
 const MAX_PURPOSE_BYTES: usize = 1000;
-/// How often a watched job is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// Looks without news after which a line keeps the connection alive.
-const QUIET: u32 = 150;
+/// How often a watched job is looked at without news of any.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Least time between two looks.
+const PAUSE: Duration = Duration::from_millis(10);
+/// Time without news after which a line keeps the connection alive.
+const QUIET: Duration = Duration::from_secs(15);
 
 pub(super) async fn submit(
     app: Shared,
@@ -98,7 +100,7 @@ fn queue(
         plan: plan_digest(&planned.planned.plan),
         state: "queued".to_owned(),
         done: 0,
-        blocks: manifest.blocks,
+        blocks: manifest.all_blocks(),
         attempts: 0,
         code: None,
         detail: None,
@@ -177,6 +179,7 @@ pub(super) async fn cancel(
         })
     });
     let cancelled = cancelled.await?;
+    app.news.send_replace(());
     app.end_worker(&job);
     Ok(web::Json(cancelled.into()))
 }
@@ -187,18 +190,22 @@ struct Watch {
     id: String,
     seen: Option<JobBody>,
     over: bool,
-    quiet: u32,
+    news: tokio::sync::watch::Receiver<()>,
+    told: Instant,
 }
 
 pub(super) async fn events(app: Shared, id: web::Path<String>) -> Result<HttpResponse> {
-    let watch = Watch { app, id: id.into_inner(), seen: None, over: false, quiet: 0 };
+    let news = app.news.subscribe();
+    let watch = Watch { app, id: id.into_inner(), seen: None, over: false, news, told: Instant::now() };
     let events = stream::unfold(watch, |mut watch| async move {
         loop {
             if watch.over {
                 return None;
             }
             if watch.seen.is_some() {
-                tokio::time::sleep(LOOK_EVERY).await;
+                tokio::time::sleep(PAUSE).await;
+                // The sender lives as long as the service.
+                let _ = tokio::time::timeout(LOOK_EVERY, watch.news.changed()).await;
             }
             let job = match read(&watch.app, watch.id.clone()).await {
                 Ok(job) => job,
@@ -210,17 +217,16 @@ pub(super) async fn events(app: Shared, id: web::Path<String>) -> Result<HttpRes
             // Nothing goes on before a custodian comes.
             watch.over = job.is_over() || job.state == "computed";
             let body = JobBody::from(job);
-            watch.quiet += 1;
             let text = if watch.seen.as_ref() != Some(&body) {
                 let text = serde_json::to_string(&body).unwrap_or_default();
                 watch.seen = Some(body);
                 format!("event: job\ndata: {text}\n\n")
-            } else if watch.quiet >= QUIET {
+            } else if watch.told.elapsed() >= QUIET {
                 ": still there\n\n".to_owned()
             } else {
                 continue;
             };
-            watch.quiet = 0;
+            watch.told = Instant::now();
             return Some((Ok(Bytes::from(text)), watch));
         }
     });

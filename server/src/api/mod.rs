@@ -7,6 +7,7 @@ mod datasets;
 mod erasure;
 mod jobs;
 mod openapi;
+mod page;
 mod programs;
 mod results;
 mod service;
@@ -44,6 +45,8 @@ pub enum Content {
     Text,
     /// Server-sent events.
     Events,
+    /// A file of the page.
+    Page,
 }
 
 fn noted<T: ToSchema + PartialSchema>(schemas: &mut Schemas) -> String {
@@ -93,10 +96,12 @@ const ANYONE: Access = Access::Dataset(&Role::ALL);
 const CUSTODIAN_OF_JOB: Access = Access::Job(&[Role::Custodian]);
 const OWN_JOB: Access = Access::JobOrOwn(&[]);
 const JOB_READERS: Access = Access::JobOrOwn(&[Role::Owner, Role::Custodian]);
-use Content::{Bytes, Events, Json, Nothing, Text};
+use Content::{Bytes, Events, Json, Nothing, Page, Text};
 
 /// All routes.
 pub const ROUTES: &[Route] = &[
+    route(("GET", "/"), Access::Public, "The page for researchers", Nothing, Page),
+    route(("GET", "/page/{file}"), Access::Public, "A file of the page", Nothing, Page),
     route(("GET", "/health/live"), Access::Public, "Whether the process answers", Nothing, Text),
     route(("GET", "/health/ready"), Access::Public, "Whether requests can be served", Nothing, Text),
     route(("GET", "/v1/openapi.json"), Access::Public, "This document", Nothing, Text),
@@ -108,6 +113,13 @@ pub const ROUTES: &[Route] = &[
         Json(noted::<ServiceBody>),
     ),
     route(("GET", "/v1/me"), Access::SignedIn, "Who the token is of", Nothing, Json(noted::<MeBody>)),
+    route(
+        ("GET", "/v1/me/audit"),
+        Access::SignedIn,
+        "What the audit log has of the caller",
+        Nothing,
+        Json(noted::<AuditBody>),
+    ),
     route(
         ("GET", "/v1/metrics"),
         Access::Claim(Claim::Operator),
@@ -314,11 +326,14 @@ pub fn is_segment(text: &str) -> bool {
 /// Puts the handlers to their routes.
 pub fn configure(config: &mut web::ServiceConfig) {
     config
+        .route("/", web::get().to(page::index))
+        .route("/page/{file}", web::get().to(page::file))
         .route("/health/live", web::get().to(service::live))
         .route("/health/ready", web::get().to(service::ready))
         .route("/v1/openapi.json", web::get().to(service::openapi))
         .route("/v1/service", web::get().to(service::service))
         .route("/v1/me", web::get().to(service::me))
+        .route("/v1/me/audit", web::get().to(audit::own))
         .route("/v1/metrics", web::get().to(service::metrics))
         .route("/v1/audit", web::get().to(audit::all))
         .route("/v1/datasets", web::get().to(datasets::list))

@@ -104,6 +104,7 @@ fn media(content: Content, schemas: &mut Schemas) -> Option<(&'static str, Media
             Some(("application/octet-stream", ContentBuilder::new().schema(Some(binary())).build()))
         }
         Content::Text => Some(("text/plain", ContentBuilder::new().schema(Some(text())).build())),
+        Content::Page => Some(("*/*", ContentBuilder::new().schema(Some(text())).build())),
         Content::Events => Some(("text/event-stream", ContentBuilder::new().schema(Some(text())).build())),
     }
 }
@@ -123,7 +124,8 @@ fn parameters(route: &Route) -> Vec<Parameter> {
         named.map(|name| parameter(name, ParameterIn::Path, Required::True)).collect();
     let queries: &[&str] = match (route.method, route.path) {
         ("GET", "/v1/jobs") => &["state", "before", "limit"],
-        ("GET", path) if path.ends_with("/audit") => &["after", "limit"],
+        ("GET", "/v1/me/audit") => &["after", "limit", "from", "until"],
+        ("GET", path) if path.ends_with("/audit") => &["after", "limit", "subject", "from", "until"],
         ("GET", path) if path.ends_with("/manifest") => &["version"],
         _ => &[],
     };

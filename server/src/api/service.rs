@@ -7,6 +7,7 @@ use super::document;
 use crate::app::{Shared, blocking};
 use crate::guard::CallerData;
 use crate::problem::{Code, Problem, Result};
+use crate::store::Entries;
 
 pub(super) async fn live() -> &'static str {
     "live\n"
@@ -14,7 +15,8 @@ pub(super) async fn live() -> &'static str {
 
 /// The database answers. The issuer may be away: tokens whose keys are known go on.
 pub(super) async fn ready(app: Shared) -> Result<&'static str> {
-    let answers = blocking(&app, |app| app.store.with(|tx| tx.audit_lines(0, 1, None).map(drop))).await;
+    let answers =
+        blocking(&app, |app| app.store.with(|tx| tx.audit_lines(0, 1, &Entries::default()).map(drop))).await;
     answers.map_err(|_| Problem::new(Code::Unavailable, "The database does not answer."))?;
     Ok("ready\n")
 }

@@ -292,7 +292,7 @@ fn verify(app: &App, dataset: &Dataset, version: &Version) -> Result<()> {
     for (part, PartFile { file, .. }) in &manifest.parts {
         let blocks = manifest.blocks_of([part.as_str()], std::path::Path::new(&dataset.name), open)?;
         let mut frames = Vec::new();
-        for index in 0..manifest.blocks {
+        for index in 0..manifest.all_blocks() {
             blocks.read(index, &mut frames)?;
             let frame = frames.first().map(Vec::as_slice).unwrap_or_default();
             let found = frame::open(frame, Kind::Ciphertext)

@@ -9,11 +9,14 @@ const PUBLISHER: &str = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a6
 
 /// Who may call each route: those named get through the gate, whatever the handler then says.
 const EXPECTED: &[(&str, &str)] = &[
+    ("GET /", "all"),
+    ("GET /page/{file}", "all"),
     ("GET /health/live", "all"),
     ("GET /health/ready", "all"),
     ("GET /v1/openapi.json", "all"),
     ("GET /v1/service", "all"),
     ("GET /v1/me", "token"),
+    ("GET /v1/me/audit", "token"),
     ("GET /v1/metrics", "operator"),
     ("GET /v1/audit", "auditor"),
     ("GET /v1/datasets", "token"),
@@ -101,7 +104,7 @@ fn what_is_no_route_is_not_there() {
     let running = Running::new();
     let owner = running.token("owner");
     for (method, path) in [
-        ("GET", "/"),
+        ("GET", "/page"),
         ("GET", "/v1"),
         ("GET", "/v1/me/"),
         ("POST", "/v1/me"),
@@ -136,6 +139,33 @@ fn a_dataset_keeps_an_owner_and_a_revoked_role_is_gone() {
         &serde_json::json!({ "name": "../x", "publisher": PUBLISHER }),
     );
     assert_eq!((bad.status, bad.code().as_str()), (400, "invalid"));
+}
+
+#[test]
+fn entries_are_picked_by_person_dataset_and_time() {
+    let running = Running::new();
+    let owner = running.dataset("clinic", PUBLISHER);
+    let (researcher, auditor) = (running.token("researcher"), running.token("auditor"));
+    assert_eq!(running.send("DELETE", "/v1/datasets/clinic", Some(&researcher), &[], b"").status, 403);
+    let lines = |token: &str, path: &str| -> Vec<String> {
+        let answer = running.send("GET", path, Some(token), &[], b"");
+        assert_eq!(answer.status, 200, "{path}");
+        serde_json::from_value(answer.json()["lines"].clone()).unwrap()
+    };
+    let own = lines(&researcher, "/v1/me/audit");
+    assert!(own.len() == 1 && own[0].contains("\"forbidden\"") && own[0].contains("DELETE"), "{own:?}");
+    assert_eq!(lines(&auditor, "/v1/audit?subject=researcher"), own);
+    assert_eq!(lines(&owner, "/v1/me/audit").len(), 4);
+    assert_eq!(lines(&owner, "/v1/datasets/clinic/audit?subject=owner").len(), 4);
+    assert_eq!(lines(&auditor, "/v1/audit?from=2020-01-01&until=2999-01-01"), lines(&auditor, "/v1/audit"));
+    for path in
+        ["/v1/audit?from=2999-01-01", "/v1/audit?until=2020-01-01T00:00:00Z", "/v1/audit?subject=nobody"]
+    {
+        assert!(lines(&auditor, path).is_empty(), "{path}");
+    }
+    for path in ["/v1/audit?from=yesterday", "/v1/me/audit?subject=owner", "/v1/audit?other=1"] {
+        assert_eq!(running.send("GET", path, Some(&auditor), &[], b"").status, 400, "{path}");
+    }
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! A custodian opens what is what it says it is. The database of the service is altered as a service that errs or cheats
 //! would have it; nothing of that is released.
 
+use hq_engine::result_file::{self, ResultFile};
+use hq_server::envelope::{EnvelopeKey, master_key};
 use rusqlite::Connection;
 
 use crate::clinic::{PROGRAM, await_state, opened, published, submit};
@@ -88,6 +90,52 @@ fn a_recipient_that_changed_is_asked_about() {
     assert!(again.ok(&format!("result {third}")).contains("smokers"));
     let foreign = ada.fails(&format!("result {third}"));
     assert!(foreign.contains("cannot be read"), "{foreign}");
+}
+
+/// A service that computes with other ciphertexts than it says: of one table, or of all.
+#[test]
+fn a_service_that_alters_ciphertexts_is_noticed() {
+    if !has_client("clear") {
+        return;
+    }
+    let running = Running::new();
+    let owner = crate::clinic::owner(&running, "clear", ROWS);
+    owner.ok("encrypt clinic.hq --table clinic.csv --keys keys -o controlled --controls 2");
+    owner.ok("publish controlled --keys keys --researcher ada --custodian owner");
+    let ada = Person::at(&running, "ada");
+    ada.write("smokers.hq", PROGRAM);
+    let job = submit(&ada);
+    assert_eq!(await_state(&running, &job, &["computed"])["blocks"], 4);
+    opened(&owner, &ada, &job, ROWS);
+
+    let data = running.folder.path().join("data");
+    let database = Connection::open(data.join("hq.sqlite")).unwrap();
+    let wrapped: Vec<u8> =
+        database.query_row("SELECT wrapped_key FROM datasets", [], |row| row.get(0)).unwrap();
+    let key =
+        EnvelopeKey::unwrap(&master_key(&data.join("master.key")).unwrap(), "clinic", &wrapped).unwrap();
+    for order in [[1, 1, 2, 3], [0, 0, 0, 0], [3, 2, 1, 0]] {
+        let job = submit(&ada);
+        await_state(&running, &job, &["computed"]);
+        let name = hq_server::objects::result_name("clinic", &job);
+        let path = data.join("objects").join(&name);
+        let bytes = key.open(&name, &std::fs::read(&path).unwrap()).unwrap();
+        let result = result_file::read(&bytes).unwrap();
+        let sums = result_file::tables(&result.sums).unwrap();
+        let altered: Vec<u8> = order.iter().flat_map(|&table: &usize| sums[table].to_vec()).collect();
+        if altered == result.sums {
+            owner.ok("custodian --keys keys --once");
+            continue;
+        }
+        let altered = result_file::write(&ResultFile { sums: altered, ..result }).unwrap();
+        std::fs::write(&path, key.seal(&name, &altered).unwrap()).unwrap();
+        let output = owner.hq("custodian --keys keys --once");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let released = String::from_utf8_lossy(&output.stdout).contains("released");
+        // On `clear` equal sums are equal bytes: copies in each other's place are no alteration.
+        assert!(released != said.contains("SOMETHING ELSE THAN IT SAYS"), "{order:?}: {said}");
+        assert!(!released || order != [0, 0, 0, 0], "all tables are one");
+    }
 }
 
 /// Two queries that are each harmless and together show a small cell.

@@ -130,3 +130,37 @@ fn nothing_of_a_table_stands_in_what_the_service_keeps() {
         }
     }
 }
+
+#[test]
+fn an_owner_takes_roles_and_erases_by_hand() {
+    if !has_client("clear") {
+        return;
+    }
+    let running = Running::new();
+    let (owner, ada) = published(&running, "clear", ROWS);
+    let waiting = submit(&ada);
+    await_state(&running, &waiting, &["computed"]);
+    let roles = owner.ok("roles clinic --give researcher=bob --give auditor=eve");
+    assert_eq!(
+        roles.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>(),
+        ["auditor eve", "custodian owner", "owner owner", "researcher ada", "researcher bob"]
+    );
+    assert!(ada.fails("roles clinic --give owner=ada").contains("forbidden"));
+    assert!(!owner.ok("roles clinic --take researcher=ada").contains("ada"));
+    assert!(ada.fails("submit smokers.hq --dataset clinic --purpose trial").contains("forbidden"));
+    assert!(ada.fails(&format!("result {waiting}")).contains("forbidden"));
+    assert!(owner.fails("roles clinic --take owner=owner").contains("at least one owner"));
+
+    assert!(owner.fails("erase clinic").contains("--yes"));
+    assert!(ada.fails("erase clinic --yes").contains("forbidden"));
+    let told = owner.ok("erase clinic --version 1 --yes");
+    assert!(told.starts_with("clinic 1 was erased at "), "{told}");
+    let told = owner.ok("erase clinic --yes -o receipt.json");
+    assert!(told.starts_with("clinic was erased at "), "{told}");
+    let receipt = std::fs::read_to_string(owner.path("receipt.json")).unwrap();
+    assert!(receipt.contains("\"signature\"") && receipt.contains("\"dataset\": \"clinic\""), "{receipt}");
+    let log = log(&running);
+    for action in ["role.revoked", "version.withdrawn", "dataset.erased"] {
+        assert!(log.iter().any(|line| line.contains(action)), "{action}");
+    }
+}

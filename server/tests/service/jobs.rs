@@ -155,6 +155,104 @@ fn a_service_that_begins_again_goes_on_with_its_jobs() {
     assert_eq!(computed, 2, "no job is lost and none is doubled");
 }
 
+/// After the days that results are kept for.
+#[test]
+fn what_is_too_old_is_removed() {
+    if !has_client("clear") {
+        return;
+    }
+    let mut running = Running::with(|config| config.retention_days = Some(30));
+    let (owner, ada) = published(&running, "clear", ROWS);
+    let (old, new) = (submit(&ada), submit(&ada));
+    for job in [&old, &new] {
+        await_state(&running, job, &["computed"]);
+    }
+    owner.ok("custodian --keys keys --once");
+    running.end();
+    let data = running.folder.path().join("data");
+    let database = rusqlite::Connection::open(data.join("hq.sqlite")).unwrap();
+    let sql = "UPDATE jobs SET ended = '2026-01-01T00:00:00Z' WHERE id = ?1";
+    assert_eq!(database.execute(sql, [&old]).unwrap(), 1);
+    drop(database);
+    running.begin(true);
+    for person in [&owner, &ada] {
+        person.login(&running);
+    }
+    await_state(&running, &old, &["expired"]);
+    assert!(
+        ada.fails(&format!("result {old}"))
+            .contains("is expired: there is no table. It was kept for 30 days")
+    );
+    assert!(ada.ok(&format!("result {new}")).contains("smokers"));
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    let folder = data.join("objects/datasets/clinic");
+    for kind in ["results", "released"] {
+        while folder.join(kind).join(&old).exists() {
+            assert!(std::time::Instant::now() < end, "it stays in {kind}");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        assert!(folder.join(kind).join(&new).exists());
+    }
+    assert!(log(&running).iter().any(|line| line.contains("\"job.expired\"")));
+}
+
+/// A library that is loaded as a plugin tries what a hostile one would, before anything of it is called.
+#[test]
+fn a_hostile_plugin_reads_writes_and_tells_nothing() {
+    if !has_client("clear") {
+        return;
+    }
+    let notes = tempfile::tempdir().unwrap();
+    let library = notes.path().join("hostile.so");
+    let source = crate::people::repository("server/tests/service/hostile/plugin.rs");
+    let built = std::process::Command::new("rustc")
+        .args(["--edition=2024", "--crate-type=cdylib", "-Cpanic=abort", "-o"])
+        .args([&library, &source])
+        .status();
+    assert!(built.unwrap().success());
+    let secret = notes.path().join("secret");
+    fs::write(&secret, "content").unwrap();
+    // What it found out stands in the folder of the job, which is all that it can write.
+    let worker = script(notes.path(), "$WORKER worker > words\ncp probe $NOTES/probe\ncat words");
+    let plugins = tempfile::tempdir().unwrap();
+    let name = "libhq_plugin_clear.so";
+    let real = crate::running::built().into_iter().map(|folder| folder.join(name)).find(|file| file.exists());
+    fs::copy(real.unwrap(), plugins.path().join(name)).unwrap();
+    let running = Running::with(|config| {
+        config.worker = Some(worker);
+        config.plugins = vec![plugins.path().to_owned()];
+    });
+    let (_, ada) = published(&running, "clear", ROWS);
+    // The service has loaded the real one; its workers load what is there now.
+    fs::rename(&library, plugins.path().join(name)).unwrap();
+    let job = submit(&ada);
+    let failed = await_state(&running, &job, &["failed"]);
+    let probe = fs::read_to_string(notes.path().join("probe")).unwrap();
+    assert_eq!(probe.lines().count(), 7, "{probe} {failed}");
+    assert!(probe.lines().all(|line| line.ends_with(": refused")), "{probe}");
+}
+
+#[test]
+fn a_worker_whose_service_is_gone_computes_nothing() {
+    let mut gone = std::process::Command::new("true").spawn().unwrap();
+    gone.wait().unwrap();
+    let nothing = serde_json::json!({
+        "job": "j", "service": gone.id(), "plan": "", "dataset": "d", "version": 1, "schema": "", "manifest": "", "digest": "",
+        "program": { "name": "", "text": "", "modules": {}, "params": [], "queries": [] },
+        "key_bytes": 1, "key": vec![0; 32], "objects": "/", "folder": "/", "plugins": [], "chunk_bytes": 1,
+        "threads": 1, "memory_bytes": 1_u64 << 32, "cpu_s": 10, "checkpoint_s": 1,
+    });
+    let mut worker = std::process::Command::new(env!("CARGO_BIN_EXE_hq-server"))
+        .arg("worker")
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::io::Write::write_all(&mut worker.stdin.take().unwrap(), nothing.to_string().as_bytes()).unwrap();
+    let said = String::from_utf8(worker.wait_with_output().unwrap().stdout).unwrap();
+    assert!(said.contains("the service is gone"), "{said}");
+}
+
 /// On ciphertexts: the second worker goes on where the first was killed.
 #[test]
 fn a_killed_worker_is_continued_from_its_checkpoint() {

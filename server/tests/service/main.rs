@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a failing test may panic")]
 
 mod access;
+mod backups;
 mod clinic;
 mod custody;
 mod document;
@@ -10,9 +11,11 @@ mod jobs;
 mod journey;
 mod kills;
 mod monitoring;
+mod page;
 mod people;
 mod plugins;
 mod provider;
 mod running;
+mod schemathesis;
 mod tokens;
 mod uploads;

@@ -13,7 +13,7 @@ pub(crate) struct Running {
     /// What the service keeps; removed with it.
     pub(crate) folder: tempfile::TempDir,
     agent: ureq::Agent,
-    config: Config,
+    pub(crate) config: Config,
     at_work: Option<(ServerHandle, std::thread::JoinHandle<()>)>,
 }
 
