@@ -154,6 +154,7 @@ fn write_stored(write: &dyn Fn(&str, &str, &[u8]) -> io::Result<()>) -> io::Resu
         name: String::new(),
         text: String::new(),
         modules: BTreeMap::new(),
+        functions: BTreeMap::new(),
         params: Vec::new(),
         queries: vec!["q".to_owned()],
     };
