@@ -82,7 +82,7 @@ impl GatePublic {
         if bytes.is_empty() {
             return Ok(None);
         }
-        let (evaluation, bridge) = split_off(bytes, Kind::EvaluationKey)?;
+        let (_, evaluation, bridge) = split_off(bytes, Kind::EvaluationKey)?;
         frame::open(bridge, Kind::BridgeKey)?;
         Ok(Some(Self { evaluation: evaluation.to_vec(), bridge: bridge.to_vec() }))
     }

@@ -239,9 +239,8 @@ pub(crate) fn read_evaluation_keys(path: &Path) -> Result<EvaluationKeys> {
         return Err(ClientError::SecretKey { path: path.to_owned() });
     }
     let read = || {
-        let (first, rest) = split_off(&bytes, Kind::EvaluationKey)?;
-        let key = frame::open(first, Kind::EvaluationKey)?.key;
-        Ok(EvaluationKeys { frame: first.to_vec(), key, gates: GatePublic::read(rest)? })
+        let (frame, first, rest) = split_off(&bytes, Kind::EvaluationKey)?;
+        Ok(EvaluationKeys { frame: first.to_vec(), key: frame.key, gates: GatePublic::read(rest)? })
     };
     match read() {
         Ok(keys) => Ok(keys),
@@ -311,7 +310,7 @@ impl KeyFolder {
             }
             Err(damaged(&path, format!("belongs to key {key}, {DESCRIPTION} to another")))
         };
-        let (first, rest) = split_off(&secret, Kind::SecretKey).map_err(wrong)?;
+        let (_, first, rest) = split_off(&secret, Kind::SecretKey).map_err(wrong)?;
         let first = check(first, Some(&self.description.key_id))?;
         let gates = self.description.gates.as_ref().map(|gates| &gates.key_id);
         let rest = if rest.is_empty() && gates.is_none() { None } else { Some(check(rest, gates)?) };

@@ -27,7 +27,6 @@ mod calibrate;
 mod checkpoint;
 mod choice;
 mod cli;
-mod clock;
 mod commands;
 mod configuration;
 mod controls;

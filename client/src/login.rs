@@ -3,8 +3,8 @@
 use std::env;
 use std::fs::File;
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
 
+use hq_engine::clock::now_s;
 use serde::{Deserialize, Serialize};
 use ureq::Agent;
 use zeroize::Zeroizing;
@@ -78,10 +78,6 @@ fn path() -> Result<PathBuf> {
         return Ok(path.into());
     }
     configuration::folder().map(|folder| folder.join("login.json")).ok_or(ClientError::NoLoginFile)
-}
-
-fn now_s() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 impl Login {

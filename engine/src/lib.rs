@@ -13,7 +13,7 @@
 //! | hand over | `computation`, `result_file` | queries x dataset -> the file that the custodian opens |
 //! | open | `open` | opened sums -> exact aggregates |
 //!
-//! Beside the way of a query: what a service and its auditors share (`audit`, `signed`), and which plugins an administrator
+//! Beside the way of a query: what a service and its auditors share (`audit`, `signed`, `clock`), and which plugins an administrator
 //! accepted (`registry`).
 //!
 //! Deliberately absent: secret keys, plaintext tables, files other than encrypted datasets and plugins.
@@ -27,6 +27,7 @@ pub mod chain;
 pub mod checkpoint;
 mod choose;
 pub mod claims;
+pub mod clock;
 pub mod compile;
 pub mod computation;
 pub mod cost;

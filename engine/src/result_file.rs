@@ -133,20 +133,23 @@ pub fn read(bytes: &[u8]) -> Result<ResultFile, ResultError> {
     let frame = frame::open(bytes, Kind::Result)?;
     let (header, body) = LAYOUT.read(frame.payload)?;
     let mut rest = body;
-    loop {
-        let (sums, behind) = split_off(rest, Kind::Sums)?;
-        let inner = frame::open(sums, Kind::Sums)?;
-        if inner.key != frame.key {
-            return Err(ResultError::Key { sums: inner.key, result: frame.key });
+    let passed = loop {
+        match split_off(rest, Kind::Sums) {
+            Ok((sums, _, _)) if sums.key != frame.key => {
+                return Err(ResultError::Key { sums: sums.key, result: frame.key });
+            }
+            Ok((_, _, [])) => {
+                rest = &[];
+                break None;
+            }
+            Ok((_, _, behind)) => rest = behind,
+            // Behind sums.
+            Err(FrameError::Kind { .. }) if rest.len() < body.len() => {
+                frame::open(rest, Kind::Passed)?;
+                break Some(rest.to_vec());
+            }
+            Err(error) => return Err(error.into()),
         }
-        rest = behind;
-        if rest.is_empty() || frame::split(rest)?.0.kind != Kind::Sums {
-            break;
-        }
-    }
-    let passed = match rest {
-        [] => None,
-        passed => frame::open(passed, Kind::Passed).map(|_| Some(passed.to_vec()))?,
     };
     let sums = body.get(..body.len() - rest.len()).unwrap_or_default().to_vec();
     Ok(ResultFile { key: frame.key, header, sums, passed })
@@ -160,7 +163,7 @@ pub fn tables(sums: &[u8]) -> Result<Vec<&[u8]>, FrameError> {
     let mut rest = sums;
     let mut tables = Vec::new();
     while !rest.is_empty() {
-        let (first, behind) = split_off(rest, Kind::Sums)?;
+        let (_, first, behind) = split_off(rest, Kind::Sums)?;
         tables.push(first);
         rest = behind;
     }

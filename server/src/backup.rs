@@ -14,11 +14,11 @@ use hq_engine::signed::{SigningKey, from_hex, hex};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
-use crate::clock;
 use crate::config::Config;
 use crate::envelope::{EnvelopeError, EnvelopeKey, key_file, master_key};
 use crate::problem::Problem;
 use crate::store::{Store, StoreError, Tx};
+use hq_engine::clock;
 
 /// The database, in a copy as in the folder of the service.
 pub const DATABASE: &str = "hq.sqlite";

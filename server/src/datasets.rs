@@ -5,12 +5,12 @@ use rusqlite::{OptionalExtension as _, Row, params};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::clock;
 use crate::envelope::EnvelopeKey;
 use crate::identity::Caller;
 use crate::problem::{Code, Problem, Result};
 use crate::roles::Role;
 use crate::store::{Tx, found};
+use hq_engine::clock;
 
 /// The name under which evaluation keys are uploaded, beside the files of the manifest.
 pub const KEYS: &str = "evaluation.keys";

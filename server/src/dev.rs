@@ -14,10 +14,10 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::clock;
 use crate::config::IdentityConfig;
 use crate::envelope::{EnvelopeError, key_file, random};
 use crate::problem::{Problem, Result};
+use hq_engine::clock;
 
 /// Seconds for which tokens are good.
 const TOKEN_S: u64 = 3600;

@@ -3,10 +3,10 @@
 use hq_engine::result_file::ProgramRecord;
 use rusqlite::{OptionalExtension as _, Row, params};
 
-use crate::clock;
 use crate::identity::Caller;
 use crate::problem::{Code, Problem, Result};
 use crate::store::{Tx, found};
+use hq_engine::clock;
 
 /// A job.
 #[derive(Clone, Debug)]

@@ -12,14 +12,12 @@
 //! | routes | `api`, `guard`, `server`, `tls`, `dev` |
 //! | whether it answers | `health` |
 //! | computing | `queue`, `worker`, `confinement`, `chunks` |
-//! | the time | `clock` |
 
 pub mod api;
 pub mod app;
 pub mod backup;
 pub mod chunks;
 mod cli;
-pub mod clock;
 pub mod config;
 mod confinement;
 pub mod datasets;

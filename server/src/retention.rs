@@ -5,13 +5,12 @@ use std::time::Duration;
 use hq_engine::audit::Event;
 
 use crate::app::{App, Shared, blocking};
-use crate::clock;
 use crate::objects::{release_name, result_name};
 use crate::problem::Result;
+use hq_engine::clock;
 
 /// How often old jobs are looked for.
 const LOOK_EVERY: Duration = Duration::from_secs(3600);
-const DAY_S: u64 = 86_400;
 
 /// Removes what is too old until the service ends.
 pub(crate) async fn serve(app: Shared) {
@@ -35,7 +34,7 @@ async fn sweep(app: &Shared, days: u64) -> Result<()> {
 
 /// From now on nothing of these jobs is read; what is left of them when the service ends here goes when it begins.
 fn expire(app: &App, days: u64) -> Result<Vec<(String, String)>> {
-    let before = clock::text(clock::now_s().saturating_sub(days.saturating_mul(DAY_S)));
+    let before = clock::text(clock::now_s().saturating_sub(days.saturating_mul(clock::DAY_S)));
     app.store.with(|tx| {
         let sql = "SELECT id, dataset FROM jobs WHERE state IN ('computed', 'released', 'refused') \
                    AND coalesce(ended, created) < ?1";

@@ -8,8 +8,8 @@ use hq_engine::signed::SigningKey;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 use rusqlite_migration::{M, Migrations};
 
-use crate::clock;
 use crate::problem::{Problem, Result};
+use hq_engine::clock;
 
 const STEPS: &[M<'_>] = &[M::up(include_str!("schema.sql"))];
 const MIGRATIONS: Migrations<'_> = Migrations::from_slice(STEPS);

@@ -1,9 +1,9 @@
 //! The file of a calibration: JSON in the user's configuration folder. It is checked when it is read.
 
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 use std::{env, fs};
 
+use hq_engine::clock;
 use hq_plugin_sdk::capabilities::{Capabilities, KernelCosts};
 use serde::{Deserialize, Serialize};
 
@@ -41,12 +41,11 @@ pub(crate) struct Calibration {
 impl Calibration {
     /// Costs measured here and now.
     pub(crate) fn new(backend: &Capabilities, costs: Vec<KernelCosts>) -> Self {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         Self {
             version: VERSION,
             backend: backend.name.clone(),
             backend_version: backend.version.clone(),
-            date: date(now / 86_400),
+            date: clock::day(clock::now_s()),
             processor: processor(),
             costs,
         }
@@ -106,29 +105,4 @@ fn processor() -> String {
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
     name.map_or_else(|| env::consts::ARCH.to_owned(), |(_, name)| name.trim().to_owned())
-}
-
-/// The day so many days after 1970-01-01 (Hinnant, "chrono-compatible low-level date algorithms", 2013).
-fn date(days: u64) -> String {
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month + 2) / 5 + 1;
-    let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    format!("{:04}-{month:02}-{day:02}", year_of_era + era * 400 + next)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::date;
-
-    #[test]
-    fn days_have_dates() {
-        assert_eq!(
-            [0, 59, 11_016, 20_000].map(date),
-            ["1970-01-01", "1970-03-01", "2000-02-29", "2024-10-04"]
-        );
-    }
 }

@@ -3,9 +3,10 @@
 
 use std::path::PathBuf;
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use age::x25519::Recipient;
+use hq_engine::clock;
 use hq_engine::dataset::hex_digest;
 
 use crate::backend::Backend;
@@ -170,7 +171,7 @@ impl Custodian<'_> {
             job: job.id.clone(),
             subject: job.subject.clone(),
             recipient: job.recipient.clone(),
-            day: today(),
+            day: clock::now_s() / clock::DAY_S,
             manifest: digest.clone(),
             plan: job.plan.clone(),
             selections: known_after(&joint, &execution.aggregates),
@@ -202,8 +203,4 @@ fn known_after(joint: &Joint<'_>, aggregates: &[Option<i128>]) -> Vec<release::S
         selections(query, numbers, &release::apply(query, numbers))
     };
     joint.numbers(aggregates).flat_map(known).collect()
-}
-
-fn today() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() / 86_400)
 }

@@ -1,10 +1,11 @@
 //! `hq plugin`: the registry of plugins. What is to be accepted is looked at in a process of its own.
 
+use hq_engine::clock;
 use hq_engine::registry::{Entry, Registry, RegistryError};
 
 use crate::cli::{PluginArgs, PluginCommand};
 use crate::error::{ClientError, Result};
-use crate::{clock, inspection, output};
+use crate::{inspection, output};
 
 /// Accepts, lists, verifies, revokes.
 pub(crate) fn plugin(args: &PluginArgs) -> Result<()> {

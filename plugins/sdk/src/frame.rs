@@ -188,10 +188,7 @@ impl Sealing {
 /// # Errors
 /// Whatever is wrong with it; see [`FrameError`].
 pub fn open(bytes: &[u8], wanted: Kind) -> Result<Frame<'_>, FrameError> {
-    let (frame, rest) = split(bytes)?;
-    if frame.kind != wanted {
-        return Err(FrameError::Kind { found: frame.kind, wanted });
-    }
+    let (frame, _, rest) = split_off(bytes, wanted)?;
     if rest.is_empty() { Ok(frame) } else { Err(FrameError::Malformed("bytes after its end")) }
 }
 
@@ -248,15 +245,17 @@ pub fn checksum(frame: &[u8]) -> Option<&[u8; CHECKSUM_BYTES]> {
     frame.last_chunk()
 }
 
-/// The first frame, of a kind, and what follows it.
+/// The first frame, of a kind, its bytes as they stand there, and what follows it.
 ///
 /// # Errors
 /// It does not conform, or is of another kind.
-pub fn split_off(bytes: &[u8], wanted: Kind) -> Result<(&[u8], &[u8]), FrameError> {
-    let (_, rest) = split(bytes)?;
+pub fn split_off(bytes: &[u8], wanted: Kind) -> Result<(Frame<'_>, &[u8], &[u8]), FrameError> {
+    let (frame, rest) = split(bytes)?;
+    if frame.kind != wanted {
+        return Err(FrameError::Kind { found: frame.kind, wanted });
+    }
     let (first, rest) = bytes.split_at(bytes.len().saturating_sub(rest.len()));
-    open(first, wanted)?;
-    Ok((first, rest))
+    Ok((frame, first, rest))
 }
 
 #[cfg(test)]

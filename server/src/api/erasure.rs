@@ -6,9 +6,9 @@ use hq_engine::signed::ERASURE;
 
 use super::bodies::ReceiptBody;
 use crate::app::{App, Shared, blocking, event};
-use crate::clock;
 use crate::guard::CallerData;
 use crate::problem::Result;
+use hq_engine::clock;
 
 /// The key goes first: whatever happens then, what is stored is noise.
 pub(super) async fn erase(

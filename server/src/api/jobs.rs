@@ -14,13 +14,13 @@ use super::bodies::{JobBody, JobsBody, SubmitBody};
 use super::page;
 use super::programs::numbers;
 use crate::app::{App, Shared, blocking, compiling, event};
-use crate::clock;
 use crate::envelope::random;
 use crate::guard::CallerData;
 use crate::identity::Caller;
 use crate::jobs::Job;
 use crate::problem::{Code, Problem, Result};
 use crate::programs::Checked;
+use hq_engine::clock;
 
 /// Most jobs of a page.
 const MOST: u32 = 100;

@@ -69,7 +69,7 @@ impl Issuer {
     }
 
     fn claims(&self) -> Value {
-        let now = hq_server::clock::now_s();
+        let now = hq_engine::clock::now_s();
         json!({ "iss": self.root, "aud": "hq", "sub": "ann", "exp": now + 60, "roles": ["hq-owner"] })
     }
 }
@@ -116,7 +116,7 @@ fn every_fault_of_a_token_is_refused() {
         assert!(matches!(checked(&verifier, &token), Err(TokenFault::Kind)));
     }
     // Claims.
-    let now = hq_server::clock::now_s();
+    let now = hq_engine::clock::now_s();
     let faults = [
         ("aud", json!("other")),
         ("aud", Value::Null),

@@ -23,7 +23,7 @@ impl Maker<'_> {
         if factors.is_empty() && functions.is_empty() {
             return self.terms(widest, role);
         }
-        let mut wide = vec![widest];
+        let mut wide = Vec::new();
         for factor in factors {
             match self.factor(factor) {
                 Ok(function) => functions.push(function),
@@ -31,22 +31,16 @@ impl Maker<'_> {
                 Err(error) => return Err(error),
             }
         }
-        let Some(linear) = (if wide.len() > 1 { wide.pop() } else { None }) else {
-            return self.masked(functions, widest, role);
-        };
-        let Op::Linear(linear) = self.op(linear)? else { return Err(too_wide(linear)) };
-        let mut all: Combination = (0, Vec::new());
-        if linear.constant() != 0 {
-            let shares = self.multiplied(functions.clone(), wide.clone(), role)?;
-            add(&mut all, linear.constant(), shares)?;
-        }
-        for &(coefficient, term) in linear.terms() {
+        let Some(spread) = wide.pop() else { return self.masked(functions, widest, role) };
+        wide.insert(0, widest);
+        let Op::Linear(linear) = self.op(spread)? else { return Err(too_wide(spread)) };
+        self.weighted(linear.constant(), linear.terms().iter().copied(), |maker, term| {
             let mut factors = wide.clone();
-            factors.extend(self.factors(term)?);
-            let shares = self.multiplied(functions.clone(), factors, role)?;
-            add(&mut all, coefficient, shares)?;
-        }
-        Ok(all)
+            if let Some(term) = term {
+                factors.extend(maker.factors(term)?);
+            }
+            maker.multiplied(functions.clone(), factors, role)
+        })
     }
 
     /// The product of functions with a value: where no table holds all functions, the widest in digits, and two that are
@@ -79,16 +73,11 @@ impl Maker<'_> {
         }
         match self.op(wide)? {
             Op::Linear(linear) => {
-                let mut all: Combination = (0, Vec::new());
-                if linear.constant() != 0 {
-                    let shares = self.whole(mask, role)?;
-                    add(&mut all, linear.constant(), shares)?;
-                }
-                for &(coefficient, term) in linear.terms() {
-                    let shares = self.under(mask, term, role)?;
-                    add(&mut all, coefficient, shares)?;
-                }
-                Ok(all)
+                let terms = linear.terms().iter().copied();
+                self.weighted(linear.constant(), terms, |maker, term| match term {
+                    None => maker.whole(mask, role),
+                    Some(term) => maker.under(mask, term, role),
+                })
             }
             Op::Mul { .. } => {
                 let factors = self.factors(wide)?;
@@ -148,19 +137,32 @@ impl Maker<'_> {
         let base = i64::try_from(base).unwrap_or(i64::MAX);
         let lowest = function.values.iter().copied().min().unwrap_or(0);
         let highest = function.values.iter().copied().max().unwrap_or(0);
-        let mut all: Combination = (0, Vec::new());
-        if lowest != 0 {
-            let shares = make(self, None)?;
-            add(&mut all, lowest, shares)?;
-        }
-        let mut weight = 1_i64;
-        while weight <= highest - lowest {
+        let weights = std::iter::successors(Some(1_i64), |weight| Some(weight.saturating_mul(base)));
+        let weights = weights.take_while(|&weight| weight <= highest - lowest);
+        self.weighted(lowest, weights.map(|weight| (weight, weight)), |maker, weight| {
+            let Some(weight) = weight else { return make(maker, None) };
             let piece = function.clone().map(|value| (value - lowest) / weight % base);
-            let piece = self.bench.digit(&piece)?;
-            let piece = self.bench.identity(piece)?;
-            let shares = make(self, Some(piece))?;
-            add(&mut all, weight, shares)?;
-            weight = weight.saturating_mul(base);
+            let piece = maker.bench.digit(&piece)?;
+            let piece = maker.bench.identity(piece)?;
+            make(maker, Some(piece))
+        })
+    }
+
+    /// Sums up what is made of terms by their coefficients, and of 1 by a constant.
+    fn weighted<T>(
+        &mut self,
+        constant: i64,
+        terms: impl IntoIterator<Item = (i64, T)>,
+        mut make: impl FnMut(&mut Self, Option<T>) -> Result<Combination>,
+    ) -> Result<Combination> {
+        let mut all: Combination = (0, Vec::new());
+        if constant != 0 {
+            let shares = make(self, None)?;
+            add(&mut all, constant, shares)?;
+        }
+        for (coefficient, term) in terms {
+            let shares = make(self, Some(term))?;
+            add(&mut all, coefficient, shares)?;
         }
         Ok(all)
     }

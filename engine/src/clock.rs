@@ -2,7 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-const DAY_S: u64 = 86_400;
+/// Seconds of a day.
+pub const DAY_S: u64 = 86_400;
 
 /// Seconds since 1970.
 #[must_use]
@@ -33,6 +34,10 @@ pub fn now() -> String {
 mod tests {
     #[test]
     fn moments_are_written_as_rfc_3339_does() {
+        assert_eq!(
+            [0, 59, 11_016, 20_000].map(|day| super::day(day * super::DAY_S)),
+            ["1970-01-01", "1970-03-01", "2000-02-29", "2024-10-04"]
+        );
         assert_eq!(super::text(0), "1970-01-01T00:00:00Z");
         assert_eq!(super::text(1_795_823_999), "2026-11-27T23:59:59Z");
     }
