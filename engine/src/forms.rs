@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 
 use hq_dsl::{Column, Dataset, Domain};
 use hq_plugin_sdk::capabilities::Capabilities;
-use hq_plugin_sdk::parameters::RnsParameters;
+use hq_plugin_sdk::parameters::{Parameters, RnsParameters};
+use hq_plugin_sdk::range::Range;
 use serde::{Deserialize, Serialize};
 
 use crate::encoding::{Encoding, Form, bits_of};
-use crate::passes::Encodings;
+use crate::passes::{Encodings, span};
 use crate::planner::Target;
 
 /// Domains of at most this many values are held as flags: `==`, `in` and `by` on them are free.
@@ -87,6 +88,20 @@ impl Forms {
     pub fn new(dataset: &Dataset, max_bytes_per_row: u64, encodings: Encodings) -> Self {
         let columns = encodings.into_iter().collect();
         Self { version: VERSION, dataset: dataset.name.clone(), max_bytes_per_row, columns }
+    }
+
+    /// These forms without words that no sum over the dataset's rows can hold under parameters of tables: no plan reads them,
+    /// and the largest could not be encrypted. A column that is held in nothing else keeps its word.
+    #[must_use]
+    pub fn under(mut self, parameters: &Parameters, rows: u64) -> Self {
+        let Parameters::Tfhe(tfhe) = parameters else { return self };
+        // A single row's word still has a sign.
+        let width = (tfhe.sum_modulus() - 1) / rows.max(2);
+        for encoding in self.columns.values_mut().filter(|encoding| encoding.forms.len() > 1) {
+            let fits = Range::new(encoding.lo, encoding.hi).is_some_and(|range| span(range) <= width);
+            encoding.forms.retain(|form| fits || !matches!(form, Form::Word));
+        }
+        self
     }
 
     /// By name, as the planner takes them.

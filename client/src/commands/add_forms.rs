@@ -42,7 +42,8 @@ pub(super) fn add_forms(args: &EncryptArgs) -> Result<()> {
     let asked = args
         .forms
         .as_ref()
-        .map_or_else(|| Ok(kept.clone()), |source| source.of(&dataset, backend.evaluator.capabilities()))?;
+        .map_or_else(|| Ok(kept.clone()), |source| source.of(&dataset, backend.evaluator.capabilities()))?
+        .under(&keys.description.parameters, dataset.rows);
     let held = Forms::new(&dataset, kept.max_bytes_per_row, folder.encodings());
     held.check(&dataset).map_err(|reason| damaged(&args.output, format!("its manifest {reason}")))?;
     let (widened, left_out) = held.widened(&asked);

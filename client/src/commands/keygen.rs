@@ -31,6 +31,7 @@ pub(crate) fn keygen(args: &KeygenArgs) -> Result<()> {
     let programs = programs(args, &dataset, &schema)?;
     let forms = args.forms.of(&dataset, backend.evaluator.capabilities())?;
     let parameters = common_parameters(&programs, &forms, &backend, args.security)?;
+    let forms = forms.under(&parameters, dataset.rows);
     let protection = if args.no_passphrase {
         output::warn(&format!(
             "the secret key is stored WITHOUT A PASSPHRASE: whoever reads {} reads all data",

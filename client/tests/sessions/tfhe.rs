@@ -124,6 +124,31 @@ fn what_is_foreign_or_cut_is_refused_before_anything_is_computed() {
     refused(COMPUTE, &["sex.limb0", "belongs to key"]);
 }
 
+/// A column whose values no sum holds in one piece is held in digits, and what they add up to is exact.
+#[test]
+fn columns_wider_than_sums_are_held_in_digits() {
+    if !has_plugin("tfhe") || !has_plugin("clear") {
+        return;
+    }
+    let session = Session::new();
+    session.write(
+        "clinic.hq",
+        "dataset clinic {\n  rows <= 512, one per person\n  release { min_cell 0 max_cells 10 }\n  age: 0..40\n  days: 0..6000\n}\n",
+    );
+    session.write("clinic.csv", "age,days\n30,4500\n40,6000\n22,2048\n");
+    session
+        .write("control.hq", "use clinic\nquery control from clinic where age >= 25 report d = sum(days)\n");
+    session.until_result("tfhe");
+    let forms = json(&fs::read_to_string(session.path("keys/forms.json")).unwrap());
+    let held = |column: &str| forms["columns"][column]["forms"].as_array().unwrap().len();
+    assert_eq!((held("age"), held("days")), (1, 1), "{forms}");
+    assert!(!session.path("data/days.word.hqc").exists());
+    assert_eq!(json(&session.ok(OPEN))["aggregates"][0]["value"], 10_500);
+    let refused =
+        session.fails("encrypt clinic.hq --table clinic.csv --keys keys -o data --add --forms default");
+    assert!(refused.contains("there is nothing to add"), "{refused}");
+}
+
 #[test]
 fn secret_parameters_are_compared_by_tables() {
     if !has_plugin("tfhe") || !has_plugin("clear") {
