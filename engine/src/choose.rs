@@ -165,11 +165,11 @@ impl Search<'_> {
         budget: usize,
     ) -> Option<Found<Priced<Wish>>> {
         let Setting { shaped, modulus, limit } = setting;
-        let sizes = PrimeSizes {
-            // A prime is 1 modulo 2 N t: one of some tens of multiples is, which takes a few bits more.
-            least: SPARSE_BITS + (2.0 * f64::from(limit.ring_degree)).log2() + float(modulus).log2(),
-            widest: self.leveled.max_modulus_bits,
-        };
+        // A prime is 1 modulo 2 N t: one of some tens of multiples is, which takes a few bits more. Where these are not left
+        // below the widest prime, the backend may still have one.
+        let least = SPARSE_BITS + (2.0 * f64::from(limit.ring_degree)).log2() + float(modulus).log2();
+        let widest = self.leveled.max_modulus_bits;
+        let sizes = PrimeSizes { least: least.min(f64::from(widest)), widest };
         search(&shaped.plan, starts, budget, |cuts| {
             let (placed, shapes, demand, unit) = self.placed(setting, cuts)?;
             let census = Census::of(&placed, &shapes);

@@ -1,6 +1,8 @@
 //! What a backend says of itself, held against what the planner knows: a description decides on certificates, so one that
 //! claims more than is known to hold has no plan.
 
+use std::ops::RangeInclusive;
+
 use hq_plugin_sdk::capabilities::{Capabilities, InputForm, Leveled};
 
 /// The noise model of leveled backends that certificates are made by.
@@ -11,6 +13,12 @@ const BOOTSTRAPPED_MODEL: &str = "tfhe-tuniform";
 
 /// Standard deviation of errors that the security table is for.
 const MIN_STDDEV: f64 = 3.19;
+
+/// Bits of primes that residues are computed modulo.
+const PRIME_BITS: RangeInclusive<u32> = 17..=62;
+
+/// Bits of plaintext moduli.
+const PLAINTEXT_BITS: RangeInclusive<u32> = 2..=62;
 
 /// Largest log2(QP) of a ternary secret at 128, 192 and 256 bits of classical security, by log2 of the ring degree: Security
 /// Guidelines for Implementing Homomorphic Encryption (2024), table 5.2.
@@ -64,7 +72,7 @@ pub enum FalseClaim {
         /// What the guidelines allow; 0 where they say nothing.
         known: u32,
     },
-    /// A number that is none, or too small.
+    /// A number that is none, or too small or too large.
     #[error(
         "backend `{backend}` says that its {what} is {found}, which cannot be. This is a fault of the plugin"
     )]
@@ -113,6 +121,15 @@ fn check_leveled(backend: &str, leveled: &Leveled) -> Result<(), FalseClaim> {
     for (what, found, least) in numbers {
         if !found.is_finite() || found < least {
             return Err(FalseClaim::Number { backend: backend.to_owned(), what, found });
+        }
+    }
+    let sizes = [
+        ("widest prime in bits", leveled.max_modulus_bits, PRIME_BITS),
+        ("widest plaintext modulus in bits", leveled.max_plaintext_bits, PLAINTEXT_BITS),
+    ];
+    for (what, found, known) in sizes {
+        if !known.contains(&found) {
+            return Err(FalseClaim::Number { backend: backend.to_owned(), what, found: f64::from(found) });
         }
     }
     for limit in leveled.security.iter().filter(|limit| limit.security_bits > 0) {
