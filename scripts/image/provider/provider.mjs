@@ -2,14 +2,17 @@
 // gives is what a real one must: access tokens of RFC 9068 for one audience with roles in a claim, the device flow, the code flow with
 // PKCE, refresh tokens that are used once, and a client of its own for Prometheus. Its keys are new whenever it begins.
 //
-// Variables: PORT (0: a free one), SERVICE (the origin of the service's page), AUDIENCE (an address; SERVICE if not given).
+// Variables: PORT (0: a free one), SERVICE (the origin of the service's page), AUDIENCE (an address; SERVICE if not given), CERTIFICATE and
+// KEY (PEM files, for TLS).
 // It writes its issuer to standard output.
 
 import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
-import { createServer } from 'node:http';
+import { readFileSync } from 'node:fs';
+import http from 'node:http';
+import https from 'node:https';
 import Provider, { interactionPolicy } from 'oidc-provider';
 
-const { PORT = '8081', SERVICE = 'http://127.0.0.1:8080', AUDIENCE = SERVICE } = process.env;
+const { PORT = '8081', SERVICE = 'http://127.0.0.1:8080', AUDIENCE = SERVICE, CERTIFICATE, KEY } = process.env;
 const PASSWORD = 'trial';
 const ROLES = { owner: ['hq-owner'], auditor: ['hq-auditor'], operator: ['hq-operator'], ada: [], eve: [] };
 const CLIENT_ROLES = { 'hq-prometheus': ['hq-operator'] };
@@ -37,9 +40,9 @@ function everyTime() {
   return policy;
 }
 
-const server = createServer();
+const server = CERTIFICATE ? https.createServer({ cert: readFileSync(CERTIFICATE), key: readFileSync(KEY) }) : http.createServer();
 await new Promise((ready) => server.listen(Number(PORT), '127.0.0.1', ready));
-const issuer = `http://127.0.0.1:${server.address().port}`;
+const issuer = `${CERTIFICATE ? 'https' : 'http'}://127.0.0.1:${server.address().port}`;
 
 const provider = new Provider(issuer, {
   clients: [
