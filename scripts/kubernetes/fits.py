@@ -34,8 +34,8 @@ def main(rendered, cloud):
 
     assert workload["spec"]["replicas"] == 1, "the queue is SQLite: one pod"
     assert pod["serviceAccountName"] == account["metadata"]["name"]
-    assert pod["automountServiceAccountToken"] is False and account["automountServiceAccountToken"] is False
-    assert not of("Role") + of("ClusterRole") + of("RoleBinding") + of("ClusterRoleBinding")
+    assert pod["automountServiceAccountToken"] is account["automountServiceAccountToken"] is False, "a token of Kubernetes is mounted"
+    assert not of("Role") + of("ClusterRole") + of("RoleBinding") + of("ClusterRoleBinding"), "the pod has rights in the cluster"
     policies = of("NetworkPolicy")
     for selector in [budget["spec"]["selector"], *(policy["spec"]["podSelector"] for policy in policies)]:
         # An empty one is about the whole namespace.

@@ -119,7 +119,11 @@ fn named(page: &str) -> Vec<Vec<String>> {
     let mut commands = Vec::new();
     for text in texts {
         let words: Vec<&str> = text.split([' ', '(']).collect();
-        let begin = |index: &usize| matches!(words.get(*index), Some(&("hq" | "./target/release/hq")));
+        // Not the namespace `hq` of a cluster.
+        let begin = |index: &usize| {
+            matches!(words.get(*index), Some(&("hq" | "./target/release/hq")))
+                && !index.checked_sub(1).is_some_and(|before| words[before].starts_with("--"))
+        };
         for index in (0..words.len()).filter(begin) {
             let end = |word: &&&str| !matches!(**word, "|" | "&&" | ";" | "&" | ">" | "#" | "2>");
             commands
@@ -251,7 +255,7 @@ fn commands_that_pages_name_are_there() {
     let (mut checked, mut wrong) = (0, Vec::new());
     for path in pages(&repository("")) {
         let text = fs::read_to_string(&path).unwrap();
-        let path = path.display();
+        let path = path.strip_prefix(repository("")).unwrap().display();
         for words in named(&text) {
             let Some(command) = words.first().filter(|word| is_word(word) && !word.starts_with('-')) else {
                 continue;
