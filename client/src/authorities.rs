@@ -22,10 +22,12 @@ pub(crate) fn read(path: &Path) -> Result<String> {
 pub(crate) fn of(text: &str) -> std::result::Result<RootCerts, String> {
     let mut certificates = Vec::new();
     for item in parse_pem(text.as_bytes()) {
-        match item.map_err(|error| format!("is not PEM throughout: {error}"))? {
-            PemItem::Certificate(certificate) => certificates.push(certificate),
-            _ => return Err("holds more than certificates: leave keys where they are".to_owned()),
-        }
+        let PemItem::Certificate(certificate) =
+            item.map_err(|error| format!("is not PEM throughout: {error}"))?
+        else {
+            return Err("holds more than certificates: leave keys where they are".to_owned());
+        };
+        certificates.push(certificate);
     }
     if certificates.is_empty() {
         return Err("holds no certificate in PEM".to_owned());

@@ -58,7 +58,14 @@ pub(crate) fn check_address(address: &str) -> Result<()> {
 /// Why a request had no answer.
 pub(crate) fn unreachable(address: &str) -> impl Fn(ureq::Error) -> ClientError {
     let address = address.to_owned();
-    move |error| ClientError::Unreachable { address: address.clone(), reason: error.to_string() }
+    move |error| {
+        let (address, reason) = (address.clone(), error.to_string());
+        // As rustls begins it.
+        match reason.split_once("invalid peer certificate: ") {
+            Some((_, reason)) => ClientError::Certificate { address, reason: reason.to_owned() },
+            None => ClientError::Unreachable { address, reason },
+        }
+    }
 }
 
 /// The document of an answer.
