@@ -246,6 +246,12 @@ pub(crate) enum ClientError {
     /// No answer.
     #[error("{address} cannot be reached: {reason}. Is the address right, and does the service run?")]
     Unreachable { address: String, reason: String },
+    /// A certificate of an authority that is not taken.
+    #[error(
+        "the certificate of {address} is not taken: {reason}. Where it is of an authority of your own, log in with \
+         `hq login --ca FILE`"
+    )]
+    Certificate { address: String, reason: String },
     /// An answer that is none.
     #[error("the answer of {address} {reason}")]
     Answer { address: String, reason: String },

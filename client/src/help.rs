@@ -122,7 +122,8 @@ Without arguments, the modules of the standard library are listed.
 pub(crate) const AFTER_LOGIN: &str = "\
 An address and a code are shown; whoever is logged in at the issuer confirms the code there. The token goes to login.json in
 the folder hq of $XDG_CONFIG_HOME, or of ~/.config, or to the file that HQ_LOGIN names; only you can read it. A service that
-was started with --dev believes every name, so --as NAME is enough there.";
+was started with --dev believes every name, so --as NAME is enough there. The certificates of --ca are kept with the token, and
+hold for all commands until the next login.";
 
 pub(crate) const AFTER_PUBLISH: &str = "\
 The secret key stays where it is: evaluation keys, ciphertexts, schema and manifest are sent, the last signed with

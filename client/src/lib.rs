@@ -21,6 +21,7 @@
 //! | a service: who one is there, what it is asked, what is sent | `login`, `service`, `wire` |
 //! | results of a service: opened, released, read | `received`, `released`, `recipient`, `publisher` |
 
+mod authorities;
 mod backend;
 mod blocks;
 mod calibrate;

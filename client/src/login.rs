@@ -7,8 +7,10 @@ use std::path::PathBuf;
 use hq_engine::clock::now_s;
 use serde::{Deserialize, Serialize};
 use ureq::Agent;
+use ureq::tls::RootCerts;
 use zeroize::Zeroizing;
 
+use crate::authorities;
 use crate::configuration;
 use crate::error::{ClientError, Result, damaged, file_error};
 use crate::keys::read_bounded;
@@ -39,6 +41,9 @@ pub(crate) struct Login {
     token_endpoint: String,
     client_id: String,
     audience: String,
+    /// Certificates of the authorities that are taken, in PEM; Mozilla's list without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ca: Option<String>,
 }
 
 /// Tokens as an issuer sends them (RFC 6749, section 5.1).
@@ -71,6 +76,8 @@ pub(crate) struct Source {
     pub(crate) client_id: String,
     /// For whom tokens are.
     pub(crate) audience: String,
+    /// Authorities that are taken, in PEM.
+    pub(crate) ca: Option<String>,
 }
 
 fn path() -> Result<PathBuf> {
@@ -83,7 +90,7 @@ fn path() -> Result<PathBuf> {
 impl Login {
     /// Of tokens that were just given.
     pub(crate) fn new(source: Source, tokens: TokenBody) -> Self {
-        let Source { service, token_endpoint, client_id, audience } = source;
+        let Source { service, token_endpoint, client_id, audience, ca } = source;
         Self {
             version: VERSION,
             service,
@@ -94,7 +101,17 @@ impl Login {
             token_endpoint,
             client_id,
             audience,
+            ca,
         }
+    }
+
+    /// Authorities that it takes.
+    pub(crate) fn authorities(&self) -> Result<RootCerts> {
+        let Some(ca) = &self.ca else { return Ok(RootCerts::WebPki) };
+        authorities::of(ca).map_err(|reason| match path() {
+            Ok(path) => damaged(&path, format!("`ca` {reason}. Log in again with `hq login`")),
+            Err(error) => error,
+        })
     }
 
     /// The last one.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::http::{Method, Request, Response};
+use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body};
 
 use crate::error::{ClientError, Result};
@@ -32,12 +33,13 @@ pub(crate) struct Service {
 }
 
 /// An HTTP client that follows no redirection: tokens go where they were meant to.
-pub(crate) fn agent() -> Agent {
+pub(crate) fn agent(authorities: RootCerts) -> Agent {
     Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
         .timeout_connect(Some(CONNECT))
         .timeout_per_read(Some(SILENCE))
+        .tls_config(TlsConfig::builder().root_certs(authorities).build())
         .build()
         .new_agent()
 }
@@ -56,7 +58,14 @@ pub(crate) fn check_address(address: &str) -> Result<()> {
 /// Why a request had no answer.
 pub(crate) fn unreachable(address: &str) -> impl Fn(ureq::Error) -> ClientError {
     let address = address.to_owned();
-    move |error| ClientError::Unreachable { address: address.clone(), reason: error.to_string() }
+    move |error| {
+        let (address, reason) = (address.clone(), error.to_string());
+        // As rustls begins it.
+        match reason.split_once("invalid peer certificate: ") {
+            Some((_, reason)) => ClientError::Certificate { address, reason: reason.to_owned() },
+            None => ClientError::Unreachable { address, reason },
+        }
+    }
 }
 
 /// The document of an answer.
@@ -82,8 +91,8 @@ enum Content<'a> {
 impl Service {
     /// The service of the last login.
     pub(crate) fn of_login() -> Result<Self> {
-        let agent = agent();
         let mut login = Login::read()?;
+        let agent = agent(login.authorities()?);
         login.renew(&agent)?;
         Ok(Self { agent, login })
     }

@@ -102,6 +102,8 @@ pub struct Tls {
 pub struct IdentityConfig {
     /// The issuer, exactly as in its tokens.
     pub issuer: String,
+    /// PEM file of the authorities whose certificates are taken of the issuer, instead of Mozilla's list.
+    pub ca: Option<PathBuf>,
     /// The audience that tokens must be for.
     pub audience: String,
     /// The client that `hq login` is at the issuer.

@@ -1,6 +1,8 @@
 //! Who calls: access tokens of the configured issuer (RFC 9068), checked against its keys, which may rotate.
 
+use std::fs;
 use std::io;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -8,6 +10,7 @@ use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Deserialize;
 use serde_json::Value;
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 use crate::config::IdentityConfig;
 
@@ -89,7 +92,7 @@ impl Verifier {
     /// For an issuer; its keys are looked up when a token names one.
     ///
     /// # Errors
-    /// An algorithm that is not known, or that is none of a public key.
+    /// An algorithm that is not known, or that is none of a public key; a file `identity.ca` without a certificate.
     pub fn new(config: IdentityConfig) -> Result<Self, String> {
         let algorithm = |name: &String| {
             name.parse::<Algorithm>()
@@ -101,8 +104,13 @@ impl Verifier {
                 .ok_or_else(|| format!("identity.algorithms: `{name}` is no algorithm of a public key"))
         };
         let algorithms = config.algorithms.iter().map(algorithm).collect::<Result<_, _>>()?;
-        let agent =
-            ureq::Agent::config_builder().timeout_global(Some(TIMEOUT)).max_redirects(0).build().new_agent();
+        let roots = config.ca.as_deref().map_or(Ok(RootCerts::WebPki), authorities)?;
+        let agent = ureq::Agent::config_builder()
+            .timeout_global(Some(TIMEOUT))
+            .max_redirects(0)
+            .tls_config(TlsConfig::builder().root_certs(roots).build())
+            .build()
+            .new_agent();
         let keys = RwLock::new(JwkSet { keys: Vec::new() });
         Ok(Self { config, algorithms, keys, refreshed: Mutex::new(None), agent })
     }
@@ -219,6 +227,21 @@ impl Verifier {
         let mut response = self.agent.get(address).call()?;
         response.body_mut().with_config().limit(MAX_DOCUMENT_BYTES).read_json()
     }
+}
+
+/// The certificates of a PEM file.
+fn authorities(file: &Path) -> Result<RootCerts, String> {
+    let wrong = |reason: &dyn std::fmt::Display| format!("identity.ca: {}: {reason}", file.display());
+    let mut certificates = Vec::new();
+    for item in parse_pem(&fs::read(file).map_err(|error| wrong(&error))?) {
+        if let PemItem::Certificate(certificate) = item.map_err(|error| wrong(&error))? {
+            certificates.push(certificate);
+        }
+    }
+    if certificates.is_empty() {
+        return Err(wrong(&"holds no certificate in PEM"));
+    }
+    Ok(RootCerts::new_with_certs(&certificates))
 }
 
 fn name(algorithm: Algorithm) -> String {

@@ -8,6 +8,10 @@ use crate::problem::{Code, Problem, Result};
 use crate::store::{Tx, found};
 use hq_engine::clock;
 
+/// All states, as the table of jobs has them.
+pub const STATES: [&str; 8] =
+    ["queued", "running", "computed", "released", "refused", "failed", "cancelled", "expired"];
+
 /// A job.
 #[derive(Clone, Debug)]
 pub struct Job {

@@ -18,6 +18,9 @@ pub(crate) struct LoginArgs {
     /// Log in under a name at a service that believes every name (`hq-server --dev`)
     #[arg(long = "as", value_name = "NAME")]
     pub(crate) trial: Option<String>,
+    /// PEM file of the authorities whose certificates are taken of service and issuer, instead of Mozilla's list
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -44,7 +44,11 @@ pub(crate) fn custodian(args: &CustodianArgs) -> Result<()> {
     loop {
         match custodian.round() {
             // A service that is away for a while, or fails, is asked again.
-            Err(error @ (ClientError::Unreachable { .. } | ClientError::Refused { .. })) if !args.once => {
+            Err(
+                error @ (ClientError::Unreachable { .. }
+                | ClientError::Certificate { .. }
+                | ClientError::Refused { .. }),
+            ) if !args.once => {
                 output::error(&error);
             }
             other => other?,

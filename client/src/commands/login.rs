@@ -1,13 +1,16 @@
 //! `hq login`: an access token for a service, by the device flow of its issuer (RFC 8628).
 
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use ureq::Agent;
+use ureq::tls::RootCerts;
 
+use crate::authorities;
 use crate::cli::LoginArgs;
-use crate::error::{ClientError, Result};
+use crate::error::{ClientError, Result, damaged};
 use crate::login::{Login, Source, TokenBody, TokenError};
 use crate::output;
 use crate::service::{Service, agent, check_address, document, unreachable};
@@ -49,7 +52,9 @@ struct Begun {
 pub(crate) fn login(args: &LoginArgs) -> Result<()> {
     let service = args.service.trim_end_matches('/').to_owned();
     check_address(&service)?;
-    let agent = agent();
+    let ca = args.ca.as_deref().map(authorities::read).transpose()?;
+    let roots = ca.as_deref().map_or(Ok(RootCerts::WebPki), authorities::of);
+    let agent = agent(roots.map_err(|reason| damaged(Path::new("--ca"), reason))?);
     let about: ServiceBody = read(&agent, &format!("{service}/v1/service"))?;
     let discovery = discover(&agent, &about.issuer)?;
     let device = discovery
@@ -80,6 +85,7 @@ pub(crate) fn login(args: &LoginArgs) -> Result<()> {
         token_endpoint: discovery.token_endpoint,
         client_id: about.client_id,
         audience: about.audience,
+        ca,
     };
     Login::new(source, tokens).write()?;
     let service = Service::of_login()?;

@@ -4,6 +4,7 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failing test may panic")]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -105,6 +106,33 @@ fn run(folder: &Path, commands: &str) -> String {
     text
 }
 
+/// Commands of `hq` that a page names: in code between words, and in blocks that are run or shown.
+fn named(page: &str) -> Vec<Vec<String>> {
+    let mut texts = Vec::new();
+    for (word, body) in parts(page) {
+        match word {
+            None => texts.extend(body.split('`').skip(1).step_by(2).map(str::to_owned)),
+            Some("bash" | "sh") => texts.extend(body.replace("\\\n", " ").lines().map(str::to_owned)),
+            Some(_) => {}
+        }
+    }
+    let mut commands = Vec::new();
+    for text in texts {
+        let words: Vec<&str> = text.split([' ', '(']).collect();
+        // Not the namespace `hq` of a cluster.
+        let begin = |index: &usize| {
+            matches!(words.get(*index), Some(&("hq" | "./target/release/hq")))
+                && !index.checked_sub(1).is_some_and(|before| words[before].starts_with("--"))
+        };
+        for index in (0..words.len()).filter(begin) {
+            let end = |word: &&&str| !matches!(**word, "|" | "&&" | ";" | "&" | ">" | "#" | "2>");
+            commands
+                .push(words.iter().skip(index + 1).take_while(end).map(|word| (*word).to_owned()).collect());
+        }
+    }
+    commands
+}
+
 /// Ends the service of a page that did not come to its end.
 struct Reader(tempfile::TempDir);
 
@@ -129,6 +157,24 @@ fn parts(page: &str) -> Vec<(Option<&str>, String)> {
         }
     }
     parts
+}
+
+/// Pages below a folder.
+fn pages(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if name.starts_with('.') || name == "target" || name == "node_modules" {
+            continue;
+        }
+        if path.is_dir() {
+            found.extend(pages(&path));
+        } else if name.ends_with(".md") {
+            found.push(path);
+        }
+    }
+    found
 }
 
 fn between<'a>(line: &'a str, head: &str) -> Option<&'a str> {
@@ -195,6 +241,46 @@ fn goes_as_it_says(page: &Page) {
     } else {
         assert!(now == text, "{} is now:\n{now}", page.path);
     }
+}
+
+/// Subcommands and options that pages name are those of the program.
+#[test]
+fn commands_that_pages_name_are_there() {
+    let help = |words: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_hq")).args(words).arg("--help").output().unwrap();
+        output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
+    };
+    let is_word = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+    let mut helps: BTreeMap<String, Option<String>> = BTreeMap::new();
+    let (mut checked, mut wrong) = (0, Vec::new());
+    for path in pages(&repository("")) {
+        let text = fs::read_to_string(&path).unwrap();
+        let path = path.strip_prefix(repository("")).unwrap().display();
+        for words in named(&text) {
+            let Some(command) = words.first().filter(|word| is_word(word) && !word.starts_with('-')) else {
+                continue;
+            };
+            checked += 1;
+            let text = helps.entry(command.clone()).or_insert_with(|| help(&[command])).clone();
+            let Some(mut text) = text else {
+                wrong.push(format!("{path}: there is no hq {command}"));
+                continue;
+            };
+            if let Some(second) = words.get(1).filter(|word| is_word(word)) {
+                let both = format!("{command} {second}");
+                text +=
+                    helps.entry(both).or_insert_with(|| help(&[command, second])).as_deref().unwrap_or("");
+            }
+            let options = words.iter().filter_map(|word| word.strip_prefix("--"));
+            for option in options.map(|option| option.trim_end_matches(|c: char| !c.is_ascii_lowercase())) {
+                if !option.is_empty() && !text.contains(&format!("--{option}")) {
+                    wrong.push(format!("{path}: hq {command} has no --{option}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(checked > 150, "{checked} commands");
 }
 
 #[test]

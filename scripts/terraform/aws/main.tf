@@ -1,5 +1,6 @@
 # What the service needs of AWS beside a cluster of EKS that exists: a key for its volumes, the identity of the driver that uses it, daily
-# snapshots, and a bucket for exported audit logs that nobody can shorten. The service itself calls no API of AWS.
+# snapshots, a bucket for exported audit logs that nobody can shorten, and a bucket for objects with the role that reads and writes it. Without
+# the latter the service calls no API of AWS.
 
 terraform {
   required_version = ">= 1.6"
@@ -167,4 +168,103 @@ resource "aws_s3_bucket_public_access_block" "audit" {
   block_public_policy     = true
   ignore_public_acls      = true
   restrict_public_buckets = true
+}
+
+# Objects, for overlays/aws-bucket: ciphertexts, keys and results, each sealed by the service already. No versions are kept: what is erased
+# has to be gone.
+resource "aws_s3_bucket" "objects" {
+  bucket = "hq-objects-${data.aws_caller_identity.this.account_id}-${var.region}"
+}
+
+resource "aws_s3_bucket_server_side_encryption_configuration" "objects" {
+  bucket = aws_s3_bucket.objects.id
+  rule {
+    apply_server_side_encryption_by_default {
+      sse_algorithm     = "aws:kms"
+      kms_master_key_id = aws_kms_key.objects.arn
+    }
+    bucket_key_enabled = true
+  }
+}
+
+resource "aws_s3_bucket_public_access_block" "objects" {
+  bucket                  = aws_s3_bucket.objects.id
+  block_public_acls       = true
+  block_public_policy     = true
+  ignore_public_acls      = true
+  restrict_public_buckets = true
+}
+
+# Uploads in parts that a killed service left.
+resource "aws_s3_bucket_lifecycle_configuration" "objects" {
+  bucket = aws_s3_bucket.objects.id
+  rule {
+    id     = "broken-uploads"
+    status = "Enabled"
+    filter {}
+    abort_incomplete_multipart_upload {
+      days_after_initiation = 2
+    }
+  }
+}
+
+resource "aws_kms_key" "objects" {
+  description             = "Objects of hq-server"
+  enable_key_rotation     = true
+  deletion_window_in_days = 30
+}
+
+# The role of the pod, by the service account `hq-server` in the namespace `hq`: that bucket, and nothing else.
+data "aws_eks_cluster" "this" {
+  name = var.cluster
+}
+
+data "aws_iam_openid_connect_provider" "cluster" {
+  url = data.aws_eks_cluster.this.identity[0].oidc[0].issuer
+}
+
+data "aws_iam_policy_document" "service_account" {
+  statement {
+    actions = ["sts:AssumeRoleWithWebIdentity"]
+    principals {
+      type        = "Federated"
+      identifiers = [data.aws_iam_openid_connect_provider.cluster.arn]
+    }
+    condition {
+      test     = "StringEquals"
+      variable = "${trimprefix(data.aws_iam_openid_connect_provider.cluster.url, "https://")}:sub"
+      values   = ["system:serviceaccount:hq:hq-server"]
+    }
+    condition {
+      test     = "StringEquals"
+      variable = "${trimprefix(data.aws_iam_openid_connect_provider.cluster.url, "https://")}:aud"
+      values   = ["sts.amazonaws.com"]
+    }
+  }
+}
+
+resource "aws_iam_role" "service" {
+  name               = "hq-server"
+  assume_role_policy = data.aws_iam_policy_document.service_account.json
+}
+
+data "aws_iam_policy_document" "objects" {
+  statement {
+    actions   = ["s3:ListBucket"]
+    resources = [aws_s3_bucket.objects.arn]
+  }
+  statement {
+    actions   = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
+    resources = ["${aws_s3_bucket.objects.arn}/hq/*"]
+  }
+  statement {
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [aws_kms_key.objects.arn]
+  }
+}
+
+resource "aws_iam_role_policy" "objects" {
+  name   = "objects"
+  role   = aws_iam_role.service.id
+  policy = data.aws_iam_policy_document.objects.json
 }

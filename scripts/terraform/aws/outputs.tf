@@ -7,3 +7,13 @@ output "audit_bucket" {
   description = "Where auditors put exported logs"
   value       = aws_s3_bucket.audit.bucket
 }
+
+output "objects_bucket" {
+  description = "For `HQ_SERVER_OBJECTS` of overlays/aws-bucket"
+  value       = aws_s3_bucket.objects.bucket
+}
+
+output "service_role" {
+  description = "For the service account of overlays/aws-bucket"
+  value       = aws_iam_role.service.arn
+}

@@ -6,6 +6,7 @@ use super::bodies::{MeBody, ServiceBody};
 use super::document;
 use crate::app::{Shared, blocking};
 use crate::guard::CallerData;
+use crate::jobs::STATES;
 use crate::problem::{Code, Problem, Result};
 use crate::store::Entries;
 
@@ -47,22 +48,24 @@ pub(super) async fn me(caller: CallerData) -> web::Json<MeBody> {
     })
 }
 
-/// Counts by state; nothing of any dataset.
+/// How many workers there may be, and jobs by state; nothing of any dataset. A state without a job is a 0: what a series was before its first
+/// sample, no alert knows.
 pub(super) async fn metrics(app: Shared) -> Result<HttpResponse> {
     let counts = blocking(&app, |app| {
         app.store.with(|tx| {
-            let mut statement =
-                tx.sql.prepare("SELECT state, count(*) FROM jobs GROUP BY state ORDER BY state")?;
-            let states =
-                statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, u64>(1)?)))?;
-            let states: Vec<(String, u64)> = states.collect::<std::result::Result<_, _>>()?;
+            let mut count = tx.sql.prepare("SELECT count(*) FROM jobs WHERE state = ?1")?;
+            let mut jobs = Vec::new();
+            for state in STATES {
+                jobs.push((state, count.query_row([state], |row| row.get::<_, u64>(0))?));
+            }
             let entries = tx.sql.query_row("SELECT count(*) FROM audit", [], |row| row.get::<_, u64>(0))?;
-            Ok((states, entries))
+            Ok((jobs, entries))
         })
     });
-    let (states, entries) = counts.await?;
-    let mut text = "# TYPE hq_jobs gauge\n".to_owned();
-    for (state, count) in states {
+    let (jobs, entries) = counts.await?;
+    let mut text = format!("# TYPE hq_workers gauge\nhq_workers {}\n", app.config.limits.workers);
+    text += "# TYPE hq_jobs gauge\n";
+    for (state, count) in jobs {
         text += &format!("hq_jobs{{state=\"{state}\"}} {count}\n");
     }
     text += &format!("# TYPE hq_audit_entries counter\nhq_audit_entries {entries}\n");

@@ -87,6 +87,21 @@ fn checked(verifier: &Verifier, token: &str) -> Result<String, TokenFault> {
 }
 
 #[test]
+fn authorities_that_are_none_stop_the_service() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = |file: &str| {
+        let ca = folder.path().join(file);
+        let text = format!(
+            "data = \"x\"\n[identity]\nissuer = \"https://id.example\"\naudience = \"hq\"\nca = {ca:?}\n"
+        );
+        Verifier::new(Config::of(text.parse().unwrap(), []).unwrap().identity).unwrap_err()
+    };
+    std::fs::write(folder.path().join("empty.pem"), "no certificate").unwrap();
+    assert!(refused("empty.pem").contains("empty.pem: holds no certificate"), "{}", refused("empty.pem"));
+    assert!(refused("absent.pem").starts_with("identity.ca: "), "{}", refused("absent.pem"));
+}
+
+#[test]
 fn every_fault_of_a_token_is_refused() {
     let issuer = Issuer::new();
     let verifier = issuer.verifier();
