@@ -67,7 +67,7 @@ pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
         key,
         records,
         (manifest, folder.digest()),
-        evaluator.capabilities(),
+        &evaluator,
         &compiled,
         outcome,
     );

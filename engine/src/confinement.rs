@@ -1,7 +1,54 @@
-//! What a worker may do from then on, before it loads a plugin: read what it computes with, write its folder, and use the
-//! processor. The rules hold for the calling thread and for those that it begins. A kernel without landlock leaves the rules about
-//! files out; without seccomp no job is computed.
+//! What a process that loads a plugin may do from then on: read what it computes with, write its folder if it has one, and use
+//! the processor for a while. Workers of the service and processes apart (`apart`) have the same rules.
 
+#[cfg(not(target_os = "linux"))]
+use std::path::Path;
+
+/// Why a process is not confined; it must not load anything then.
+#[derive(Debug, thiserror::Error)]
+#[error("this process cannot be confined, so it loads no plugin: {reason}")]
+pub struct Unconfined {
+    reason: String,
+}
+
+impl Unconfined {
+    fn of(error: impl std::fmt::Display) -> Self {
+        Self { reason: error.to_string() }
+    }
+}
+
+/// What a process may use at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Address space in bytes.
+    pub memory_bytes: u64,
+    /// CPU seconds.
+    pub cpu_s: u64,
+}
+
+#[cfg(target_os = "linux")]
+pub use linux::{confine, limit};
+
+/// Bounds memory and time, and has no core dumped; the bounds hold for processes that it begins too.
+///
+/// # Errors
+/// Never, but on Linux.
+#[cfg(not(target_os = "linux"))]
+pub fn limit(_: Limits) -> Result<(), Unconfined> {
+    Ok(())
+}
+
+/// Nothing is refused on this system.
+///
+/// # Errors
+/// Never, but on Linux.
+#[cfg(not(target_os = "linux"))]
+pub fn confine(_: &[&Path], _: Option<&Path>) -> Result<(), Unconfined> {
+    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -9,10 +56,13 @@ use landlock::{
     ABI, Access as _, AccessFs, AccessNet, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _,
     path_beneath_rules,
 };
+use rustix::process::{Resource, Rlimit, setrlimit};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
     TargetArch,
 };
+
+use super::{Limits, Unconfined};
 
 /// What loaders, allocators and thread pools read.
 const SYSTEM: &[&str] = &[
@@ -69,16 +119,34 @@ const REFUSED: &[libc::c_long] = &[
     libc::SYS_vfork,
 ];
 
-/// Confines this thread: `read` stays readable, `write` is the one folder that can be written.
+/// Bounds memory and time, and has no core dumped; the bounds hold for processes that it begins too.
+///
+/// # Errors
+/// Bounds above those that hold already.
+pub fn limit(limits: Limits) -> Result<(), Unconfined> {
+    let bounds = [
+        (Resource::As, limits.memory_bytes),
+        (Resource::Cpu, limits.cpu_s),
+        (Resource::Core, 0),
+    ];
+    for (resource, most) in bounds {
+        setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })
+            .map_err(|error| Unconfined::of(format!("a limit cannot be set: {error}")))?;
+    }
+    Ok(())
+}
+
+/// Confines this thread and those that it begins: `read` stays readable, `write` is the one folder that can be written. A kernel
+/// without landlock leaves the rules about files out.
 ///
 /// # Errors
 /// What the kernel does not do.
-pub(crate) fn confine(read: &[&Path], write: &Path) -> Result<(), String> {
-    files(read, write).map_err(|error| format!("the worker cannot be confined: {error}"))?;
-    calls().map_err(|error| format!("the worker cannot be confined: {error}"))
+pub fn confine(read: &[&Path], write: Option<&Path>) -> Result<(), Unconfined> {
+    files(read, write).map_err(Unconfined::of)?;
+    calls().map_err(Unconfined::of)
 }
 
-fn files(read: &[&Path], write: &Path) -> Result<(), landlock::RulesetError> {
+fn files(read: &[&Path], write: Option<&Path>) -> Result<(), landlock::RulesetError> {
     let abi = ABI::V4;
     let read = SYSTEM.iter().map(Path::new).chain(read.iter().copied());
     Ruleset::default()
@@ -86,7 +154,7 @@ fn files(read: &[&Path], write: &Path) -> Result<(), landlock::RulesetError> {
         .handle_access(AccessNet::from_all(abi))?
         .create()?
         .add_rules(path_beneath_rules(read, AccessFs::from_read(abi)))?
-        .add_rules(path_beneath_rules([write], AccessFs::from_all(abi)))?
+        .add_rules(path_beneath_rules(write, AccessFs::from_all(abi)))?
         .restrict_self()
         .map(drop)
 }
@@ -133,7 +201,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let folder = inside.path().to_owned();
         let confined = std::thread::spawn(move || {
-            confine(&[&given], &folder).unwrap();
+            confine(&[&given], Some(&folder)).unwrap();
             let own = folder.join("own");
             fs::write(&own, "x").unwrap();
             assert_eq!(fs::read(&given).unwrap(), b"content");
@@ -160,4 +228,5 @@ mod tests {
         });
         confined.join().unwrap();
     }
+}
 }
