@@ -1,4 +1,4 @@
-/* The text form of plans is described in docs/plugins/backends.md. Whatever is read here may be anything: every word is
+/* docs/architecture.md, "The plan", describes the text. Whatever is read here may be anything: every word is
    looked at, and every node's range is computed, so that no value leaves 62 bits when rows are added up. */
 
 #include "plan.h"
