@@ -83,7 +83,10 @@ impl Received {
         let Some(digest) = &self.header.backend_blake3 else { return };
         let same = digest == backend.evaluator.digest();
         let here = if same { "that is here" } else { "and another build is here, which gives the same plan" };
-        output::note(&format!("computed by backend {name} {version}, build {}, {here}", output::plain(digest)));
+        output::note(&format!(
+            "computed by backend {name} {version}, build {}, {here}",
+            output::plain(digest)
+        ));
     }
 
     /// Its exact numbers; where the dataset has control tables, if what was computed of them is right.

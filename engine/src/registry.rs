@@ -144,10 +144,8 @@ impl Registry {
 
     /// The key that signed a file, by its own file's name.
     fn check(&self, image: &Image, (signature, text): (&Path, Option<&str>)) -> Result<String> {
-        let unsigned = || RegistryError::Unsigned {
-            path: image.path().to_owned(),
-            signature: signature.to_owned(),
-        };
+        let unsigned =
+            || RegistryError::Unsigned { path: image.path().to_owned(), signature: signature.to_owned() };
         Keys::read(&self.folder.join("keys"))?.check(image, signature, text.ok_or_else(unsigned)?)
     }
 
@@ -196,7 +194,8 @@ impl Registry {
         fs::write(&copy, image.bytes()).map_err(RegistryError::file(&copy))?;
         let provides = inspect(&copy, file).and_then(|provides| {
             provides.check(name, file)?;
-            fs::write(signature_beside(&place), signed.as_deref().unwrap_or_default()).map_err(RegistryError::file(&place))?;
+            fs::write(signature_beside(&place), signed.as_deref().unwrap_or_default())
+                .map_err(RegistryError::file(&place))?;
             fs::rename(&copy, &place).map_err(RegistryError::file(&place))?;
             Ok(provides)
         });
@@ -208,7 +207,8 @@ impl Registry {
             provides: provides?,
             registered: time.to_owned(),
         };
-        let same = |other: &&Entry| Entry { registered: entry.registered.clone(), ..(*other).clone() } == entry;
+        let same =
+            |other: &&Entry| Entry { registered: entry.registered.clone(), ..(*other).clone() } == entry;
         if let Some(earlier) = document.plugins.iter().find(same) {
             return Ok(earlier.clone());
         }

@@ -29,7 +29,9 @@ pub(crate) fn apart(config: &Config) -> std::io::Result<Apart> {
 pub(crate) fn supply(config: &Config, apart: Apart) -> Supply {
     let supply = match &config.registry {
         Some(folder) => Supply::of_registry(Registry::at(folder), apart),
-        None => Supply::nothing("this service takes functions from a registry of plugins, and has none.", apart),
+        None => {
+            Supply::nothing("this service takes functions from a registry of plugins, and has none.", apart)
+        }
     };
     supply.keeping(Some(config.data.join(FUNCTIONS)))
 }

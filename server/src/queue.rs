@@ -121,10 +121,10 @@ fn functions(app: &App, job: &Job) -> Result<std::result::Result<BTreeMap<String
     let schema = app.store.with(|tx| tx.version(&job.dataset, job.version))?.schema;
     let calls = Calls::Pinned(&app.supply, &job.program.functions);
     Ok(match Checked::again(&job.program, &job.dataset, &schema, calls) {
-        Ok(checked) => {
-            Ok(checked.values.into_iter().map(|(name, values)| (name, values.to_vec())).collect())
+        Ok(checked) => Ok(checked.values.into_iter().map(|(name, values)| (name, values.to_vec())).collect()),
+        Err(problem) => {
+            Err(problem.diagnostics.first().map_or(problem.detail, |found| found.message.clone()))
         }
-        Err(problem) => Err(problem.diagnostics.first().map_or(problem.detail, |found| found.message.clone())),
     })
 }
 

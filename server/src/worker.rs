@@ -18,9 +18,7 @@ use hq_engine::result_file::{self, ProgramRecord};
 use hq_engine::run::{Checkpoints, Job, Saved, SealedParameters, SourceError, run_tables};
 use hq_plugin_sdk::frame::{self, Kind};
 use hq_plugin_sdk::host::EvaluatorPlugin;
-use rustix::process::{
-    Pid, Signal, getppid, set_parent_process_death_signal, test_kill_process,
-};
+use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal, test_kill_process};
 use serde::{Deserialize, Serialize};
 
 use crate::chunks::ChunkedFile;
@@ -199,14 +197,7 @@ fn compute(task: &Task) -> Result<(), String> {
     })
     .map_err(text)?;
     let records = vec![task.program.clone()];
-    let result = computation::result(
-        key,
-        records,
-        (&manifest, &task.digest),
-        &evaluator,
-        &compiled,
-        outcome,
-    );
+    let result = computation::result(key, records, (&manifest, &task.digest), &evaluator, &compiled, outcome);
     let bytes = result_file::write(&result).map_err(text)?;
     let sealed = task.key.seal(&result_name(&task.dataset, &task.job), &bytes).map_err(text)?;
     write_whole(&task.folder.join(RESULT), &sealed).map_err(text)

@@ -8,7 +8,7 @@ use hq_plugin_sdk::backend::{BackendError, Fault};
 use hq_plugin_sdk::function::Signature;
 use hq_plugin_sdk::host::{Callable, Image, LoadError, checked, name_of, signatures};
 use wasmi::{
-    Config, Engine, EnforcedLimits, Error, Instance, Linker, Memory, Store, StoreLimits, StoreLimitsBuilder,
+    Config, EnforcedLimits, Engine, Error, Instance, Linker, Memory, Store, StoreLimits, StoreLimitsBuilder,
     TypedFunc, WasmParams, WasmResults,
 };
 
@@ -185,9 +185,7 @@ fn text(memory: &Memory, store: &Store<StoreLimits>, place: u64, most: usize) ->
         return Err(format!("it gives a text of {length} bytes, more than {most}"));
     }
     let mut bytes = vec![0; length];
-    memory
-        .read(store, at, &mut bytes)
-        .map_err(|_| "it gives a text that is not in its memory".to_owned())?;
+    memory.read(store, at, &mut bytes).map_err(|_| "it gives a text that is not in its memory".to_owned())?;
     Ok(bytes)
 }
 

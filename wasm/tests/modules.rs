@@ -139,11 +139,17 @@ fn what_is_no_module_of_functions_is_refused_by_name() {
             other(|it| it.more = "(func $s (loop $l (br $l))) (start $s)".to_owned()),
             "it was not done after 268435456 steps",
         ),
-        (other(|it| it.more = "(func $s unreachable) (start $s)".to_owned()), "it stopped: wasm `unreachable`"),
+        (
+            other(|it| it.more = "(func $s unreachable) (start $s)".to_owned()),
+            "it stopped: wasm `unreachable`",
+        ),
     ];
     for (said, wanted) in cases {
         assert!(said.contains(wanted), "{wanted}: {said}");
-        assert!(said.contains("hq_plugin_toy.wasm") && said.ends_with("This is a fault of the plugin"), "{said}");
+        assert!(
+            said.contains("hq_plugin_toy.wasm") && said.ends_with("This is a fault of the plugin"),
+            "{said}"
+        );
     }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("hq_plugin_toy.wasm");
@@ -168,22 +174,43 @@ fn a_module_that_breaks_a_promise_when_it_is_called_is_to_blame() {
         ("(i32.div_u (i32.const 1) (i32.const 0))", "it stopped: integer divide by zero"),
         ("(call 2 (i32.const 0) (i32.const 0))", "it stopped: call stack exhausted"),
         ("(i32.const 0)", "it gives Scalar { value: -1"),
-        ("(i64.store (i32.const 80) (i64.const 1)) (i64.store (i32.const 88) (i64.const 0x100000000)) (i32.const 0)", "it gives Scalar { value: 1, decimals: 0, kind: 1 }"),
+        (
+            "(i64.store (i32.const 80) (i64.const 1)) (i64.store (i32.const 88) (i64.const 0x100000000)) (i32.const 0)",
+            "it gives Scalar { value: 1, decimals: 0, kind: 1 }",
+        ),
         ("(i32.const 77)", "unknown status 77: so not"),
     ] {
         let error = called(call);
         assert_eq!(error.fault, Fault::Internal, "{call}");
-        assert!(error.message.starts_with("plugin `toy`: ") && error.message.contains(wanted), "{call}: {error}");
+        assert!(
+            error.message.starts_with("plugin `toy`: ") && error.message.contains(wanted),
+            "{call}: {error}"
+        );
     }
     let refused = called("(i32.const 2)");
     assert_eq!((refused.fault, refused.message.as_str()), (Fault::Input, "plugin `toy`: so not"));
     // Reasons and room that lie outside.
     for (text, wanted) in [
-        (Text { call: "(i32.const 2)".to_owned(), reason: place(65_534, 9), ..text.clone() }, "not in its memory"),
-        (Text { call: "(i32.const 2)".to_owned(), reason: place(0, 65_537), ..text.clone() }, "a text of 65537 bytes"),
-        (Text { call: "(i32.const 2)".to_owned(), reason: place(0, 0), ..text.clone() }, "it gives no reason"),
-        (Text { room: "(i32.const 65510)".to_owned(), ..text.clone() }, "its room for arguments is not in its memory"),
-        (Text { room: "(i32.const -1)".to_owned(), ..text.clone() }, "its room for arguments is not in its memory"),
+        (
+            Text { call: "(i32.const 2)".to_owned(), reason: place(65_534, 9), ..text.clone() },
+            "not in its memory",
+        ),
+        (
+            Text { call: "(i32.const 2)".to_owned(), reason: place(0, 65_537), ..text.clone() },
+            "a text of 65537 bytes",
+        ),
+        (
+            Text { call: "(i32.const 2)".to_owned(), reason: place(0, 0), ..text.clone() },
+            "it gives no reason",
+        ),
+        (
+            Text { room: "(i32.const 65510)".to_owned(), ..text.clone() },
+            "its room for arguments is not in its memory",
+        ),
+        (
+            Text { room: "(i32.const -1)".to_owned(), ..text.clone() },
+            "its room for arguments is not in its memory",
+        ),
     ] {
         let error = text.call(3).unwrap_err();
         assert!(error.message.contains(wanted), "{wanted}: {error}");
@@ -232,7 +259,9 @@ fn a_process_apart_gives_values_and_names_arguments() {
         Text { call, ..Text::default() }
     };
     let begun = Instant::now();
-    for (x, then, words) in [(7, "unreachable", "it stopped"), (4, "(loop $l (br $l))", "it was not done after")] {
+    for (x, then, words) in
+        [(7, "unreachable", "it stopped"), (4, "(loop $l (br $l))", "it was not done after")]
+    {
         match values(&at(x, then)) {
             Err(FunctionFault::Failed { at, reason }) => {
                 assert!(at == [i64::from(x)] && reason.contains(words), "{at:?} {reason}");
@@ -243,5 +272,8 @@ fn a_process_apart_gives_values_and_names_arguments() {
     assert!(begun.elapsed() < LIMIT);
     // A file that is another by now is not called.
     let other = apart.values(&path, &"0".repeat(64), &double(), LIMIT);
-    assert!(matches!(&other, Err(FunctionFault::Unusable(reason)) if reason.contains("was exchanged")), "{other:?}");
+    assert!(
+        matches!(&other, Err(FunctionFault::Unusable(reason)) if reason.contains("was exchanged")),
+        "{other:?}"
+    );
 }

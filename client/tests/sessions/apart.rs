@@ -109,8 +109,10 @@ fn a_plugin_that_is_looked_at_reads_writes_and_reaches_nothing() {
     session.write("control.hq", PROGRAM);
     assert_eq!(check(&session).0, Some(0), "{}", check(&session).1);
     assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
-    let mut left: Vec<_> =
-        fs::read_dir(&place).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut left: Vec<_> = fs::read_dir(&place)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     left.sort();
     assert_eq!(left, ["moved", "removed", "secret"]);
 }

@@ -63,7 +63,8 @@ fn the_module_of_a_library_gives_what_the_library_gives() {
 
     // What it refuses is told as of any plugin.
     session.write("control.hq", &PROGRAM.replace("0.5..2.0", "0.0..2.0"));
-    let output = session.command("check control.hq --backend none").env("HQ_PLUGIN_DIR", &dirs).output().unwrap();
+    let output =
+        session.command("check control.hq --backend none").env("HQ_PLUGIN_DIR", &dirs).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("HQ094") && said.contains("creatinine must be above 0"), "{said}");
 }

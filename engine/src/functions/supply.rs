@@ -93,7 +93,9 @@ impl Supply {
                 let Some(path) = find_functions(name, folders) else {
                     let searched = folders.iter().map(|dir| dir.display().to_string()).collect();
                     let mut names = installed(folders);
-                    names.retain(|name| find_functions(name, folders).is_some_and(|path| has_functions(&path)));
+                    names.retain(|name| {
+                        find_functions(name, folders).is_some_and(|path| has_functions(&path))
+                    });
                     return Err(FunctionFault::NoPlugin { installed: names, searched });
                 };
                 let image =

@@ -48,8 +48,11 @@ pub fn is_module(path: &Path) -> bool {
 #[must_use]
 pub fn name_of(path: &Path) -> Option<&str> {
     let file = path.file_name()?.to_str()?;
-    let (prefix, suffix) =
-        if is_module(path) { ("", MODULE_SUFFIX) } else { (env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX) };
+    let (prefix, suffix) = if is_module(path) {
+        ("", MODULE_SUFFIX)
+    } else {
+        (env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX)
+    };
     let name = file.strip_prefix(prefix)?.strip_prefix("hq_plugin_")?.strip_suffix(suffix)?;
     file_name(name).is_some().then_some(name)
 }
@@ -93,7 +96,9 @@ mod tests {
         let path = Path::new("folder").join(file_name("risk").unwrap_or_default());
         assert_eq!(name_of(&path), Some("risk"));
         assert_eq!(name_of(Path::new("folder/hq_plugin_risk.wasm")), Some("risk"));
-        assert!(name_of(Path::new("libhq_plugin_risk.wasm")).is_none() && name_of(Path::new("x.wasm")).is_none());
+        assert!(
+            name_of(Path::new("libhq_plugin_risk.wasm")).is_none() && name_of(Path::new("x.wasm")).is_none()
+        );
         assert!(name_of(Path::new("folder/risk")).is_none() && name_of(Path::new("..")).is_none());
     }
 }

@@ -47,7 +47,8 @@ pub(super) async fn register(
     };
     let (file, digest, signature) = (header("hq-file")?, header("hq-digest")?, header("hq-signature")?);
     let signed = BASE64_STANDARD.decode(signature).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    let signed = signed.ok_or_else(|| Problem::invalid("`hq-signature` is the base64 of a file of minisign."))?;
+    let signed =
+        signed.ok_or_else(|| Problem::invalid("`hq-signature` is the base64 of a file of minisign."))?;
     // Nothing at all is no signature.
     let signed = Some(signed).filter(|text| !text.is_empty());
     registry(&app)?;
@@ -61,7 +62,8 @@ pub(super) async fn register(
         let registry = registry(app)?;
         let earlier = registry.entries().map_err(problem)?;
         let inspect = |copy: &_, shown: &_| app.apart.inspect(copy, shown);
-        let accepted = noted(app, &caller, "plugin.registered", |by| registry.register(candidate, by, inspect))?;
+        let accepted =
+            noted(app, &caller, "plugin.registered", |by| registry.register(candidate, by, inspect))?;
         Ok((earlier.contains(&accepted), accepted))
     });
     let (known, accepted) = done.await?;
@@ -168,7 +170,8 @@ impl Noted for hq_engine::registry::Revoked {
 }
 
 fn registry(app: &App) -> Result<Registry> {
-    let missing = || Problem::new(Code::Unsupported, "This service has no registry of plugins: set `registry`.");
+    let missing =
+        || Problem::new(Code::Unsupported, "This service has no registry of plugins: set `registry`.");
     app.registry().ok_or_else(missing)
 }
 

@@ -70,7 +70,10 @@ fn every_route_and_every_role() {
         let (_, may) = EXPECTED.iter().find(|(name, _)| *name == route.action()).unwrap();
         let path =
             route.path.replace("{dataset}", "clinic").replace("{version}", "1").replace("{file}", "a.hqc");
-        let path = path.replace("{plugin}", "risk").replace("{number}", "0").replace("{job}", "0123456789abcdef0123456789abcdef");
+        let path = path
+            .replace("{plugin}", "risk")
+            .replace("{number}", "0")
+            .replace("{job}", "0123456789abcdef0123456789abcdef");
         let anyone = running.send(route.method, &path, None, &[], b"");
         assert_eq!(
             anyone.status == 401,

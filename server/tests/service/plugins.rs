@@ -63,9 +63,7 @@ impl Registered {
     pub(crate) fn with(&self, plugin: &str) {
         let apart = Apart::by(env!("CARGO_BIN_EXE_hq-server").into());
         let candidate = Candidate::read(&self.signed(plugin, b""), None);
-        Registry::at(&self.folder)
-            .register(candidate, BY, |copy, shown| apart.inspect(copy, shown))
-            .unwrap();
+        Registry::at(&self.folder).register(candidate, BY, |copy, shown| apart.inspect(copy, shown)).unwrap();
     }
 }
 
@@ -83,9 +81,9 @@ fn send(running: &Running, name: &str, bytes: &[u8], signature: &str) -> Answer 
 
 fn outcomes(running: &Running, action: &str) -> Vec<String> {
     let entries = log(running);
-    let events = entries.iter().map(|line| {
-        serde_json::from_str::<Value>(line.split_once(' ').unwrap().1).unwrap()["event"].clone()
-    });
+    let events = entries
+        .iter()
+        .map(|line| serde_json::from_str::<Value>(line.split_once(' ').unwrap().1).unwrap()["event"].clone());
     let of = events.filter(|event| event["action"] == action);
     of.map(|event| event["outcome"].as_str().unwrap().to_owned()).collect()
 }
@@ -360,5 +358,8 @@ fn a_job_is_computed_by_the_build_that_planned_it() {
     fs::write(notes.path().join("go"), "").unwrap();
     let failed = await_state(&running, &job, &["failed"]);
     let told = failed["detail"].as_str().unwrap();
-    assert!(told.contains(&format!("planned with build {planned}")) && told.contains("submit it again"), "{told}");
+    assert!(
+        told.contains(&format!("planned with build {planned}")) && told.contains("submit it again"),
+        "{told}"
+    );
 }
