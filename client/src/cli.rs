@@ -81,6 +81,9 @@ pub(crate) enum Command {
     Audit(AuditArgs),
     /// Accept plugins by their signatures, list, verify and revoke them
     Plugin(PluginArgs),
+    /// Look at a plugin, or call its functions; started where a plugin may crash
+    #[command(hide = true)]
+    Apart,
     /// Write what an exported audit log says for a record of processing activities
     Records(RecordsArgs),
     /// Answer an editor over standard input and output (Language Server Protocol)

@@ -99,6 +99,12 @@ pub(crate) enum ClientError {
     /// No registry of plugins.
     #[error("no registry of plugins is set: name its folder with `--registry DIR`, or in HQ_PLUGIN_REGISTRY")]
     NoRegistry,
+    /// A plugin of a service's registry that cannot be used.
+    #[error("{name}: {reason}")]
+    PluginOfService { name: String, reason: String },
+    /// Another service than that of the login.
+    #[error("you are logged in to {known}, not to {address}. Log in with `hq login {address}`")]
+    OtherService { address: String, known: String },
     /// Plugins of a registry that cannot be used; they were named already.
     #[error("{failed} of {all} plugin{} cannot be used", if *all == 1 { "" } else { "s" })]
     Plugins { failed: usize, all: usize },

@@ -29,6 +29,7 @@ as the very files that were accepted. Keys of authors are those that minisign wr
   minisign -Sm libhq_plugin_risk.so                         # the author signs
   hq plugin register libhq_plugin_risk.so --registry DIR    # an administrator accepts
   hq plugin revoke risk --reason \"wrong table\" --registry DIR
+  hq plugin list --service https://hq.example.org           # the registry of a service, for its administrators
   hq audit verify DIR/audit.log";
 
 pub(crate) const AFTER_RUN: &str = "\

@@ -6,7 +6,7 @@
 //! | what can be asked for | `cli`, `commands` |
 //! | programs and the files they use | `program`, `loader`, `modules` |
 //! | queries that are run together | `joint`, `planned` |
-//! | plugins | `backend`, `functions`, `inspection` |
+//! | plugins | `backend`, `functions` |
 //! | forms of columns | `forms` |
 //! | tables, blocks of encrypted inputs, files of them | `table`, `header`, `blocks`, `part_files` |
 //! | whether a table is the one that was encrypted, and whether what computes does it right | `fingerprint`, `controls` |
@@ -40,7 +40,6 @@ mod gate_keys;
 mod graph;
 mod header;
 mod help;
-mod inspection;
 mod interrupt;
 mod joint;
 mod keys;
@@ -70,11 +69,16 @@ mod workload;
 use std::process::ExitCode;
 
 use clap::Parser;
+use hq_engine::apart::child;
 
 /// Runs the program on the process's arguments: 0 for success, 1 for an error, 2 for wrong usage.
 #[must_use]
 pub fn main() -> ExitCode {
-    match commands::run(cli::Cli::parse()) {
+    let cli = cli::Cli::parse();
+    if matches!(cli.command, cli::Command::Apart) {
+        return child::main(&child::Libraries);
+    }
+    match commands::run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             output::error(&error);

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hq_dsl::{ExternFunction, FunctionFault, Loader};
+use hq_engine::functions::{Digests, Functions};
 
-use crate::functions::{Digests, Functions};
+use crate::functions::supply;
 
 /// Largest program or schema that is read, in bytes.
 pub(crate) const MAX_SOURCE_BYTES: u64 = 4 << 20;
@@ -20,14 +21,26 @@ const MAX_LISTED: usize = 10_000;
 pub(crate) type Modules = BTreeMap<String, (String, String)>;
 
 /// Looks in given texts first, then in folders, for `NAME.hq`.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct FileLoader {
     given: Modules,
     folders: Vec<PathBuf>,
     /// Texts that win over files, by [`place`].
     open: BTreeMap<PathBuf, String>,
     used: RefCell<Modules>,
-    functions: Functions,
+    functions: Functions<'static>,
+}
+
+impl Default for FileLoader {
+    fn default() -> Self {
+        Self {
+            given: Modules::default(),
+            folders: Vec::new(),
+            open: BTreeMap::new(),
+            used: RefCell::default(),
+            functions: Functions::of(supply()),
+        }
+    }
 }
 
 impl FileLoader {
@@ -48,7 +61,7 @@ impl FileLoader {
 
     /// Knows the given texts only, and functions of the given plugins.
     pub(crate) fn of(given: Modules, plugins: Digests) -> Self {
-        Self { given, functions: Functions::pinned(plugins), ..Self::default() }
+        Self { given, functions: Functions::pinned(supply(), plugins), ..Self::default() }
     }
 
     /// Puts a text before everything else.
@@ -80,7 +93,7 @@ impl FileLoader {
 
     /// What was asked for and found: texts, and plugins with functions.
     pub(crate) fn into_used(self) -> (Modules, Digests) {
-        (self.used.into_inner(), self.functions.into_used())
+        (self.used.into_inner(), self.functions.into_used().0)
     }
 
     fn find(&self, module: &str) -> Option<(String, String)> {

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use hq_dsl::{Compiled, Dataset, Diagnostic, Example, Query, Sources};
+use hq_engine::functions::Digests;
 
 use crate::cli::ProgramArgs;
 use crate::error::{ClientError, Result, damaged, file_error};
-use crate::functions::Digests;
 use crate::loader::{FileLoader, MAX_SOURCE_BYTES, Modules};
 use crate::output;
 

@@ -17,6 +17,7 @@ use crate::gate_keys::open_aggregates;
 use crate::joint::Joint;
 use crate::keys::{KeyFolder, Unlocked};
 use crate::loader::FileLoader;
+use crate::output;
 use crate::program::Program;
 
 /// A result, of the keys that open it.
@@ -73,6 +74,19 @@ impl Received {
             return Err(mismatch(&self.place, reason));
         }
         Ok(compiled)
+    }
+
+    /// Says which build of the backend computed it, as far as the result tells; its plan is the same here in any case.
+    pub(crate) fn tell_backend(&self, backend: &Backend) {
+        let (name, version) = &self.header.backend;
+        let (name, version) = (output::plain(name), output::plain(version));
+        let Some(digest) = &self.header.backend_blake3 else { return };
+        let same = digest == backend.evaluator.digest();
+        let here = if same { "that is here" } else { "and another build is here, which gives the same plan" };
+        output::note(&format!(
+            "computed by backend {name} {version}, build {}, {here}",
+            output::plain(digest)
+        ));
     }
 
     /// Its exact numbers; where the dataset has control tables, if what was computed of them is right.

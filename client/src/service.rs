@@ -97,6 +97,15 @@ impl Service {
         Ok(Self { agent, login })
     }
 
+    /// The service of the last login, if it is the one at an address.
+    pub(crate) fn at(address: &str) -> Result<Self> {
+        let service = Self::of_login()?;
+        if service.address() == address.trim_end_matches('/') {
+            return Ok(service);
+        }
+        Err(ClientError::OtherService { address: address.to_owned(), known: service.address().to_owned() })
+    }
+
     /// Where it is.
     pub(crate) fn address(&self) -> &str {
         &self.login.service
@@ -152,6 +161,17 @@ impl Service {
         let json = serde_json::to_vec(body)
             .map_err(|error| ClientError::Format { format: "JSON", reason: error.to_string() })?;
         let mut answer = self.send(&Method::POST, path, headers, &Content::Json(json))?;
+        document(self.address(), &mut answer)
+    }
+
+    /// Sends bytes, and reads what became of them.
+    pub(crate) fn post_bytes<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        bytes: &[u8],
+    ) -> Result<T> {
+        let mut answer = self.send(&Method::POST, path, headers, &Content::Bytes(bytes))?;
         document(self.address(), &mut answer)
     }
 

@@ -190,6 +190,12 @@ pub(crate) struct JobBody {
     pub(crate) recipient: String,
     /// Digest of the plan.
     pub(crate) plan: String,
+    /// Digest of the build of the backend that planned it, if it is known.
+    #[serde(default)]
+    pub(crate) backend: String,
+    /// Digests of the plugins whose functions it calls, by name.
+    #[serde(default)]
+    pub(crate) functions: BTreeMap<String, String>,
     /// Where it is.
     pub(crate) state: String,
     /// Blocks done.
@@ -230,4 +236,74 @@ pub(crate) struct AuditBody {
     pub(crate) lines: Vec<String>,
     /// Signed heads.
     pub(crate) heads: Vec<Head>,
+}
+
+/// A registered plugin.
+#[derive(Debug, Deserialize)]
+pub(crate) struct PluginBody {
+    /// Its name.
+    pub(crate) name: String,
+    /// BLAKE3 of its file.
+    pub(crate) blake3: String,
+    /// The key that signed it.
+    pub(crate) key: String,
+    /// When it was accepted.
+    pub(crate) registered: String,
+    /// ABI that it was built for.
+    pub(crate) abi: u32,
+    /// Its backend.
+    pub(crate) backend: Option<BackendBody>,
+    /// Whether its backend has the half that holds keys.
+    pub(crate) custody: bool,
+    /// Names of its functions.
+    pub(crate) functions: Vec<String>,
+    /// Whether it is a module of WebAssembly.
+    pub(crate) module: bool,
+}
+
+/// A backend of a plugin.
+#[derive(Debug, Deserialize)]
+pub(crate) struct BackendBody {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its version.
+    pub(crate) version: String,
+}
+
+/// A plugin that is accepted no more.
+#[derive(Debug, Deserialize)]
+pub(crate) struct RevokedBody {
+    /// Its name.
+    pub(crate) name: String,
+    /// BLAKE3 of its file.
+    pub(crate) blake3: String,
+    /// Why.
+    pub(crate) reason: String,
+    /// When.
+    pub(crate) time: String,
+}
+
+/// Plugins of a service.
+#[derive(Debug, Deserialize)]
+pub(crate) struct PluginsBody {
+    /// What is accepted.
+    pub(crate) plugins: Vec<PluginBody>,
+    /// What is accepted no more.
+    pub(crate) revoked: Vec<RevokedBody>,
+}
+
+/// Which build is accepted no more.
+#[derive(Debug, Serialize)]
+pub(crate) struct RevokeBody<'a> {
+    /// BLAKE3 of its file.
+    pub(crate) blake3: &'a str,
+    /// Why.
+    pub(crate) reason: &'a str,
+}
+
+/// Whether a plugin can be used.
+#[derive(Debug, Deserialize)]
+pub(crate) struct VerifiedBody {
+    /// Why not.
+    pub(crate) reason: Option<String>,
 }

@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::number::{Decimal, format_date, parse_date};
 
 /// The set of values that may occur. Each value has an integer code.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Domain {
     /// `bool`: codes 0 and 1.
     Bool,

@@ -3,6 +3,8 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::ast::{Function, Parameter};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::domain::Domain;
@@ -13,7 +15,7 @@ use crate::schema::check_domain;
 const MAX_VALUES: u64 = 1 << 20;
 
 /// `extern fn name(x: domain, …) -> domain from "plugin"`, checked. No domain is one of dates.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ExternFunction {
     /// Its name in the plugin: the last word of that in the program.
     pub name: String,
@@ -40,7 +42,7 @@ impl Hash for FunctionTable {
 }
 
 /// A part of a function's declaration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FunctionPart {
     /// The argument at a position.
     Argument(usize),
@@ -51,7 +53,7 @@ pub enum FunctionPart {
 }
 
 /// Why there are no values of a function; places are codes of its arguments.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FunctionFault {
     /// There is no plugin of that name.
     NoPlugin {

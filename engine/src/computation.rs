@@ -2,7 +2,6 @@
 //! the keys that exist, sees that plan and dataset belong together, and puts the result into its file.
 
 use hq_dsl::Query;
-use hq_plugin_sdk::capabilities::Capabilities;
 use hq_plugin_sdk::frame::KeyId;
 use hq_plugin_sdk::host::EvaluatorPlugin;
 use hq_plugin_sdk::parameters::{Parameters, RnsRequest};
@@ -86,7 +85,7 @@ pub fn result(
     key: KeyId,
     programs: Vec<ProgramRecord>,
     (manifest, digest): (&Manifest, &str),
-    capabilities: &Capabilities,
+    evaluator: &EvaluatorPlugin,
     compiled: &CompiledQueries,
     outcome: Outcome,
 ) -> ResultFile {
@@ -95,11 +94,13 @@ pub fn result(
         release_distance_log2: promise.release_distance_log2,
         security_bits: promise.security_bits,
     });
+    let capabilities = evaluator.capabilities();
     let header = Header {
         programs,
         dataset: manifest.dataset.clone(),
         manifest_blake3: digest.to_owned(),
         backend: (capabilities.name.clone(), capabilities.version.clone()),
+        backend_blake3: Some(evaluator.digest().to_owned()),
         parameters: manifest.parameters.clone(),
         columns: manifest.columns.clone(),
         plan_blake3: plan_digest(&compiled.planned.plan),

@@ -14,11 +14,12 @@
 //! | open | `open` | opened sums -> exact aggregates |
 //!
 //! Beside the way of a query: what a service and its auditors share (`audit`, `signed`, `clock`), and which plugins an administrator
-//! accepted (`registry`).
+//! accepted (`registry`), what plugins are looked at in (`apart`, `confinement`), and their functions (`functions`).
 //!
 //! Deliberately absent: secret keys, plaintext tables, files other than encrypted datasets and plugins.
 
 pub mod algebra;
+pub mod apart;
 pub mod audit;
 pub mod bootstraps;
 pub mod cells;
@@ -30,6 +31,7 @@ pub mod claims;
 pub mod clock;
 pub mod compile;
 pub mod computation;
+pub mod confinement;
 pub mod cost;
 pub mod dataset;
 pub mod demand;

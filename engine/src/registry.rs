@@ -19,8 +19,11 @@ use std::env;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use hq_plugin_sdk::host::{EvaluatorPlugin, FunctionPlugin, Image, LoadError, file_name, find, name_of};
+use hq_plugin_sdk::host::{
+    EvaluatorPlugin, Image, LoadError, file_name, find, is_module, module_name, name_of,
+};
 
+use crate::apart::Apart;
 use document::Document;
 pub use document::{Entry, Provides, Revoked};
 pub use error::RegistryError;
@@ -37,6 +40,15 @@ const SIGNATURE: &str = ".minisig";
 const MAX_SMALL_BYTES: u64 = 16 << 10;
 
 type Result<T> = std::result::Result<T, RegistryError>;
+
+/// Who changes a registry, and when: for its audit log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct By<'a> {
+    /// A name.
+    pub who: &'a str,
+    /// UTC.
+    pub time: &'a str,
+}
 
 /// A folder of accepted plugins.
 #[derive(Clone, Debug)]
@@ -80,6 +92,18 @@ impl Registry {
         Ok(self.document()?.revoked)
     }
 
+    /// Names of the keys whose signatures count.
+    ///
+    /// # Errors
+    /// A key that cannot be read.
+    pub fn keys(&self) -> Result<Vec<String>> {
+        match Keys::read(&self.folder.join("keys")) {
+            Ok(keys) => Ok(keys.names().map(str::to_owned).collect()),
+            Err(RegistryError::NoKeys { .. }) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The accepted plugin of a name; nothing of it is read yet.
     ///
     /// # Errors
@@ -107,74 +131,62 @@ impl Registry {
     /// One that is not accepted, or no more; a file that is another; a signature that does not count.
     pub fn admit(&self, name: &str) -> Result<Image> {
         let entry = self.entry(name)?;
-        let path = self.place(name)?;
+        let path = self.place(&entry)?;
         let image = Image::read(&path)?;
         if image.digest() != entry.blake3 {
             let found = image.digest().to_owned();
             return Err(RegistryError::Replaced { path, found, registered: entry.blake3 });
         }
-        self.check(&image, &with_signature(&path))?;
+        let signature = signature_beside(&path);
+        self.check(&image, (&signature, read_signature(&signature)?.as_deref()))?;
         Ok(image)
     }
 
     /// The key that signed a file, by its own file's name.
-    ///
-    /// # Errors
-    /// No signature, or one that does not count.
-    pub fn check(&self, image: &Image, signature: &Path) -> Result<String> {
-        let text = match read_small(signature) {
-            Err(RegistryError::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-                return Err(RegistryError::Unsigned {
-                    path: image.path().to_owned(),
-                    signature: signature.to_owned(),
-                });
-            }
-            other => other?,
-        };
-        Keys::read(&self.folder.join("keys"))?.check(image, signature, &text)
+    fn check(&self, image: &Image, (signature, text): (&Path, Option<&str>)) -> Result<String> {
+        let unsigned =
+            || RegistryError::Unsigned { path: image.path().to_owned(), signature: signature.to_owned() };
+        Keys::read(&self.folder.join("keys"))?.check(image, signature, text.ok_or_else(unsigned)?)
     }
 
-    /// Accepts a file whose signature is beside it, or where `signature` says. `inspect` looks at a copy, apart from this
-    /// process, and says what it provides; messages name the file.
+    /// Accepts a plugin. `inspect` looks at a copy of it, apart from this process, and says what it provides; messages name the
+    /// file. The same again changes nothing.
     ///
     /// # Errors
-    /// A name that is none, a signature that does not count, a digest that was revoked, and those of `inspect`. They
-    /// stand in the audit log too.
+    /// Those of the candidate; a signature that does not count, a digest that was revoked, and those of `inspect`. They stand in the
+    /// audit log too.
     pub fn register(
         &self,
-        file: &Path,
-        signature: Option<&Path>,
-        time: &str,
+        candidate: Result<Candidate>,
+        by: By<'_>,
         inspect: impl FnOnce(&Path, &Path) -> Result<Provides>,
     ) -> Result<Entry> {
         fs::create_dir_all(self.folder.join("plugins")).map_err(RegistryError::file(&self.folder))?;
         let _lock = self.lock()?;
-        let signature = signature.map_or_else(|| with_signature(file), Path::to_owned);
-        let done = self.accept(file, &signature, time, inspect);
+        let done = candidate.and_then(|candidate| self.accept(&candidate, by.time, inspect));
         let (outcome, detail) = match &done {
             Ok(entry) => ("done", format!("{} {} signed by {}", entry.name, entry.blake3, entry.key)),
             Err(error) => (error.code(), error.to_string()),
         };
-        note(&self.folder, "plugin.registered", outcome, detail, time)?;
+        note(&self.folder, "plugin.registered", outcome, detail, by)?;
         done
     }
 
     fn accept(
         &self,
-        file: &Path,
-        signature: &Path,
+        candidate: &Candidate,
         time: &str,
         inspect: impl FnOnce(&Path, &Path) -> Result<Provides>,
     ) -> Result<Entry> {
-        let name = name_of(file).ok_or_else(|| RegistryError::Name { path: file.to_owned() })?;
-        let image = Image::read(file)?;
-        let key = self.check(&image, signature)?;
+        let Candidate { name, image, signature, signed } = candidate;
+        let file = image.path();
+        let key = self.check(image, (signature, signed.as_deref()))?;
         let mut document = self.document()?;
         if let Some(revoked) = document.revoked.iter().find(|revoked| revoked.blake3 == image.digest()) {
             let Revoked { name, reason, time, .. } = revoked.clone();
             return Err(RegistryError::Revoked { name, reason, time });
         }
-        let place = self.place(name)?;
+        let place = self.place_of(name, is_module(file))?;
         // What is looked at is what was signed, wherever the file given comes from.
         let incoming = self.folder.join("plugins").join("incoming");
         fs::create_dir_all(&incoming).map_err(RegistryError::file(&incoming))?;
@@ -182,19 +194,24 @@ impl Registry {
         fs::write(&copy, image.bytes()).map_err(RegistryError::file(&copy))?;
         let provides = inspect(&copy, file).and_then(|provides| {
             provides.check(name, file)?;
-            let text = read_small(signature)?;
-            fs::write(with_signature(&place), text).map_err(RegistryError::file(&place))?;
+            fs::write(signature_beside(&place), signed.as_deref().unwrap_or_default())
+                .map_err(RegistryError::file(&place))?;
             fs::rename(&copy, &place).map_err(RegistryError::file(&place))?;
             Ok(provides)
         });
         fs::remove_dir_all(&incoming).map_err(RegistryError::file(&incoming))?;
         let entry = Entry {
-            name: name.to_owned(),
+            name: name.clone(),
             blake3: image.digest().to_owned(),
             key,
             provides: provides?,
             registered: time.to_owned(),
         };
+        let same =
+            |other: &&Entry| Entry { registered: entry.registered.clone(), ..(*other).clone() } == entry;
+        if let Some(earlier) = document.plugins.iter().find(same) {
+            return Ok(earlier.clone());
+        }
         document.plugins.retain(|other| other.name != entry.name);
         document.plugins.push(entry.clone());
         document.plugins.sort_by(|a, b| a.name.cmp(&b.name));
@@ -202,14 +219,47 @@ impl Registry {
         Ok(entry)
     }
 
-    /// Takes a plugin's acceptance back: it is loaded no more, and this build of it is never accepted again.
+    /// Whether a plugin is the file that was accepted, and says of itself, in a process apart, what it said then.
     ///
     /// # Errors
-    /// A plugin that is not accepted.
-    pub fn revoke(&self, name: &str, reason: &str, time: &str) -> Result<Revoked> {
+    /// Those of [`Self::admit`]; one that says something else.
+    pub fn verify(&self, name: &str, apart: &Apart) -> Result<()> {
+        let (entry, image) = (self.entry(name)?, self.admit(name)?);
+        let provides = apart.inspect(image.path(), image.path())?;
+        if provides == entry.provides {
+            return Ok(());
+        }
+        let reason = "it says something else of itself than when it was registered".to_owned();
+        Err(RegistryError::Capabilities { path: image.path().to_owned(), reason })
+    }
+
+    /// Takes a plugin's acceptance back: it is loaded no more, and this build of it is never accepted again. With a digest, of that
+    /// build alone; the same again changes nothing.
+    ///
+    /// # Errors
+    /// A plugin that is not accepted, or in another build. They stand in the audit log too.
+    pub fn revoke(&self, name: &str, digest: Option<&str>, reason: &str, by: By<'_>) -> Result<Revoked> {
         let _lock = self.lock()?;
-        let entry = self.entry(name)?;
+        let done = self.take_back(name, digest, reason, by.time);
+        let (outcome, detail) = match &done {
+            Ok(revoked) => ("done", format!("{name} {}: {reason}", revoked.blake3)),
+            Err(error) => (error.code(), error.to_string()),
+        };
+        note(&self.folder, "plugin.revoked", outcome, detail, by)?;
+        done
+    }
+
+    fn take_back(&self, name: &str, digest: Option<&str>, reason: &str, time: &str) -> Result<Revoked> {
         let mut document = self.document()?;
+        let same = |revoked: &&Revoked| revoked.name == name && Some(revoked.blake3.as_str()) == digest;
+        if let Some(earlier) = document.revoked.iter().find(same) {
+            return Ok(earlier.clone());
+        }
+        let entry = self.entry(name)?;
+        if let Some(digest) = digest.filter(|digest| *digest != entry.blake3) {
+            let (name, asked, registered) = (entry.name, digest.to_owned(), entry.blake3);
+            return Err(RegistryError::OtherBuild { name, asked, registered });
+        }
         let revoked = Revoked {
             name: name.to_owned(),
             blake3: entry.blake3,
@@ -219,7 +269,6 @@ impl Registry {
         document.plugins.retain(|entry| entry.name != name);
         document.revoked.push(revoked.clone());
         document.write(&self.folder)?;
-        note(&self.folder, "plugin.revoked", "done", format!("{name} {}: {reason}", revoked.blake3), time)?;
         Ok(revoked)
     }
 
@@ -227,9 +276,18 @@ impl Registry {
         Document::read(&self.folder)
     }
 
-    /// Where an accepted plugin is; a name never leads out of the folder.
-    fn place(&self, name: &str) -> Result<PathBuf> {
-        let file = file_name(name).ok_or_else(|| RegistryError::Name { path: name.into() })?;
+    /// Where the file of an accepted plugin is.
+    ///
+    /// # Errors
+    /// A name that is none.
+    pub fn place(&self, entry: &Entry) -> Result<PathBuf> {
+        self.place_of(&entry.name, entry.provides.module)
+    }
+
+    /// A name never leads out of the folder.
+    fn place_of(&self, name: &str, module: bool) -> Result<PathBuf> {
+        let file = if module { module_name(name) } else { file_name(name) };
+        let file = file.ok_or_else(|| RegistryError::Name { path: name.into() })?;
         Ok(self.folder.join("plugins").join(file))
     }
 
@@ -239,6 +297,42 @@ impl Registry {
         let file = File::create(&path).map_err(RegistryError::file(&path))?;
         file.lock().map_err(RegistryError::file(&path))?;
         Ok(file)
+    }
+}
+
+/// A plugin that somebody wants to have accepted.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    name: String,
+    image: Image,
+    /// Where the signature is, or should be.
+    signature: PathBuf,
+    /// Its text, if there is one.
+    signed: Option<String>,
+}
+
+impl Candidate {
+    /// A file whose signature is beside it, or where `signature` says.
+    ///
+    /// # Errors
+    /// A name that is none; what cannot be read.
+    pub fn read(file: &Path, signature: Option<&Path>) -> Result<Self> {
+        let name = name_of(file).ok_or_else(|| RegistryError::Name { path: file.to_owned() })?.to_owned();
+        let signature = signature.map_or_else(|| signature_beside(file), Path::to_owned);
+        let (image, signed) = (Image::read(file)?, read_signature(&signature)?);
+        Ok(Self { name, image, signature, signed })
+    }
+
+    /// A file that was sent under a name, and lies at `content`.
+    ///
+    /// # Errors
+    /// A name that is none, or more than a name; what cannot be read.
+    pub fn sent(file: &str, content: &Path, signed: Option<String>) -> Result<Self> {
+        let path = Path::new(file);
+        let name = name_of(path).filter(|_| path.file_name().is_some_and(|whole| whole == file));
+        let name = name.ok_or_else(|| RegistryError::Name { path: path.to_owned() })?.to_owned();
+        let image = Image::read(content)?.named(path);
+        Ok(Self { name, image, signature: signature_beside(path), signed })
     }
 }
 
@@ -264,12 +358,14 @@ impl Source {
         }
     }
 
-    /// Its file.
-    #[must_use]
-    pub fn path(&self) -> &Path {
+    /// Its bytes, as they are now.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn image(self) -> std::result::Result<Image, LoadError> {
         match self {
-            Self::File(path) => path,
-            Self::Accepted(image) => image.path(),
+            Self::File(path) => Image::read(&path),
+            Self::Accepted(image) => Ok(image),
         }
     }
 
@@ -283,23 +379,22 @@ impl Source {
             Self::Accepted(image) => EvaluatorPlugin::load_image(image),
         }
     }
-
-    /// Loads functions.
-    ///
-    /// # Errors
-    /// See [`LoadError`].
-    pub fn functions(&self) -> std::result::Result<FunctionPlugin, LoadError> {
-        match self {
-            Self::File(path) => FunctionPlugin::load(path),
-            Self::Accepted(image) => FunctionPlugin::load_image(image),
-        }
-    }
 }
 
-fn with_signature(file: &Path) -> PathBuf {
+/// Where the signature of a file is expected: beside it.
+#[must_use]
+pub fn signature_beside(file: &Path) -> PathBuf {
     let mut name = file.file_name().unwrap_or_default().to_owned();
     name.push(SIGNATURE);
     file.with_file_name(name)
+}
+
+/// A signature, if there is one.
+fn read_signature(path: &Path) -> Result<Option<String>> {
+    match read_small(path) {
+        Err(RegistryError::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        read => read.map(Some),
+    }
 }
 
 fn read_small(path: &Path) -> Result<String> {

@@ -27,6 +27,9 @@ pub struct Header {
     pub manifest_blake3: String,
     /// The backend, and its version.
     pub backend: (String, String),
+    /// BLAKE3 of the file of the backend's plugin, in hexadecimal; older results do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backend_blake3: Option<String>,
     /// Parameters of the keys.
     pub parameters: Parameters,
     /// The encoding of each column.

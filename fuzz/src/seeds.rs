@@ -162,6 +162,7 @@ fn write_stored(write: &dyn Fn(&str, &str, &[u8]) -> io::Result<()>) -> io::Resu
         programs: vec![program],
         dataset: "d".to_owned(),
         backend: ("bgv".to_owned(), "0".to_owned()),
+        backend_blake3: None,
         parameters,
         columns,
         manifest_blake3: String::new(),

@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use actix_web::web;
+use hq_engine::apart::Apart;
 use hq_engine::audit::Event;
-use hq_engine::registry::{Registry, RegistryError, Source};
+use hq_engine::functions::Supply;
+use hq_engine::registry::{RegistryError, Source};
 use hq_engine::signed::SigningKey;
 use hq_plugin_sdk::host::{EvaluatorPlugin, default_dirs};
 use tokio::sync::{Notify, Semaphore, oneshot, watch};
@@ -16,6 +18,7 @@ use crate::config::{Config, ConfigError};
 use crate::envelope::{EnvelopeError, EnvelopeKey, key_file, master_key};
 use crate::identity::{Caller, Verifier};
 use crate::objects::Objects;
+use crate::plugins;
 use crate::problem::{Code, Problem, Result};
 use crate::store::{Store, StoreError};
 use crate::sweep::sweep;
@@ -73,6 +76,10 @@ pub struct App {
     pub news: watch::Sender<()>,
     /// Ends the worker of a job.
     pub running: Mutex<BTreeMap<String, oneshot::Sender<()>>>,
+    /// What looks at plugins and calls their functions.
+    pub apart: Apart,
+    /// Where functions come from.
+    pub supply: Supply,
     compilers: Semaphore,
     /// Plugins that were loaded, with the digest that the registry had of them.
     plugins: Mutex<BTreeMap<String, (Option<String>, EvaluatorPlugin)>>,
@@ -91,6 +98,8 @@ impl App {
             fs::create_dir_all(&folder)
                 .map_err(|source| StartError::Io { place: folder.display().to_string(), source })?;
         }
+        let apart = plugins::apart(&config)
+            .map_err(|source| StartError::Io { place: "the program".to_owned(), source })?;
         let signer = SigningKey::from_bytes(&key_file(&config.data.join("service.key"))?);
         let store = Store::open(&config.data.join("hq.sqlite"), signer)?;
         let app = Self {
@@ -102,6 +111,8 @@ impl App {
             running: Mutex::default(),
             compilers: Semaphore::new(config.limits.compilers),
             plugins: Mutex::default(),
+            supply: plugins::supply(&config, apart.clone()),
+            apart,
             store,
             config,
         };
@@ -136,7 +147,7 @@ impl App {
         if !self.config.backends.iter().any(|allowed| allowed == name) {
             return Err(Problem::new(Code::Unsupported, format!("Backend `{name}` is not allowed here.")));
         }
-        let registry = self.config.registry.as_deref().map(Registry::at);
+        let registry = self.registry();
         let accepted = registry.as_ref().map(|registry| registry.entry(name)).transpose();
         let accepted = accepted.map_err(|error| self.refuse(name, &error))?.map(|entry| entry.blake3);
         let mut plugins = self.plugins.lock().unwrap_or_else(PoisonError::into_inner);

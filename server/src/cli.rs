@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use hq_engine::apart::child;
 
 use crate::backup::{backup, restore};
 use crate::config::Config;
@@ -47,6 +48,9 @@ enum Command {
     /// Compute one job; started by the service
     #[command(hide = true)]
     Worker,
+    /// Look at a plugin, or call its functions; started by the service
+    #[command(hide = true)]
+    Apart,
     /// Ask the service at the address of the settings whether it serves requests
     Health,
 }
@@ -57,6 +61,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match &cli.command {
         Some(Command::Worker) => return worker::main(),
+        Some(Command::Apart) => return child::main(&child::Libraries),
         Some(Command::Health) => asked(&cli),
         Some(Command::Backup { folder, keys }) => copy(&cli, folder, keys),
         Some(Command::Restore { folder, keys }) => bring_back(&cli, folder, keys),

@@ -66,6 +66,8 @@ pub struct Config {
     pub registry: Option<PathBuf>,
     /// The program that is started for each job; this program if not given.
     pub worker: Option<PathBuf>,
+    /// The program that looks at plugins and calls their functions; this program if not given.
+    pub apart: Option<PathBuf>,
     /// Backends that datasets may be made for.
     #[serde(default = "backends")]
     pub backends: Vec<String>,
@@ -124,6 +126,9 @@ pub struct IdentityConfig {
     /// What stands there for auditors of the whole log.
     #[serde(default = "auditor")]
     pub auditor: String,
+    /// What stands there for administrators of the registry of plugins.
+    #[serde(default = "administrator")]
+    pub administrator: String,
     /// Seconds by which clocks may differ.
     #[serde(default = "leeway_s")]
     pub leeway_s: u64,
@@ -141,6 +146,8 @@ pub struct Limits {
     pub key_bytes: u64,
     /// Bytes of a request that is no chunk: programs, manifests.
     pub request_bytes: usize,
+    /// Bytes of a plugin that is registered.
+    pub plugin_bytes: u64,
     /// Programs that are checked or planned at once.
     pub compilers: usize,
     /// Jobs that are computed at once.
@@ -168,6 +175,7 @@ impl Default for Limits {
             dataset_bytes: 1 << 40,
             key_bytes: 4 << 30,
             request_bytes: 4 << 20,
+            plugin_bytes: 256 << 20,
             compilers: 2,
             workers: 1,
             jobs_per_researcher: 20,
@@ -215,6 +223,10 @@ fn operator() -> String {
 
 fn auditor() -> String {
     "hq-auditor".to_owned()
+}
+
+fn administrator() -> String {
+    "hq-administrator".to_owned()
 }
 
 fn leeway_s() -> u64 {

@@ -1,6 +1,6 @@
 //! `--dev`: an issuer of the service's own, on loopback, which believes every name. It is for trials on one machine, and says so.
 //!
-//! A token's subject is the name that was typed; `owner`, `operator` and `auditor` have the claim of that name.
+//! A token's subject is the name that was typed; `owner`, `operator`, `auditor` and `administrator` have the claim of that name.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -56,6 +56,7 @@ impl DevIssuer {
             "owner" => vec![&self.identity.owner],
             "operator" => vec![&self.identity.operator],
             "auditor" => vec![&self.identity.auditor],
+            "administrator" => vec![&self.identity.administrator],
             _ => Vec::new(),
         };
         let now = clock::now_s();

@@ -83,6 +83,7 @@ fn allowed(
         Access::Claim(Claim::Owner) => caller.owner,
         Access::Claim(Claim::Operator) => caller.operator,
         Access::Claim(Claim::Auditor) => caller.auditor,
+        Access::Claim(Claim::Administrator) => caller.administrator,
         Access::Dataset(roles) => {
             let held = app.store.with(|tx| tx.roles(dataset.unwrap_or_default(), caller))?;
             held.iter().any(|role| roles.contains(role))

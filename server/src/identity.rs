@@ -36,6 +36,8 @@ pub struct Caller {
     pub operator: bool,
     /// Reads the whole audit log.
     pub auditor: bool,
+    /// Registers and revokes plugins.
+    pub administrator: bool,
 }
 
 /// Why a token is not taken. The caller learns it: it is about the caller's own token.
@@ -163,6 +165,7 @@ impl Verifier {
             owner: has(&self.config.owner),
             operator: has(&self.config.operator),
             auditor: has(&self.config.auditor),
+            administrator: has(&self.config.administrator),
             issuer: claims.iss,
             subject: claims.sub,
         })

@@ -33,6 +33,8 @@ pub struct Job {
     pub recipient: String,
     /// Digest of the plan.
     pub plan: String,
+    /// Digest of the build of the backend that planned it; empty for jobs of before it was noted.
+    pub backend: String,
     /// Numbers that are opened.
     pub numbers: u64,
     /// Where it is.
@@ -56,7 +58,7 @@ pub struct Job {
 }
 
 const COLUMNS: &str = "id, dataset, version, issuer, subject, purpose, program, recipient, plan, numbers, state, done, \
-                       blocks, attempts, code, detail, request, created, ended";
+                       blocks, attempts, code, detail, request, created, ended, backend";
 
 fn job(row: &Row<'_>) -> rusqlite::Result<Job> {
     let program: String = row.get(6)?;
@@ -83,6 +85,7 @@ fn job(row: &Row<'_>) -> rusqlite::Result<Job> {
         request: row.get(16)?,
         created: row.get(17)?,
         ended: row.get(18)?,
+        backend: row.get(19)?,
     })
 }
 
@@ -91,6 +94,12 @@ impl Job {
     #[must_use]
     pub fn is_over(&self) -> bool {
         !matches!(self.state.as_str(), "queued" | "running" | "computed")
+    }
+
+    /// Whether a plugin of this digest plans, computes, or gives it functions.
+    #[must_use]
+    pub fn uses(&self, digest: &str) -> bool {
+        self.backend == digest || self.program.functions.values().any(|used| used == digest)
     }
 
     /// Whether somebody submitted it.
@@ -143,16 +152,16 @@ impl Tx<'_> {
             return Err(Problem::new(Code::Quota, detail));
         }
         let sql = "INSERT INTO jobs (id, dataset, version, issuer, subject, purpose, program, recipient, plan, numbers, \
-                   state, blocks, idempotency, request, created) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'queued', ?11, ?12, ?13, ?14)";
+                   state, blocks, idempotency, request, created, backend) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'queued', ?11, ?12, ?13, ?14, ?15)";
         let program = serde_json::to_string(&job.program)?;
         let Job { id, dataset, version, issuer, subject, purpose, recipient, plan, numbers, .. } = job;
-        let Job { blocks, request, created, .. } = job;
+        let Job { blocks, request, created, backend, .. } = job;
         self.sql.execute(
             sql,
             params![
                 id, dataset, version, issuer, subject, purpose, program, recipient, plan, numbers, blocks,
-                key, request, created
+                key, request, created, backend
             ],
         )?;
         Ok(())
@@ -180,6 +189,17 @@ impl Tx<'_> {
     pub fn requeue(&self) -> Result<usize> {
         let sql = "UPDATE jobs SET state = 'queued', attempts = attempts - 1 WHERE state = 'running'";
         Ok(self.sql.execute(sql, [])?)
+    }
+
+    /// All jobs that wait or are computed.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn all_at_work(&self) -> Result<Vec<Job>> {
+        let sql = format!("SELECT {COLUMNS} FROM jobs WHERE state IN ('queued', 'running')");
+        let mut statement = self.sql.prepare_cached(&sql)?;
+        let jobs = statement.query_map([], job)?;
+        Ok(jobs.collect::<std::result::Result<_, _>>()?)
     }
 
     /// Jobs over a dataset, or a version of it, that wait or are computed.

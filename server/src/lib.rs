@@ -11,7 +11,8 @@
 //! | what a caller is told | `problem` |
 //! | routes | `api`, `guard`, `server`, `tls`, `dev` |
 //! | whether it answers | `health` |
-//! | computing | `queue`, `worker`, `confinement`, `chunks` |
+//! | computing | `queue`, `worker`, `chunks` |
+//! | plugins, their functions, and what becomes of jobs when one is revoked | `plugins` |
 
 pub mod api;
 pub mod app;
@@ -19,7 +20,6 @@ pub mod backup;
 pub mod chunks;
 mod cli;
 pub mod config;
-mod confinement;
 pub mod datasets;
 pub mod dev;
 pub mod diagnostics;
@@ -29,6 +29,7 @@ pub mod health;
 pub mod identity;
 pub mod jobs;
 pub mod objects;
+mod plugins;
 pub mod problem;
 pub mod programs;
 mod queue;

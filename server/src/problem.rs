@@ -66,6 +66,8 @@ codes! {
     KeyMark = "secret-key" UNPROCESSABLE_ENTITY "A secret key was sent",
     /// An upload is not a dataset.
     Dataset = "dataset" UNPROCESSABLE_ENTITY "The dataset is not sound",
+    /// A plugin that cannot be used.
+    Plugin = "plugin" UNPROCESSABLE_ENTITY "The plugin is not accepted",
     /// Too much at once, or on one day.
     Quota = "quota" TOO_MANY_REQUESTS "Too much at once",
     /// Secret parameters.

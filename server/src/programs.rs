@@ -2,11 +2,13 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use hq_dsl::{Compiled, Loader, Query};
+use hq_dsl::{Compiled, ExternFunction, FunctionFault, Loader, Query};
 use hq_engine::compile::CompiledQueries;
 use hq_engine::computation;
 use hq_engine::dataset::Manifest;
+use hq_engine::functions::{Digests, Functions, Supply, Values, subject};
 use hq_engine::result_file::ProgramRecord;
 use hq_plugin_sdk::host::EvaluatorPlugin;
 use serde::{Deserialize, Serialize};
@@ -34,11 +36,60 @@ pub struct ProgramBody {
     pub query: Option<String>,
 }
 
+/// Where the values of functions come from.
+#[derive(Clone, Copy, Debug)]
+pub enum Calls<'a> {
+    /// Plugins are called.
+    Plugins(&'a Supply),
+    /// These very plugins are called.
+    Pinned(&'a Supply, &'a Digests),
+    /// Plugins of these digests were called before, and gave this, by [`subject`].
+    Known(&'a Digests, &'a BTreeMap<String, Vec<i64>>),
+}
+
+/// [`Calls`] at work.
+enum Calling<'a> {
+    Plugins(Functions<'a>),
+    Known(&'a Digests, &'a BTreeMap<String, Vec<i64>>),
+}
+
+impl<'a> Calling<'a> {
+    fn of(calls: Calls<'a>) -> Self {
+        match calls {
+            Calls::Plugins(supply) => Self::Plugins(Functions::of(supply)),
+            Calls::Pinned(supply, digests) => Self::Plugins(Functions::pinned(supply, digests.clone())),
+            Calls::Known(digests, values) => Self::Known(digests, values),
+        }
+    }
+
+    fn values(&self, function: &ExternFunction) -> std::result::Result<Arc<[i64]>, FunctionFault> {
+        match self {
+            Self::Plugins(functions) => functions.tabulate(function),
+            Self::Known(digests, values) => {
+                let digest = digests.get(&function.plugin).map_or("", String::as_str);
+                let known = values.get(subject(digest, function).to_hex().as_str());
+                let missing = "its values did not come with the job.";
+                known
+                    .map(|values| values.clone().into())
+                    .ok_or_else(|| FunctionFault::Unusable(missing.to_owned()))
+            }
+        }
+    }
+
+    fn into_used(self) -> (Digests, Values) {
+        match self {
+            Self::Plugins(functions) => functions.into_used(),
+            Self::Known(digests, _) => (digests.clone(), Values::new()),
+        }
+    }
+}
+
 /// Texts that were sent, the schema before all others; what is asked for is remembered.
 struct Given<'a> {
     schema: (&'a str, &'a str),
     modules: &'a BTreeMap<String, String>,
     used: RefCell<BTreeMap<String, (String, String)>>,
+    functions: Calling<'a>,
 }
 
 impl Loader for Given<'_> {
@@ -48,6 +99,10 @@ impl Loader for Given<'_> {
         let found = (format!("{module}.hq"), text.to_owned());
         self.used.borrow_mut().insert(module.to_owned(), found.clone());
         Some(found)
+    }
+
+    fn tabulate(&self, function: &ExternFunction) -> std::result::Result<Arc<[i64]>, FunctionFault> {
+        self.functions.values(function)
     }
 }
 
@@ -59,6 +114,8 @@ pub struct Checked {
     pub record: ProgramRecord,
     /// Warnings and notes.
     pub diagnostics: Vec<DiagnosticBody>,
+    /// Values of the functions of plugins that it calls, where plugins were called.
+    pub values: Values,
 }
 
 impl Checked {
@@ -66,9 +123,14 @@ impl Checked {
     ///
     /// # Errors
     /// What is wrong with it, as diagnostics.
-    pub fn of(program: &ProgramBody, dataset: &str, schema: &str) -> Result<Self> {
+    pub fn of(program: &ProgramBody, dataset: &str, schema: &str, calls: Calls<'_>) -> Result<Self> {
         let params: Vec<(String, String)> = program.params.clone().into_iter().collect();
-        let given = Given { schema: (dataset, schema), modules: &program.modules, used: RefCell::default() };
+        let given = Given {
+            schema: (dataset, schema),
+            modules: &program.modules,
+            used: RefCell::default(),
+            functions: Calling::of(calls),
+        };
         let mut compiled = hq_dsl::compile(&program.name, &program.text, &params, &given);
         let diagnostics: Vec<DiagnosticBody> =
             compiled.diagnostics.iter().map(|found| DiagnosticBody::of(found, &compiled.sources)).collect();
@@ -95,22 +157,23 @@ impl Checked {
             );
             return Err(Problem::new(Code::Unsupported, detail));
         }
+        let (functions, values) = given.functions.into_used();
         let record = ProgramRecord {
             name: program.name.clone(),
             text: program.text.clone(),
             modules: given.used.into_inner(),
-            functions: BTreeMap::new(),
+            functions,
             params,
             queries: compiled.queries.iter().map(|query| query.name.clone()).collect(),
         };
-        Ok(Self { compiled, record, diagnostics })
+        Ok(Self { compiled, record, diagnostics, values })
     }
 
     /// A program that was checked before.
     ///
     /// # Errors
     /// It does not compile any more.
-    pub fn again(record: &ProgramRecord, dataset: &str, schema: &str) -> Result<Self> {
+    pub fn again(record: &ProgramRecord, dataset: &str, schema: &str, calls: Calls<'_>) -> Result<Self> {
         let modules = record.modules.iter().map(|(name, (_, text))| (name.clone(), text.clone())).collect();
         let body = ProgramBody {
             name: record.name.clone(),
@@ -119,7 +182,7 @@ impl Checked {
             params: record.params.iter().cloned().collect(),
             query: None,
         };
-        let mut checked = Self::of(&body, dataset, schema)?;
+        let mut checked = Self::of(&body, dataset, schema, calls)?;
         checked.compiled.queries.retain(|query| record.queries.contains(&query.name));
         Ok(checked)
     }

@@ -1,6 +1,7 @@
 //! The queue: takes jobs in a fair order and has each computed by a worker process. A worker that ends without a word costs an
 //! attempt, not the service.
 
+use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use crate::app::{App, Shared, blocking, objects_folder, work_folder};
 use crate::jobs::Job;
 use crate::objects::result_name;
 use crate::problem::{Problem, Result};
+use crate::programs::{Calls, Checked};
 use crate::worker::{RESULT, Task, Word};
 
 /// How a worker ended.
@@ -68,7 +70,15 @@ async fn compute(app: &Shared, job: Job) -> Result<()> {
     let (sender, cancelled) = oneshot::channel();
     app.running.lock().unwrap_or_else(PoisonError::into_inner).insert(job.id.clone(), sender);
     let of = job.clone();
-    let task = blocking(app, move |app| task(app, &of)).await?;
+    let functions = match blocking(app, move |app| functions(app, &of)).await? {
+        Ok(functions) => functions,
+        Err(reason) => {
+            let id = job.id.clone();
+            return blocking(app, move |app| fail(app, &id, "computation", &reason)).await;
+        }
+    };
+    let of = job.clone();
+    let task = blocking(app, move |app| task(app, &of, functions)).await?;
     let folder = task.folder.clone();
     let end = work(app, &task, cancelled).await?;
     app.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&job.id);
@@ -103,8 +113,23 @@ async fn compute(app: &Shared, job: Job) -> Result<()> {
     Ok(())
 }
 
+/// Values of the functions that a program calls: the worker loads no plugin but that of the backend.
+fn functions(app: &App, job: &Job) -> Result<std::result::Result<BTreeMap<String, Vec<i64>>, String>> {
+    if job.program.functions.is_empty() {
+        return Ok(Ok(BTreeMap::new()));
+    }
+    let schema = app.store.with(|tx| tx.version(&job.dataset, job.version))?.schema;
+    let calls = Calls::Pinned(&app.supply, &job.program.functions);
+    Ok(match Checked::again(&job.program, &job.dataset, &schema, calls) {
+        Ok(checked) => Ok(checked.values.into_iter().map(|(name, values)| (name, values.to_vec())).collect()),
+        Err(problem) => {
+            Err(problem.diagnostics.first().map_or(problem.detail, |found| found.message.clone()))
+        }
+    })
+}
+
 /// What the worker is told.
-fn task(app: &App, job: &Job) -> Result<Task> {
+fn task(app: &App, job: &Job, functions: BTreeMap<String, Vec<i64>>) -> Result<Task> {
     let (dataset, version) =
         app.store.with(|tx| Ok((tx.living(&job.dataset)?, tx.version(&job.dataset, job.version)?)))?;
     let folder = work_folder(&app.config).join(&job.id);
@@ -115,7 +140,9 @@ fn task(app: &App, job: &Job) -> Result<Task> {
         job: job.id.clone(),
         service: std::process::id(),
         program: job.program.clone(),
+        functions,
         plan: job.plan.clone(),
+        backend: job.backend.clone(),
         dataset: job.dataset.clone(),
         version: job.version,
         key: dataset.key(&app.master)?,
@@ -236,7 +263,7 @@ fn again(app: &App, id: &str, how: &str, last: bool) -> Result<()> {
 }
 
 /// An event of the service about a job.
-fn of_job(job: &Job, action: &str, outcome: &str, detail: Option<&str>) -> Event {
+pub(crate) fn of_job(job: &Job, action: &str, outcome: &str, detail: Option<&str>) -> Event {
     Event {
         action: action.to_owned(),
         outcome: outcome.to_owned(),

@@ -70,4 +70,6 @@ pub enum Claim {
     Operator,
     /// Reads the whole audit log.
     Auditor,
+    /// Registers and revokes plugins.
+    Administrator,
 }

@@ -11,6 +11,7 @@ use crate::app::{App, Shared, StartError};
 use crate::config::Config;
 use crate::dev::{self, DevIssuer};
 use crate::guard::guard;
+use crate::plugins;
 use crate::problem::{Code, Problem};
 use crate::queue;
 use crate::retention;
@@ -90,6 +91,7 @@ pub fn start(mut config: Config, dev: bool) -> Result<Service, StartError> {
     let server = server.map_err(|source| StartError::Io { place: address.to_string(), source })?.run();
     actix_web::rt::spawn(queue::serve(app.clone()));
     actix_web::rt::spawn(retention::serve(app.clone()));
+    actix_web::rt::spawn(plugins::serve(app.clone()));
     if let Some(certificates) = certificates {
         actix_web::rt::spawn(certificates.watch());
     }

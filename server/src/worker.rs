@@ -1,6 +1,7 @@
 //! The worker: a process that computes one job and nothing else. It reads what to do from standard input, limits itself, writes
 //! the sealed result into a folder, and says on standard output how far it is. It learns the key of one dataset.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::num::NonZero;
@@ -10,22 +11,21 @@ use std::time::Duration;
 
 use hq_engine::checkpoint::{self, Identity};
 use hq_engine::computation;
+use hq_engine::confinement::{Limits, confine, limit};
 use hq_engine::dataset::{Manifest, PartBytes, PartFile, write_whole};
 use hq_engine::registry::{Registry, Source};
 use hq_engine::result_file::{self, ProgramRecord};
 use hq_engine::run::{Checkpoints, Job, Saved, SealedParameters, SourceError, run_tables};
 use hq_plugin_sdk::frame::{self, Kind};
-use rustix::process::{
-    Pid, Resource, Rlimit, Signal, getppid, set_parent_process_death_signal, setrlimit, test_kill_process,
-};
+use hq_plugin_sdk::host::EvaluatorPlugin;
+use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal, test_kill_process};
 use serde::{Deserialize, Serialize};
 
 use crate::chunks::ChunkedFile;
-use crate::confinement::confine;
 use crate::datasets::KEYS;
 use crate::envelope::EnvelopeKey;
 use crate::objects::result_name;
-use crate::programs::Checked;
+use crate::programs::{Calls, Checked};
 
 /// Name of the sealed result in the job's folder.
 pub const RESULT: &str = "result";
@@ -42,8 +42,14 @@ pub struct Task {
     pub service: u32,
     /// The program.
     pub program: ProgramRecord,
+    /// Values of the functions of plugins that it calls.
+    #[serde(default)]
+    pub functions: BTreeMap<String, Vec<i64>>,
     /// Digest that its plan must have.
     pub plan: String,
+    /// Digest of the build of the backend that it was planned with; empty where that is not known.
+    #[serde(default)]
+    pub backend: String,
     /// The dataset.
     pub dataset: String,
     /// Its version.
@@ -105,7 +111,7 @@ pub fn main() -> std::process::ExitCode {
     let parent = getppid();
     let outcome = read_task().and_then(|task| {
         end_with_service(&task, parent)?;
-        limit(&task)?;
+        limit(Limits { memory_bytes: task.memory_bytes, cpu_s: task.cpu_s }).map_err(text)?;
         compute(&task)
     });
     match outcome {
@@ -119,16 +125,6 @@ fn read_task() -> Result<Task, String> {
     let mut text = zeroize::Zeroizing::new(String::new());
     io::stdin().lock().read_to_string(&mut text).map_err(|error| error.to_string())?;
     serde_json::from_str(&text).map_err(|error| format!("no task: {error}"))
-}
-
-/// Memory, CPU time, no core dumps.
-fn limit(task: &Task) -> Result<(), String> {
-    let hard = |most| Rlimit { current: Some(most), maximum: Some(most) };
-    let limits = [(Resource::As, task.memory_bytes), (Resource::Cpu, task.cpu_s), (Resource::Core, 0)];
-    for (resource, most) in limits {
-        setrlimit(resource, hard(most)).map_err(|error| format!("a limit cannot be set: {error}"))?;
-    }
-    Ok(())
 }
 
 /// Ends when the service ends, also where that was before this could be asked for. `parent` is who started this process.
@@ -146,10 +142,20 @@ fn compute(task: &Task) -> Result<(), String> {
     let plugin = Source::find(&manifest.backend, &task.plugins, registry.as_ref())
         .map_err(text)?
         .ok_or_else(|| format!("backend `{}` is not installed", manifest.backend))?;
+    let plugin = plugin.image().map_err(text)?;
+    if plugin.digest() != task.backend && !task.backend.is_empty() {
+        return Err(format!(
+            "it was planned with build {} of backend `{}`, and build {} is installed now: submit it again",
+            task.backend,
+            manifest.backend,
+            plugin.digest()
+        ));
+    }
     // First: a library does as it likes while it is loaded.
-    confine(&[&task.objects, plugin.path()], &task.folder)?;
-    let evaluator = plugin.evaluator().map_err(text)?;
-    let checked = Checked::again(&task.program, &task.dataset, &task.schema).map_err(text)?;
+    confine(&[&task.objects, plugin.path()], Some(&task.folder)).map_err(text)?;
+    let evaluator = EvaluatorPlugin::load_image(&plugin).map_err(text)?;
+    let calls = Calls::Known(&task.program.functions, &task.functions);
+    let checked = Checked::again(&task.program, &task.dataset, &task.schema, calls).map_err(text)?;
     let compiled = checked.plan(&evaluator, &manifest).map_err(text)?;
     let plan = &compiled.planned.plan;
     if computation::plan_digest(plan) != task.plan {
@@ -191,14 +197,7 @@ fn compute(task: &Task) -> Result<(), String> {
     })
     .map_err(text)?;
     let records = vec![task.program.clone()];
-    let result = computation::result(
-        key,
-        records,
-        (&manifest, &task.digest),
-        evaluator.capabilities(),
-        &compiled,
-        outcome,
-    );
+    let result = computation::result(key, records, (&manifest, &task.digest), &evaluator, &compiled, outcome);
     let bytes = result_file::write(&result).map_err(text)?;
     let sealed = task.key.seal(&result_name(&task.dataset, &task.job), &bytes).map_err(text)?;
     write_whole(&task.folder.join(RESULT), &sealed).map_err(text)

@@ -35,6 +35,6 @@ impl Loader for Schemas {
     fn tabulate(&self, function: &ExternFunction) -> Result<Arc<[i64]>, FunctionFault> {
         let plugin = FunctionPlugin::linked::<Risk>("risk")
             .map_err(|error| FunctionFault::Unusable(error.to_string()))?;
-        tabulate(&plugin, function, Duration::from_mins(1))
+        tabulate(plugin, function, Duration::from_mins(1))
     }
 }

@@ -63,14 +63,8 @@ pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
     let (outcome, checkpoint) = run_kept(args, job, key, &folder, &joint.names())?;
     let records = programs.iter().filter(|program| !program.queries.is_empty()).map(record).collect();
     let spent = outcome.spent;
-    let result = computation::result(
-        key,
-        records,
-        (manifest, folder.digest()),
-        evaluator.capabilities(),
-        &compiled,
-        outcome,
-    );
+    let result =
+        computation::result(key, records, (manifest, folder.digest()), &evaluator, &compiled, outcome);
     let bytes = result_file::write(&result).map_err(|error| damaged(&args.output, error.to_string()))?;
     write_whole(&args.output, &bytes)?;
     checkpoint.remove()?;

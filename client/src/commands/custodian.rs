@@ -164,6 +164,13 @@ impl Custodian<'_> {
         if received.header.plan_blake3 != job.plan {
             return alarm("the result is of another plan than the job");
         }
+        let built = received.header.backend_blake3.as_deref().unwrap_or_default();
+        if built != job.backend && !job.backend.is_empty() {
+            return alarm("the result was computed by another build of the backend than the job names");
+        }
+        if received.header.programs.iter().any(|program| program.functions != job.functions) {
+            return alarm("the result calls functions of other plugins than the job names");
+        }
         let joint = received.joint()?;
         let names: Vec<&str> = joint.queries().iter().map(|query| query.name.as_str()).collect();
         if names != job.queries.iter().map(String::as_str).collect::<Vec<_>>() {

@@ -59,6 +59,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::Result(args) => result::result(&args),
         Command::Custodian(args) => custodian::custodian(&args),
         Command::Audit(args) => audit::audit(&args),
+        Command::Apart => Ok(()),
         Command::Plugin(args) => plugin::plugin(&args),
         Command::Records(args) => records::records(&args),
         Command::Generate(args) => generate::generate(&args),

@@ -24,6 +24,7 @@ pub(crate) fn open(args: &OpenArgs) -> Result<()> {
     plot::check(&joint.queries(), args.plot.as_deref())?;
     let backend = Backend::load_for(&keys.description.backend, [&keys.dataset])?;
     let compiled = received.plan(&backend)?;
+    received.tell_backend(&backend);
 
     let key = keys.unlock(&backend, &args.passphrase)?;
     let run = Run {

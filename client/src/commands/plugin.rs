@@ -1,96 +1,98 @@
-//! `hq plugin`: the registry of plugins. What is to be accepted is looked at in a process of its own.
+//! `hq plugin`: the registry of plugins, in a folder here or at a service. What is to be accepted is looked at in a process apart.
 
+mod remote;
+
+use std::env;
+
+use hq_engine::apart::Apart;
 use hq_engine::clock;
-use hq_engine::registry::{Entry, Registry, RegistryError};
+use hq_engine::registry::{By, Candidate, Entry, Provides, Registry, RegistryError, Revoked};
 
 use crate::cli::{PluginArgs, PluginCommand};
-use crate::error::{ClientError, Result};
-use crate::{inspection, output};
+use crate::error::{ClientError, Result, file_error};
+use crate::output;
 
 /// Accepts, lists, verifies, revokes.
 pub(crate) fn plugin(args: &PluginArgs) -> Result<()> {
-    if let PluginCommand::Inspect { copy, file } = &args.command {
-        return inspection::answer(copy, file);
+    if let Some(service) = &args.service {
+        return remote::plugin(service, &args.command);
     }
     let registry = args.registry.as_deref().map(Registry::at).or_else(Registry::of_environment);
     let registry = registry.ok_or(ClientError::NoRegistry)?;
+    let apart = Apart::by_this_program().map_err(file_error("hq".as_ref()))?;
+    let (who, time) = (env::var("USER").unwrap_or_default(), clock::now());
+    let by = By { who: &who, time: &time };
     match &args.command {
         PluginCommand::Register { file, signature } => {
-            let accepted =
-                registry.register(file, signature.as_deref(), &clock::now(), inspection::inspect)?;
+            let inspect = |copy: &_, shown: &_| apart.inspect(copy, shown);
+            let candidate = Candidate::read(file, signature.as_deref());
+            let accepted = registry.register(candidate, by, inspect)?;
             output::out(&format!("registered {}\n", line(&accepted)));
         }
-        PluginCommand::List => list(&registry)?,
-        PluginCommand::Verify { names } => verify(&registry, names)?,
-        PluginCommand::Revoke { name, reason } => {
-            let revoked = registry.revoke(name, reason, &clock::now())?;
+        PluginCommand::List => {
+            list(&registry.entries()?, &registry.revoked()?);
+        }
+        PluginCommand::Verify { names } => verify(&registry, &apart, names)?,
+        PluginCommand::Revoke { name, build, reason } => {
+            let revoked = registry.revoke(name, build.as_deref(), reason, by)?;
             output::out(&format!("revoked {} {}\n", revoked.name, revoked.blake3));
         }
-        PluginCommand::Inspect { .. } => {}
     }
     Ok(())
 }
 
 /// An accepted plugin.
 fn line(entry: &Entry) -> String {
-    let provides = &entry.provides;
+    let Provides { abi, backend, custody, functions, module } = &entry.provides;
     let mut parts = Vec::new();
-    if let Some((_, version)) = &provides.backend {
-        let halves = if provides.custody { "computes and holds keys" } else { "computes" };
+    if let Some((_, version)) = backend {
+        let halves = if *custody { "computes and holds keys" } else { "computes" };
         parts.push(format!("backend {version}, {halves}"));
     }
-    if !provides.functions.is_empty() {
-        parts.push(format!("functions {}", provides.functions.join(", ")));
+    if !functions.is_empty() {
+        let of = if *module { " of a module" } else { "" };
+        parts.push(format!("functions{of} {}", functions.join(", ")));
     }
     let Entry { name, blake3, key, registered, .. } = entry;
     output::plain(&format!(
-        "{name}: {}; ABI {}; {blake3}; signed by {key}, registered {registered}",
+        "{name}: {}; ABI {abi}; {blake3}; signed by {key}, registered {registered}",
         parts.join("; "),
-        provides.abi
     ))
 }
 
-fn list(registry: &Registry) -> Result<()> {
-    let entries = registry.entries()?;
-    for entry in &entries {
+fn list(entries: &[Entry], revoked: &[Revoked]) {
+    for entry in entries {
         output::out(&(line(entry) + "\n"));
     }
-    for revoked in registry.revoked()? {
-        let text =
-            format!("{}: REVOKED {}: {}; {}", revoked.name, revoked.time, revoked.reason, revoked.blake3);
-        output::out(&(output::plain(&text) + "\n"));
+    for Revoked { name, blake3, reason, time } in revoked {
+        output::out(&(output::plain(&format!("{name}: REVOKED {time}: {reason}; {blake3}")) + "\n"));
     }
     if entries.is_empty() {
         output::note("no plugin is registered");
     }
-    Ok(())
 }
 
-fn verify(registry: &Registry, names: &[String]) -> Result<()> {
+fn verify(registry: &Registry, apart: &Apart, names: &[String]) -> Result<()> {
     let names: Vec<String> = match names {
         [] => registry.entries()?.into_iter().map(|entry| entry.name).collect(),
         some => some.to_vec(),
     };
-    let mut failed = 0;
-    for name in &names {
-        match usable(registry, name) {
+    let found = names.iter().map(|name| (name.as_str(), registry.verify(name, apart)));
+    told(found.map(|(name, usable)| (name, usable.map_err(|error: RegistryError| error.into()))))
+}
+
+/// Says which plugins can be used, and fails where one cannot.
+fn told<'n>(found: impl Iterator<Item = (&'n str, Result<()>)>) -> Result<()> {
+    let (mut failed, mut all) = (0, 0);
+    for (name, usable) in found {
+        all += 1;
+        match usable {
             Ok(()) => output::out(&format!("{}: as it was registered\n", output::plain(name))),
             Err(error) => {
                 failed += 1;
-                output::error(&error.into());
+                output::error(&error);
             }
         }
     }
-    if failed > 0 { Err(ClientError::Plugins { failed, all: names.len() }) } else { Ok(()) }
-}
-
-/// Whether a plugin is the file that was accepted, and says of itself what it said then.
-fn usable(registry: &Registry, name: &str) -> std::result::Result<(), RegistryError> {
-    let (entry, image) = (registry.entry(name)?, registry.admit(name)?);
-    let provides = inspection::inspect(image.path(), image.path())?;
-    if provides == entry.provides {
-        return Ok(());
-    }
-    let reason = "it says something else of itself than when it was registered".to_owned();
-    Err(RegistryError::Capabilities { path: image.path().to_owned(), reason })
+    if failed > 0 { Err(ClientError::Plugins { failed, all }) } else { Ok(()) }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::session::{Session, has_plugin, json, plugin_dirs};
 
-const PROGRAM: &str = "use clinic
+pub(crate) const PROGRAM: &str = "use clinic
 extern fn gfr_grade(sex: {female, male}, age: 18..90, creatinine: 0.5..2.0) -> {G4, G3b, G3a, G2, G1} from \"risk\"
 extern fn egfr(sex: {female, male}, age: 18..90, creatinine: 0.5..2.0) -> 0.00..200.00 from \"risk\"
 query kidney

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failing test may panic")]
 
 mod add_forms;
+mod apart;
 mod codes;
 mod controls;
 mod examples;
@@ -12,6 +13,7 @@ mod functions;
 mod gated;
 mod interrupted;
 mod layout;
+mod modules;
 mod native;
 mod registry;
 mod session;

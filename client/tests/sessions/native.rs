@@ -8,14 +8,14 @@ use minisign::KeyPair;
 
 use crate::session::Session;
 
-/// A library of a plugin, from a C source in the workspace; `None` where there is no C compiler.
+/// A library of a plugin, from a C source in the workspace, with flags for its preprocessor; `None` where there is no C compiler.
 pub(crate) fn compiled(session: &Session, source: &str, name: &str, flaw: &str) -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let file = format!("{}hq_plugin_{name}{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
     let library = session.path(&file);
     let Ok(output) = Command::new("cc")
         .args(["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-fvisibility=hidden"])
-        .arg(format!("-D{flaw}"))
+        .args(flaw.split(' ').map(|flag| format!("-D{flag}")))
         .arg("-I")
         .arg(root.join("plugins/sdk/include"))
         .arg("-o")

@@ -115,7 +115,8 @@ fn what_is_signed_is_accepted_and_used_until_it_is_revoked() {
     let outcomes = log.lines().map(|line| json(line.split_once(' ').unwrap().1)["event"].clone());
     let outcomes: Vec<String> =
         outcomes.map(|event| format!("{}: {}", event["action"], event["outcome"]).replace('"', "")).collect();
-    let wanted = ["registered: done", "registered: done", "revoked: done", "registered: revoked"];
+    let wanted =
+        ["registered: done", "registered: done", "revoked: done", "registered: revoked", "revoked: revoked"];
     assert_eq!(outcomes, wanted.map(|words| format!("plugin.{words}")));
     registry.done("audit verify registry/audit.log");
     registry.session.write("registry/audit.log", &log.replace("wrong", "right"));

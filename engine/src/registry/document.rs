@@ -61,6 +61,9 @@ pub struct Provides {
     /// Names of its functions.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub functions: Vec<String>,
+    /// Whether it is a module of WebAssembly, and no shared library.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub module: bool,
 }
 
 /// A plugin that is accepted no more.

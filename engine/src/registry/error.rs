@@ -116,6 +116,19 @@ pub enum RegistryError {
         /// When.
         time: String,
     },
+    /// Another build than the one meant.
+    #[error(
+        "plugin `{name}` is registered with the digest {registered}, and not with {asked}. Look at it again with \
+         `hq plugin list`"
+    )]
+    OtherBuild {
+        /// The plugin.
+        name: String,
+        /// The digest that was named.
+        asked: String,
+        /// That of the registered one.
+        registered: String,
+    },
     /// It is no plugin of this name.
     #[error("{}: {reason}. This is a fault of the plugin", path.display())]
     Capabilities {
@@ -153,7 +166,7 @@ impl RegistryError {
             Self::Unsigned { .. } => "unsigned",
             Self::Signature { .. } => "signature",
             Self::NotRegistered { .. } => "unregistered",
-            Self::Replaced { .. } => "replaced",
+            Self::Replaced { .. } | Self::OtherBuild { .. } => "replaced",
             Self::Revoked { .. } => "revoked",
             Self::Capabilities { .. } => "capabilities",
             Self::Unusable { .. } | Self::Load(_) => "load",

@@ -1,18 +1,17 @@
 //! `audit.log`: what was done with a registry, in the form of the service's log, so that `hq audit verify` reads it.
 
-use std::env;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use super::{RegistryError, Result};
+use super::{By, RegistryError, Result};
 use crate::audit::{Entry, Event, NOTHING_BEFORE};
 
 /// Its name.
 const NAME: &str = "audit.log";
 
 /// Appends an entry. The caller holds the registry's lock.
-pub(super) fn note(folder: &Path, action: &str, outcome: &str, detail: String, time: &str) -> Result<()> {
+pub(super) fn note(folder: &Path, action: &str, outcome: &str, detail: String, by: By<'_>) -> Result<()> {
     let path = folder.join(NAME);
     let text = match fs::read_to_string(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
@@ -32,11 +31,11 @@ pub(super) fn note(folder: &Path, action: &str, outcome: &str, detail: String, t
     let event = Event {
         action: action.to_owned(),
         outcome: outcome.to_owned(),
-        subject: env::var("USER").unwrap_or_default(),
+        subject: by.who.to_owned(),
         detail: Some(detail),
         ..Event::default()
     };
-    let entry = Entry { number, time: time.to_owned(), event, previous };
+    let entry = Entry { number, time: by.time.to_owned(), event, previous };
     let (line, _) = entry.line().map_err(|error| damaged(error.to_string()))?;
     let mut file =
         OpenOptions::new().append(true).create(true).open(&path).map_err(RegistryError::file(&path))?;

@@ -24,6 +24,7 @@ use crate::backend::{BackendError, Custody, Evaluator, Fault};
 use crate::function::Library;
 use crate::plan::Plan;
 use crate::verify::verify;
+pub(crate) use function::{compute, description};
 
 /// Exports a backend from a `cdylib`: `export_backend!(MyBackend);` at the crate's root, once. The type
 /// implements [`Evaluator`] and [`Custody`]. The symbols are those of every plugin, so a binary links at
@@ -49,9 +50,32 @@ macro_rules! export_backend {
 macro_rules! export_functions {
     ($library:ty) => {
         /// What a program's compiler looks up.
+        #[cfg(not(target_arch = "wasm32"))]
         #[expect(unsafe_code, reason = "the name is part of the plugin ABI")]
         #[unsafe(export_name = "hq_functions_v2")]
         pub static HQ_FUNCTIONS: $crate::abi::FunctionTable = $crate::export::function_table::<$library>();
+
+        /// The same as a module of WebAssembly.
+        #[cfg(target_arch = "wasm32")]
+        #[expect(unsafe_code, reason = "the names are part of the plugin ABI")]
+        const _: () = {
+            #[unsafe(export_name = "hq_room_v2")]
+            extern "C" fn room(count: u32) -> u32 {
+                $crate::module::room(count)
+            }
+            #[unsafe(export_name = "hq_describe_v2")]
+            extern "C" fn describe() -> u64 {
+                $crate::module::describe::<$library>()
+            }
+            #[unsafe(export_name = "hq_call_v2")]
+            extern "C" fn call(function: u32, count: u32) -> i32 {
+                $crate::module::call::<$library>(function, count)
+            }
+            #[unsafe(export_name = "hq_reason_v2")]
+            extern "C" fn reason() -> u64 {
+                $crate::module::reason()
+            }
+        };
     };
 }
 

@@ -9,6 +9,7 @@ mod custody;
 mod evaluator;
 mod function;
 mod image;
+mod offer;
 mod tabulation;
 
 use std::env;
@@ -20,16 +21,19 @@ use serde::de::DeserializeOwned;
 
 pub use custody::{CustodyPlugin, PluginKey};
 pub use evaluator::{EvaluatorPlugin, PluginSession};
-pub use function::FunctionPlugin;
+pub use function::{FunctionPlugin, checked, signatures};
 pub use image::Image;
-pub use tabulation::{TabulationError, tabulate};
+pub use offer::Offer;
+pub use tabulation::{Callable, TabulationError, tabulate};
 
 use crate::abi::{
     ABI_VERSION, Buffer, CUSTODY_SYMBOL, CustodyTable, EVALUATOR_SYMBOL, EvaluatorTable, FUNCTION_SYMBOL,
     FunctionTable, Handle, MAX_BUFFER_BYTES, OK,
 };
 use crate::backend::{BackendError, Fault};
-pub use crate::find::{default_dirs, file_name, find, installed, name_of};
+pub use crate::find::{
+    default_dirs, file_name, find, find_functions, installed, is_module, module_name, name_of,
+};
 pub use crate::load_error::LoadError;
 
 /// Longest message of a plugin that is passed on, in bytes.

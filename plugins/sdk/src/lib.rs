@@ -18,6 +18,7 @@ pub mod host;
 pub mod interpret;
 #[cfg(feature = "host")]
 mod load_error;
+pub mod module;
 pub mod parameters;
 pub mod payload;
 pub mod plan;

@@ -69,6 +69,14 @@ pub enum LoadError {
         /// Bytes that a plugin may have.
         most: u64,
     },
+    /// No module of functions.
+    #[error("{} is no module with functions: {reason}. This is a fault of the plugin", path.display())]
+    Module {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// It loads, but cannot describe itself.
     #[error("{} does not describe itself: {source}. This is a fault of the plugin", path.display())]
     Capabilities {

@@ -95,7 +95,7 @@ fn of_plugin(
     axes: Vec<Vec<Scalar>>,
 ) -> Result<Vec<Scalar>, TabulationError> {
     let at = plugin.functions().iter().position(|function| function.name == name).unwrap();
-    tabulate(plugin, at, axes, Duration::from_millis(200))
+    tabulate(plugin.clone(), at, axes, Duration::from_millis(200))
 }
 
 #[test]

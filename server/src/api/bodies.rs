@@ -1,6 +1,9 @@
 //! What goes in and out as JSON.
 
+use std::collections::BTreeMap;
+
 use hq_engine::audit::Head;
+use hq_engine::registry::{Entry, Provides, Revoked};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -38,6 +41,8 @@ pub struct MeBody {
     pub operator: bool,
     /// Reads the whole audit log.
     pub auditor: bool,
+    /// Registers and revokes plugins.
+    pub administrator: bool,
 }
 
 /// A dataset to be created.
@@ -200,6 +205,10 @@ pub struct JobBody {
     pub recipient: String,
     /// Digest of the plan.
     pub plan: String,
+    /// BLAKE3 of the build of the backend that planned it; empty for jobs of before it was noted.
+    pub backend: String,
+    /// BLAKE3 of the plugins whose functions it calls, by name.
+    pub functions: BTreeMap<String, String>,
     /// Numbers that are opened.
     pub numbers: u64,
     /// `queued`, `running`, `computed`, `released`, `refused`, `failed`, `cancelled` or `expired`.
@@ -227,6 +236,8 @@ impl From<Job> for JobBody {
             subject: job.subject,
             purpose: job.purpose,
             queries: job.program.queries,
+            functions: job.program.functions,
+            backend: job.backend,
             recipient: job.recipient,
             plan: job.plan,
             numbers: job.numbers,
@@ -264,4 +275,95 @@ pub struct AuditBody {
     /// Signed heads, the one of now among them; none where entries were picked.
     #[schema(value_type = Vec<Object>)]
     pub heads: Vec<Head>,
+}
+
+/// A registered plugin.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct PluginBody {
+    /// Its name.
+    pub name: String,
+    /// BLAKE3 of its file.
+    pub blake3: String,
+    /// The key that signed it.
+    pub key: String,
+    /// When it was accepted.
+    pub registered: String,
+    /// ABI that it was built for.
+    pub abi: u32,
+    /// Its backend.
+    pub backend: Option<BackendBody>,
+    /// Whether its backend has the half that holds keys.
+    pub custody: bool,
+    /// Names of its functions.
+    pub functions: Vec<String>,
+    /// Whether it is a module of WebAssembly.
+    pub module: bool,
+}
+
+/// A backend of a plugin.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct BackendBody {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// A plugin that is accepted no more.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct RevokedBody {
+    /// Its name.
+    pub name: String,
+    /// BLAKE3 of its file.
+    pub blake3: String,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub time: String,
+}
+
+/// The registry of plugins.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct PluginsBody {
+    /// What is accepted.
+    pub plugins: Vec<PluginBody>,
+    /// What is accepted no more.
+    pub revoked: Vec<RevokedBody>,
+    /// Names of the keys whose signatures count.
+    pub keys: Vec<String>,
+}
+
+/// Which build is accepted no more.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RevokeBody {
+    /// BLAKE3 of its file.
+    pub blake3: String,
+    /// Why: whoever wants to use it is told.
+    pub reason: String,
+}
+
+/// Whether a plugin can be used.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct VerifiedBody {
+    /// Its name.
+    pub name: String,
+    /// Why not; nothing where it can.
+    pub reason: Option<String>,
+}
+
+impl From<Entry> for PluginBody {
+    fn from(entry: Entry) -> Self {
+        let Entry { name, blake3, key, provides, registered } = entry;
+        let Provides { abi, backend, custody, functions, module } = provides;
+        let backend = backend.map(|(name, version)| BackendBody { name, version });
+        Self { name, blake3, key, registered, abi, backend, custody, functions, module }
+    }
+}
+
+impl From<Revoked> for RevokedBody {
+    fn from(revoked: Revoked) -> Self {
+        let Revoked { name, blake3, reason, time } = revoked;
+        Self { name, blake3, reason, time }
+    }
 }

@@ -19,7 +19,7 @@ use crate::guard::CallerData;
 use crate::identity::Caller;
 use crate::jobs::Job;
 use crate::problem::{Code, Problem, Result};
-use crate::programs::Checked;
+use crate::programs::{Calls, Checked};
 use hq_engine::clock;
 
 /// Most jobs of a page.
@@ -84,8 +84,9 @@ fn queue(
 ) -> Result<Job> {
     let version = app.store.with(|tx| tx.published(name))?;
     let manifest = version.manifest()?;
-    let checked = Checked::of(&body.program, name, &version.schema)?;
-    let planned = checked.plan(&app.evaluator(&manifest.backend)?, &manifest)?;
+    let checked = Checked::of(&body.program, name, &version.schema, Calls::Plugins(&app.supply))?;
+    let evaluator = app.evaluator(&manifest.backend)?;
+    let planned = checked.plan(&evaluator, &manifest)?;
     let per_day = checked.queries().first().and_then(|query| query.dataset.release.per_day);
     let job = Job {
         id: hex(&random::<16>().map_err(Problem::internal)?),
@@ -94,6 +95,7 @@ fn queue(
         issuer: caller.issuer.clone(),
         subject: caller.subject.clone(),
         purpose: body.purpose,
+        backend: evaluator.digest().to_owned(),
         numbers: numbers(&checked),
         program: checked.record,
         recipient: body.recipient,

@@ -8,6 +8,7 @@ mod erasure;
 mod jobs;
 mod openapi;
 mod page;
+mod plugins;
 mod programs;
 mod results;
 mod service;
@@ -25,8 +26,8 @@ use crate::programs::ProgramBody;
 use crate::roles::{Access, Claim, Role};
 use bodies::{
     AuditBody, CheckedBody, DatasetBody, DatasetsBody, ExplainedBody, GrantsBody, JobBody, JobsBody,
-    ManifestBody, MeBody, NewDatasetBody, NewVersionBody, ReasonBody, ReceiptBody, ServiceBody, SubmitBody,
-    VersionBody,
+    ManifestBody, MeBody, NewDatasetBody, NewVersionBody, PluginBody, PluginsBody, ReasonBody, ReceiptBody,
+    RevokeBody, RevokedBody, ServiceBody, SubmitBody, VerifiedBody, VersionBody,
 };
 
 /// Schemas that a document needs, by name.
@@ -90,6 +91,7 @@ const fn route(
     Route { method, path, access, summary, takes, gives }
 }
 
+const ADMINISTRATOR: Access = Access::Claim(Claim::Administrator);
 const OWNER: Access = Access::Dataset(&[Role::Owner]);
 const READERS: Access = Access::Dataset(&[Role::Owner, Role::Researcher, Role::Custodian]);
 const ANYONE: Access = Access::Dataset(&Role::ALL);
@@ -133,6 +135,41 @@ pub const ROUTES: &[Route] = &[
         "Entries of the audit log",
         Nothing,
         Json(noted::<AuditBody>),
+    ),
+    route(
+        ("GET", "/v1/plugins"),
+        ADMINISTRATOR,
+        "Plugins that are accepted, those that are no more, and the keys that count",
+        Nothing,
+        Json(noted::<PluginsBody>),
+    ),
+    route(
+        ("POST", "/v1/plugins"),
+        ADMINISTRATOR,
+        "Register a plugin: its file; name, BLAKE3 and signature (base64 of the .minisig) stand in headers",
+        Bytes,
+        Json(noted::<PluginBody>),
+    ),
+    route(
+        ("GET", "/v1/plugins/{plugin}"),
+        ADMINISTRATOR,
+        "A registered plugin",
+        Nothing,
+        Json(noted::<PluginBody>),
+    ),
+    route(
+        ("POST", "/v1/plugins/{plugin}/verify"),
+        ADMINISTRATOR,
+        "See that a plugin is the file that was accepted, and can be used",
+        Nothing,
+        Json(noted::<VerifiedBody>),
+    ),
+    route(
+        ("POST", "/v1/plugins/{plugin}/revoke"),
+        ADMINISTRATOR,
+        "Accept a build no more: jobs that wait or are computed with it end",
+        Json(noted::<RevokeBody>),
+        Json(noted::<RevokedBody>),
     ),
     route(
         ("GET", "/v1/datasets"),
@@ -336,6 +373,11 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .route("/v1/me/audit", web::get().to(audit::own))
         .route("/v1/metrics", web::get().to(service::metrics))
         .route("/v1/audit", web::get().to(audit::all))
+        .route("/v1/plugins", web::get().to(plugins::list))
+        .route("/v1/plugins", web::post().to(plugins::register))
+        .route("/v1/plugins/{plugin}", web::get().to(plugins::show))
+        .route("/v1/plugins/{plugin}/verify", web::post().to(plugins::verify))
+        .route("/v1/plugins/{plugin}/revoke", web::post().to(plugins::revoke))
         .route("/v1/datasets", web::get().to(datasets::list))
         .route("/v1/datasets", web::post().to(datasets::create))
         .route("/v1/datasets/{dataset}", web::get().to(datasets::show))

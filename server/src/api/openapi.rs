@@ -68,7 +68,7 @@ pub fn document() -> Result<String, serde_json::Error> {
 impl Route {
     fn gives_new(&self) -> bool {
         self.method == "POST"
-            && ["/datasets", "/versions", "/jobs"].iter().any(|end| self.path.ends_with(end))
+            && ["/datasets", "/versions", "/jobs", "/plugins"].iter().any(|end| self.path.ends_with(end))
     }
 }
 
@@ -133,6 +133,10 @@ fn parameters(route: &Route) -> Vec<Parameter> {
     match (route.method, route.path) {
         ("PUT", path) if path.contains("/chunks/") => {
             all.push(parameter("hq-digest", ParameterIn::Header, Required::True));
+        }
+        ("POST", "/v1/plugins") => {
+            let headers = ["hq-file", "hq-digest", "hq-signature"];
+            all.extend(headers.map(|name| parameter(name, ParameterIn::Header, Required::True)));
         }
         ("POST", path) if path.ends_with("/jobs") => {
             all.push(parameter("idempotency-key", ParameterIn::Header, Required::True));

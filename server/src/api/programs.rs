@@ -10,7 +10,7 @@ use super::bodies::{CheckedBody, ExplainedBody};
 use crate::app::{Shared, compiling};
 use crate::diagnostics::DiagnosticBody;
 use crate::problem::Result;
-use crate::programs::{Checked, ProgramBody};
+use crate::programs::{Calls, Checked, ProgramBody};
 
 /// Numbers that are opened for a program, those for the small-cell rule among them.
 pub(super) fn numbers(checked: &Checked) -> u64 {
@@ -28,7 +28,7 @@ pub(super) async fn check(
     let checked = compiling(&app, move |app| {
         let version = app.store.with(|tx| tx.published(&name))?;
         let manifest = version.manifest()?;
-        let mut checked = Checked::of(&program, &name, &version.schema)?;
+        let mut checked = Checked::of(&program, &name, &version.schema, Calls::Plugins(&app.supply))?;
         let planned = checked.plan(&app.evaluator(&manifest.backend)?, &manifest)?;
         let sources = &checked.compiled.sources;
         let notes = planned.notes.iter().map(|(_, note)| DiagnosticBody::of(note, sources));
@@ -47,7 +47,7 @@ pub(super) async fn explain(
     let explained = compiling(&app, move |app| {
         let version = app.store.with(|tx| tx.published(&name))?;
         let manifest = version.manifest()?;
-        let checked = Checked::of(&program, &name, &version.schema)?;
+        let checked = Checked::of(&program, &name, &version.schema, Calls::Plugins(&app.supply))?;
         let evaluator = app.evaluator(&manifest.backend)?;
         let compiled = checked.plan(&evaluator, &manifest)?;
         let backend = evaluator.capabilities();

@@ -45,6 +45,7 @@ pub(super) async fn me(caller: CallerData) -> web::Json<MeBody> {
         owner: caller.owner,
         operator: caller.operator,
         auditor: caller.auditor,
+        administrator: caller.administrator,
     })
 }
 

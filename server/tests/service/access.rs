@@ -19,6 +19,11 @@ const EXPECTED: &[(&str, &str)] = &[
     ("GET /v1/me/audit", "token"),
     ("GET /v1/metrics", "operator"),
     ("GET /v1/audit", "auditor"),
+    ("GET /v1/plugins", "administrator"),
+    ("POST /v1/plugins", "administrator"),
+    ("GET /v1/plugins/{plugin}", "administrator"),
+    ("POST /v1/plugins/{plugin}/verify", "administrator"),
+    ("POST /v1/plugins/{plugin}/revoke", "administrator"),
     ("GET /v1/datasets", "token"),
     ("POST /v1/datasets", "owner"),
     ("GET /v1/datasets/{dataset}", "owner researcher custodian inspector"),
@@ -48,7 +53,8 @@ const EXPECTED: &[(&str, &str)] = &[
     ("GET /v1/jobs/{job}/release", ""),
 ];
 
-const USERS: [&str; 7] = ["owner", "researcher", "custodian", "inspector", "auditor", "operator", "stranger"];
+const USERS: [&str; 8] =
+    ["owner", "researcher", "custodian", "inspector", "auditor", "operator", "administrator", "stranger"];
 
 #[test]
 fn every_route_and_every_role() {
@@ -64,7 +70,10 @@ fn every_route_and_every_role() {
         let (_, may) = EXPECTED.iter().find(|(name, _)| *name == route.action()).unwrap();
         let path =
             route.path.replace("{dataset}", "clinic").replace("{version}", "1").replace("{file}", "a.hqc");
-        let path = path.replace("{number}", "0").replace("{job}", "0123456789abcdef0123456789abcdef");
+        let path = path
+            .replace("{plugin}", "risk")
+            .replace("{number}", "0")
+            .replace("{job}", "0123456789abcdef0123456789abcdef");
         let anyone = running.send(route.method, &path, None, &[], b"");
         assert_eq!(
             anyone.status == 401,

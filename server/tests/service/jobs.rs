@@ -212,8 +212,11 @@ fn a_hostile_plugin_reads_writes_and_tells_nothing() {
     assert!(built.unwrap().success());
     let secret = notes.path().join("secret");
     fs::write(&secret, "content").unwrap();
+    // A job is of the build that planned it, which this one is not.
+    let unpin = "sed 's/\"backend\":\"[0-9a-f]*\"/\"backend\":\"\"/'";
     // What it found out stands in the folder of the job, which is all that it can write.
-    let worker = script(notes.path(), "$WORKER worker > words\ncp probe $NOTES/probe\ncat words");
+    let worker =
+        script(notes.path(), &format!("{unpin} | $WORKER worker > words\ncp probe $NOTES/probe\ncat words"));
     let plugins = tempfile::tempdir().unwrap();
     let name = "libhq_plugin_clear.so";
     let real = crate::running::built().into_iter().map(|folder| folder.join(name)).find(|file| file.exists());

@@ -71,7 +71,7 @@ impl Running {
         let data = folder.path().join("data").display().to_string();
         let worker = env!("CARGO_BIN_EXE_hq-server").to_owned();
         let plugins = format!("{:?}", built());
-        let variables = [("DATA", data), ("WORKER", worker), ("PLUGINS", plugins)]
+        let variables = [("DATA", data), ("WORKER", worker.clone()), ("APART", worker), ("PLUGINS", plugins)]
             .map(|(name, value)| (format!("HQ_SERVER_{name}"), value));
         let mut config = Config::of(table, variables).unwrap();
         change(&mut config);

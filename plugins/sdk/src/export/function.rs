@@ -4,10 +4,10 @@
 use super::{answer, guard, json, null_argument, slice};
 use crate::abi::{Buffer, Scalar, View};
 use crate::backend::{BackendError, Fault};
-use crate::function::{Answer, Arguments, Function, Kind, Library, Signature};
+use crate::function::{Answer, Arguments, Kind, Library, Signature};
 
 pub(super) unsafe extern "C" fn describe<L: Library>(out: *mut Buffer, error: *mut Buffer) -> i32 {
-    let work = || json(&L::FUNCTIONS.iter().map(Signature::from).collect::<Vec<_>>());
+    let work = description::<L>;
     // SAFETY: the out-parameters are as the module's rules say.
     unsafe { answer(out, error, work) }
 }
@@ -22,13 +22,9 @@ pub(super) unsafe extern "C" fn call<L: Library>(
         if out.is_null() {
             return Err(null_argument("out"));
         }
-        let function = usize::try_from(function).ok().and_then(|at| L::FUNCTIONS.get(at));
-        let function = function.ok_or_else(|| {
-            BackendError::new(Fault::Internal, "the host asked for a function that is not there")
-        })?;
         // SAFETY: the view is readable during this call.
         let values = unsafe { slice(arguments, "arguments") }?;
-        let value = compute(function, values)?;
+        let value = compute::<L>(function, values)?;
         // SAFETY: not null, and writable then by the module's rules.
         unsafe { out.write(value) };
         Ok(())
@@ -37,7 +33,17 @@ pub(super) unsafe extern "C" fn call<L: Library>(
     unsafe { guard(error, work) }
 }
 
-fn compute(function: &Function, values: &[Scalar]) -> Result<Scalar, BackendError> {
+/// What a library has, as data.
+pub(crate) fn description<L: Library>() -> Result<Vec<u8>, BackendError> {
+    json(&L::FUNCTIONS.iter().map(Signature::from).collect::<Vec<_>>())
+}
+
+/// The value of the function at a place of the library.
+pub(crate) fn compute<L: Library>(function: u32, values: &[Scalar]) -> Result<Scalar, BackendError> {
+    let function = usize::try_from(function).ok().and_then(|at| L::FUNCTIONS.get(at));
+    let function = function.ok_or_else(|| {
+        BackendError::new(Fault::Internal, "the host asked for a function that is not there")
+    })?;
     let arguments = Arguments::of(function, values)?;
     let answer = (function.compute)(&arguments)
         .map_err(|refusal| BackendError::new(Fault::Input, refusal.to_string()))?;

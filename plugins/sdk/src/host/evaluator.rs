@@ -20,6 +20,7 @@ use crate::plan::Plan;
 pub struct EvaluatorPlugin {
     table: EvaluatorTable,
     capabilities: Arc<Capabilities>,
+    digest: Arc<str>,
     gates: Option<Arc<EvaluatorPlugin>>,
 }
 
@@ -29,7 +30,8 @@ impl EvaluatorPlugin {
     /// # Errors
     /// See [`LoadError`].
     pub fn load(path: &Path) -> Result<Self, LoadError> {
-        Self::describe(load_table(path)?, &file_stem(path))
+        let digest = Image::read(path)?.digest().to_owned();
+        Self::describe(load_table(path)?, &file_stem(path), &digest)
             .map_err(|source| LoadError::Capabilities { path: path.to_owned(), source })
     }
 
@@ -39,7 +41,7 @@ impl EvaluatorPlugin {
     /// See [`LoadError`].
     pub fn load_image(image: &Image) -> Result<Self, LoadError> {
         let path = image.path();
-        Self::describe(load_table_at(&image.place()?, path)?, &file_stem(path))
+        Self::describe(load_table_at(&image.place()?, path)?, &file_stem(path), image.digest())
             .map_err(|source| LoadError::Capabilities { path: path.to_owned(), source })
     }
 
@@ -48,13 +50,14 @@ impl EvaluatorPlugin {
     /// # Errors
     /// `Fault::Internal` where it does not describe itself.
     pub fn linked<B: Evaluator>() -> Result<Self, BackendError> {
-        Self::describe(evaluator_table::<B>(), "linked")
+        Self::describe(evaluator_table::<B>(), "linked", "linked")
     }
 
-    fn describe(table: EvaluatorTable, name: &str) -> Result<Self, BackendError> {
+    fn describe(table: EvaluatorTable, name: &str, digest: &str) -> Result<Self, BackendError> {
         // SAFETY: the table's own functions on buffers of this frame, as `abi` asks.
         let bytes = unsafe { take(name, table.free_buffer, |out, error| (table.capabilities)(out, error)) }?;
-        Ok(Self { table, capabilities: Arc::new(structure(name, &bytes)?), gates: None })
+        let capabilities = Arc::new(structure(name, &bytes)?);
+        Ok(Self { table, capabilities, digest: digest.into(), gates: None })
     }
 
     /// The same with a backend that decides on its counts.
@@ -62,7 +65,13 @@ impl EvaluatorPlugin {
     pub fn with_gates(&self, gates: Self) -> Self {
         let bootstrapped = gates.capabilities.bootstrapped.clone();
         let capabilities = Capabilities { gates: bootstrapped, ..(*self.capabilities).clone() };
-        Self { table: self.table, capabilities: Arc::new(capabilities), gates: Some(Arc::new(gates)) }
+        Self { capabilities: Arc::new(capabilities), gates: Some(Arc::new(gates)), ..self.clone() }
+    }
+
+    /// BLAKE3 digest of the plugin's file, in hexadecimal.
+    #[must_use]
+    pub fn digest(&self) -> &str {
+        &self.digest
     }
 
     /// The backend that decides on its counts.

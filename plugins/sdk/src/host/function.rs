@@ -63,14 +63,8 @@ impl FunctionPlugin {
     fn describe(table: FunctionTable, name: &str, digest: &str) -> Result<Self, BackendError> {
         // SAFETY: the table's own functions on buffers of this frame, as `abi` asks.
         let bytes = unsafe { take(name, table.free_buffer, |out, error| (table.describe)(out, error)) }?;
-        if bytes.len() > MAX_DESCRIPTION_BYTES {
-            return Err(ill_behaved(name, &format!("its description has {} bytes", bytes.len())));
-        }
-        let functions: Vec<Signature> = structure(name, &bytes)?;
-        if let Some(reason) = fault(&functions) {
-            return Err(ill_behaved(name, &reason));
-        }
-        Ok(Self { table, name: name.into(), digest: digest.into(), functions: functions.into() })
+        let functions = signatures(name, &bytes)?.into();
+        Ok(Self { table, name: name.into(), digest: digest.into(), functions })
     }
 
     /// The plugin's name, by its file.
@@ -108,12 +102,31 @@ impl FunctionPlugin {
                 (self.table.call)(function, View::of(arguments), &raw mut value, error)
             })
         }?;
-        if gives(&signature.gives, value) {
-            Ok(value)
-        } else {
-            Err(ill_behaved(name, &format!("it gives {value:?}, which is not of {}", signature.gives)))
-        }
+        checked(name, signature, value)
     }
+}
+
+/// The functions that a description names, as every kind of plugin gives it.
+///
+/// # Errors
+/// `Fault::Internal`: too long, of another form, or unsound.
+pub fn signatures(name: &str, description: &[u8]) -> Result<Vec<Signature>, BackendError> {
+    if description.len() > MAX_DESCRIPTION_BYTES {
+        return Err(ill_behaved(name, &format!("its description has {} bytes", description.len())));
+    }
+    let functions: Vec<Signature> = structure(name, description)?;
+    fault(&functions).map_or(Ok(functions), |reason| Err(ill_behaved(name, &reason)))
+}
+
+/// A value that a plugin gives, if it is one of what the function declares.
+///
+/// # Errors
+/// `Fault::Internal`: it is none.
+pub fn checked(name: &str, signature: &Signature, value: Scalar) -> Result<Scalar, BackendError> {
+    if gives(&signature.gives, value) {
+        return Ok(value);
+    }
+    Err(ill_behaved(name, &format!("it gives {value:?}, which is not of {}", signature.gives)))
 }
 
 /// Whether a value is of the kind declared: a number of any size, a level that exists.

@@ -11,9 +11,42 @@ use std::time::{Duration, Instant};
 use super::FunctionPlugin;
 use crate::abi::Scalar;
 use crate::backend::BackendError;
+use crate::function::Signature;
 
 /// How long, beyond the limit, a thread that looks at the time between calls may need to say so.
 const GRACE: Duration = Duration::from_millis(200);
+
+/// Functions that can be called: those of a shared library, or of a module.
+pub trait Callable: Send + 'static {
+    /// All of them.
+    fn functions(&self) -> &[Signature];
+
+    /// The value of the function at a place of [`Self::functions`], in the range that this declares.
+    ///
+    /// # Errors
+    /// `Fault::Input` where the function has no value there, `Fault::Internal` where it fails.
+    fn call(&mut self, function: usize, arguments: &[Scalar]) -> Result<Scalar, BackendError>;
+}
+
+impl Callable for FunctionPlugin {
+    fn functions(&self) -> &[Signature] {
+        Self::functions(self)
+    }
+
+    fn call(&mut self, function: usize, arguments: &[Scalar]) -> Result<Scalar, BackendError> {
+        Self::call(self, function, arguments)
+    }
+}
+
+impl Callable for Box<dyn Callable> {
+    fn functions(&self) -> &[Signature] {
+        (**self).functions()
+    }
+
+    fn call(&mut self, function: usize, arguments: &[Scalar]) -> Result<Scalar, BackendError> {
+        (**self).call(function, arguments)
+    }
+}
 
 /// Why there is no table; `at` is the place on each axis.
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +85,7 @@ pub enum TabulationError {
 /// # Errors
 /// See [`TabulationError`]; no later than `limit` and a moment.
 pub fn tabulate(
-    plugin: &FunctionPlugin,
+    plugin: impl Callable,
     function: usize,
     axes: Vec<Vec<Scalar>>,
     limit: Duration,
@@ -61,11 +94,11 @@ pub fn tabulate(
     let reached = Arc::new(AtomicUsize::new(0));
     let (done, answer) = sync_channel(1);
     let deadline = Instant::now() + limit;
-    let (plugin, progress) = (plugin.clone(), Arc::clone(&reached));
+    let progress = Arc::clone(&reached);
     thread::Builder::new().name("hq-functions".to_owned()).spawn(move || {
-        let found = Worker { plugin, function, axes, deadline, progress }.run();
+        let mut worker = Worker { plugin, function, axes, deadline, progress };
         // Whoever asked may have gone.
-        drop(done.send(found));
+        drop(done.send(worker.run()));
     })?;
     match answer.recv_timeout(limit + GRACE) {
         Ok(found) => found,
@@ -75,16 +108,16 @@ pub fn tabulate(
     }
 }
 
-struct Worker {
-    plugin: FunctionPlugin,
+struct Worker<C> {
+    plugin: C,
     function: usize,
     axes: Vec<Vec<Scalar>>,
     deadline: Instant,
     progress: Arc<AtomicUsize>,
 }
 
-impl Worker {
-    fn run(&self) -> Result<Vec<Scalar>, TabulationError> {
+impl<C: Callable> Worker<C> {
+    fn run(&mut self) -> Result<Vec<Scalar>, TabulationError> {
         let sizes: Vec<usize> = self.axes.iter().map(Vec::len).collect();
         let entries = sizes.iter().product();
         let mut arguments = Vec::with_capacity(sizes.len());
@@ -102,7 +135,7 @@ impl Worker {
     }
 
     fn entry(
-        &self,
+        &mut self,
         entry: usize,
         sizes: &[usize],
         arguments: &mut Vec<Scalar>,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use hq_dsl::{Decimal, Domain, ExternFunction, FunctionFault, FunctionPart};
 use hq_plugin_sdk::abi::Scalar;
 use hq_plugin_sdk::function::{self, Signature};
-use hq_plugin_sdk::host::{FunctionPlugin, TabulationError};
+use hq_plugin_sdk::host::{Callable, TabulationError};
 
 /// The codes of all values of a function, as [`FunctionTable`](hq_dsl::FunctionTable) holds them. It takes no longer
 /// than `limit` and a moment, also where the plugin hangs.
@@ -15,16 +15,16 @@ use hq_plugin_sdk::host::{FunctionPlugin, TabulationError};
 /// # Errors
 /// See [`FunctionFault`]: all but `NoPlugin`.
 pub fn tabulate(
-    plugin: &FunctionPlugin,
+    plugin: impl Callable,
     declared: &ExternFunction,
     limit: Duration,
 ) -> Result<Arc<[i64]>, FunctionFault> {
     let found = plugin.functions().iter().position(|function| function.name == declared.name);
-    let Some((at, signature)) = found.and_then(|at| Some((at, plugin.functions().get(at)?))) else {
+    let Some((at, signature)) = found.and_then(|at| Some((at, plugin.functions().get(at)?.clone()))) else {
         return Err(FunctionFault::NoFunction { known: plugin.functions().iter().map(written).collect() });
     };
-    if let Some(part) = difference(declared, signature) {
-        return Err(FunctionFault::OtherDomains { part, signature: written(signature) });
+    if let Some(part) = difference(declared, &signature) {
+        return Err(FunctionFault::OtherDomains { part, signature: written(&signature) });
     }
     let axes: Vec<Vec<i64>> =
         declared.parameters.iter().map(|(_, domain)| domain.codes().collect()).collect();
@@ -38,7 +38,7 @@ pub fn tabulate(
         .collect::<Option<Vec<_>>>()
         .ok_or_else(|| FunctionFault::OtherDomains {
             part: FunctionPart::Arguments,
-            signature: written(signature),
+            signature: written(&signature),
         })?;
     let place = |at: &[usize]| -> Vec<i64> {
         axes.iter().zip(at).map(|(codes, &at)| codes.get(at).copied().unwrap_or_default()).collect()
@@ -67,6 +67,16 @@ pub fn tabulate(
         })?);
     }
     Ok(codes.into())
+}
+
+/// The arguments of a call, as codes, by how many were begun before it: all are called in order, and then again in reverse.
+pub(crate) fn arguments(declared: &ExternFunction, calls: u64) -> Option<Vec<i64>> {
+    let entries = declared.values();
+    let entry = if calls < entries { calls } else { (2 * entries).checked_sub(calls + 1)? };
+    let axes: Vec<Vec<i64>> =
+        declared.parameters.iter().map(|(_, domain)| domain.codes().collect()).collect();
+    let places = places(usize::try_from(entry).ok()?, &axes);
+    axes.iter().zip(places).map(|(codes, at)| codes.get(at).copied()).collect()
 }
 
 /// A function as it may be declared.

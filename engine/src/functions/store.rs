@@ -3,17 +3,14 @@
 //!
 //! A file is a BLAKE3 digest of what it is of and of its values, and then the values: 64-bit integers, little-endian.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
-use std::{env, fs};
 
 use hq_dsl::ExternFunction;
 
-use crate::checkpoint::write_whole;
-
-/// Names a folder instead of the usual one.
-const VARIABLE: &str = "HQ_FUNCTION_CACHE";
+use crate::dataset::write_whole;
 
 /// Form of the files.
 const VERSION: u32 = 1;
@@ -24,18 +21,9 @@ const MAX_BYTES: u64 = 256 << 20;
 /// The ending of the files.
 const ENDING: &str = "values";
 
-/// `HQ_FUNCTION_CACHE`, or a folder among the user's caches (XDG).
-fn folder() -> Option<PathBuf> {
-    if let Some(path) = env::var_os(VARIABLE).filter(|path| !path.is_empty()) {
-        return Some(path.into());
-    }
-    let named = |name: &str| env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
-    let folder = named("XDG_CACHE_HOME").or_else(|| named("HOME").map(|home| home.join(".cache")))?;
-    Some(folder.join("hq").join("functions"))
-}
-
-/// What a file is of.
-fn subject(digest: &str, function: &ExternFunction) -> blake3::Hash {
+/// Names the values of a function of a plugin, by the plugin's digest.
+#[must_use]
+pub fn subject(digest: &str, function: &ExternFunction) -> blake3::Hash {
     let mut hasher = blake3::Hasher::new_derive_key("hq values of a function of a plugin");
     hasher.update(&VERSION.to_le_bytes());
     let parameters = function.parameters.iter().flat_map(|(name, domain)| [name.clone(), domain.to_string()]);
@@ -57,12 +45,8 @@ fn checksum(subject: &blake3::Hash, values: &[u8]) -> blake3::Hash {
     hasher.finalize()
 }
 
-/// The values that were kept, if they are intact.
-pub(super) fn read(digest: &str, function: &ExternFunction) -> Option<Arc<[i64]>> {
-    read_from(&folder()?, digest, function)
-}
-
-fn read_from(folder: &Path, digest: &str, function: &ExternFunction) -> Option<Arc<[i64]>> {
+/// The values that were kept in a folder, if they are intact.
+pub(super) fn read(folder: &Path, digest: &str, function: &ExternFunction) -> Option<Arc<[i64]>> {
     let subject = subject(digest, function);
     let path = folder.join(file_name(&subject));
     let length = function.values().checked_mul(8)?.checked_add(32)?;
@@ -79,11 +63,9 @@ fn read_from(folder: &Path, digest: &str, function: &ExternFunction) -> Option<A
     rest.is_empty().then(|| values.iter().map(|bytes| i64::from_le_bytes(*bytes)).collect())
 }
 
-/// Keeps values.
-pub(super) fn write(digest: &str, function: &ExternFunction, values: &[i64]) {
-    if let Some(folder) = folder() {
-        write_to(&folder, digest, function, values, MAX_BYTES);
-    }
+/// Keeps values in a folder.
+pub(super) fn write(folder: &Path, digest: &str, function: &ExternFunction, values: &[i64]) {
+    write_to(folder, digest, function, values, MAX_BYTES);
 }
 
 fn write_to(folder: &Path, digest: &str, function: &ExternFunction, values: &[i64], most: u64) {
@@ -144,9 +126,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (folder, values) = (folder.path(), [-1, 0, 9]);
         write_to(folder, "one", &function(2), &values, MAX_BYTES);
-        assert_eq!(read_from(folder, "one", &function(2)).as_deref(), Some(&values[..]));
-        assert_eq!(read_from(folder, "two", &function(2)), None);
-        assert_eq!(read_from(folder, "one", &function(3)), None);
+        assert_eq!(read(folder, "one", &function(2)).as_deref(), Some(&values[..]));
+        assert_eq!(read(folder, "two", &function(2)), None);
+        assert_eq!(read(folder, "one", &function(3)), None);
     }
 
     #[test]
@@ -160,12 +142,12 @@ mod tests {
             let mut bytes = whole.clone();
             bytes[at] ^= 1;
             fs::write(&path, bytes).unwrap();
-            assert_eq!(read_from(folder, "one", &function(2)), None, "byte {at}");
+            assert_eq!(read(folder, "one", &function(2)), None, "byte {at}");
         }
         fs::write(&path, &whole[..whole.len() - 8]).unwrap();
-        assert_eq!(read_from(folder, "one", &function(2)), None);
+        assert_eq!(read(folder, "one", &function(2)), None);
         write_to(folder, "one", &function(2), &[1, 2, 3], MAX_BYTES);
-        assert!(read_from(folder, "one", &function(2)).is_some());
+        assert!(read(folder, "one", &function(2)).is_some());
     }
 
     #[test]
@@ -177,8 +159,8 @@ mod tests {
         }
         let files = fs::read_dir(folder).unwrap().count();
         assert_eq!(files, 2, "of 112 bytes each");
-        assert!(read_from(folder, "d", &function(9)).is_some());
+        assert!(read(folder, "d", &function(9)).is_some());
         write_to(folder, "e", &function(99), &[0; 100], 250);
-        assert_eq!(read_from(folder, "e", &function(99)), None);
+        assert_eq!(read(folder, "e", &function(99)), None);
     }
 }
