@@ -27,6 +27,8 @@ pub struct Job {
     pub program: ProgramRecord,
     /// For whom the released table is encrypted.
     pub recipient: String,
+    /// Bytes of its secret parameters, encrypted; 0 where it has none.
+    pub parameters: u64,
     /// Digest of the plan.
     pub plan: String,
     /// Numbers that are opened.
@@ -52,7 +54,7 @@ pub struct Job {
 }
 
 const COLUMNS: &str = "id, dataset, version, issuer, subject, purpose, program, recipient, plan, numbers, state, done, \
-                       blocks, attempts, code, detail, request, created, ended";
+                       blocks, attempts, code, detail, request, created, ended, parameters";
 
 fn job(row: &Row<'_>) -> rusqlite::Result<Job> {
     let program: String = row.get(6)?;
@@ -79,6 +81,7 @@ fn job(row: &Row<'_>) -> rusqlite::Result<Job> {
         request: row.get(16)?,
         created: row.get(17)?,
         ended: row.get(18)?,
+        parameters: row.get(19)?,
     })
 }
 
@@ -87,6 +90,12 @@ impl Job {
     #[must_use]
     pub fn is_over(&self) -> bool {
         !matches!(self.state.as_str(), "queued" | "running" | "computed")
+    }
+
+    /// Whether its secret parameters are not needed any more.
+    #[must_use]
+    pub fn is_computed(&self) -> bool {
+        !matches!(self.state.as_str(), "queued" | "running")
     }
 
     /// Whether somebody submitted it.
@@ -139,16 +148,16 @@ impl Tx<'_> {
             return Err(Problem::new(Code::Quota, detail));
         }
         let sql = "INSERT INTO jobs (id, dataset, version, issuer, subject, purpose, program, recipient, plan, numbers, \
-                   state, blocks, idempotency, request, created) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'queued', ?11, ?12, ?13, ?14)";
+                   state, blocks, idempotency, request, created, parameters) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'queued', ?11, ?12, ?13, ?14, ?15)";
         let program = serde_json::to_string(&job.program)?;
         let Job { id, dataset, version, issuer, subject, purpose, recipient, plan, numbers, .. } = job;
-        let Job { blocks, request, created, .. } = job;
+        let Job { blocks, request, created, parameters, .. } = job;
         self.sql.execute(
             sql,
             params![
                 id, dataset, version, issuer, subject, purpose, program, recipient, plan, numbers, blocks,
-                key, request, created
+                key, request, created, parameters
             ],
         )?;
         Ok(())

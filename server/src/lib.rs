@@ -10,8 +10,8 @@
 //! | programs | `programs`, `diagnostics` |
 //! | what a caller is told | `problem` |
 //! | routes | `api`, `guard`, `server`, `tls`, `dev` |
-//! | whether it answers | `health` |
-//! | computing | `queue`, `worker`, `confinement`, `chunks` |
+//! | whether it answers, and what it tells of itself | `health`, `telemetry` |
+//! | computing | `queue`, `worker`, `confinement`, `chunks`, `supply` |
 
 pub mod api;
 pub mod app;
@@ -36,7 +36,9 @@ mod retention;
 pub mod roles;
 pub mod server;
 pub mod store;
+mod supply;
 mod sweep;
+mod telemetry;
 mod tls;
 pub mod worker;
 

@@ -11,7 +11,11 @@ use rusqlite_migration::{M, Migrations};
 use crate::problem::{Problem, Result};
 use hq_engine::clock;
 
-const STEPS: &[M<'_>] = &[M::up(include_str!("schema.sql"))];
+const STEPS: &[M<'_>] = &[
+    M::up(include_str!("schema.sql")),
+    // Bytes of a job's secret parameters, encrypted.
+    M::up("ALTER TABLE jobs ADD COLUMN parameters INTEGER NOT NULL DEFAULT 0"),
+];
 const MIGRATIONS: Migrations<'_> = Migrations::from_slice(STEPS);
 
 /// Entries after which a head is signed without being asked for.

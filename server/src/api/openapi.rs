@@ -68,7 +68,7 @@ pub fn document() -> Result<String, serde_json::Error> {
 impl Route {
     fn gives_new(&self) -> bool {
         self.method == "POST"
-            && ["/datasets", "/versions", "/jobs"].iter().any(|end| self.path.ends_with(end))
+            && ["/datasets", "/versions", "/jobs", "/jobs/sealed"].iter().any(|end| self.path.ends_with(end))
     }
 }
 
@@ -134,7 +134,7 @@ fn parameters(route: &Route) -> Vec<Parameter> {
         ("PUT", path) if path.contains("/chunks/") => {
             all.push(parameter("hq-digest", ParameterIn::Header, Required::True));
         }
-        ("POST", path) if path.ends_with("/jobs") => {
+        ("POST", path) if path.ends_with("/jobs") || path.ends_with("/jobs/sealed") => {
             all.push(parameter("idempotency-key", ParameterIn::Header, Required::True));
         }
         _ => {}
