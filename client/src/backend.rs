@@ -1,6 +1,7 @@
 //! A backend: the plugin's half that computes and its half that holds keys.
 
 use hq_dsl::Dataset;
+use hq_engine::gate_keys::DECIDES;
 use hq_engine::registry::{Registry, RegistryError, Source};
 use hq_plugin_sdk::host::{CustodyPlugin, EvaluatorPlugin, default_dirs};
 
@@ -20,9 +21,6 @@ pub(crate) struct Backend {
     gates: Option<Box<Backend>>,
 }
 
-/// The backend that decides on the counts of one on levels.
-const GATES: &str = "tfhe";
-
 impl Backend {
     /// Loads a backend's plugin by name.
     pub(crate) fn load(name: &str) -> Result<Self> {
@@ -39,7 +37,7 @@ impl Backend {
     pub(crate) fn load_for<'a>(name: &str, datasets: impl IntoIterator<Item = &'a Dataset>) -> Result<Self> {
         let mut backend = Self::load(name)?;
         if takes_gates(&backend.evaluator, datasets)
-            && let Some(gates) = if_there(Self::load(GATES))?
+            && let Some(gates) = if_there(Self::load(DECIDES))?
         {
             backend.evaluator = backend.evaluator.with_gates(gates.evaluator.clone());
             backend.gates = Some(Box::new(gates));
@@ -72,7 +70,7 @@ pub(crate) fn load_evaluator_for<'a>(
     if !takes_gates(&evaluator, datasets) {
         return Ok(evaluator);
     }
-    let gates = if_there(load_evaluator(GATES))?;
+    let gates = if_there(load_evaluator(DECIDES))?;
     Ok(gates.map_or_else(|| evaluator.clone(), |gates| evaluator.with_gates(gates)))
 }
 

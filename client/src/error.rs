@@ -175,6 +175,11 @@ pub(crate) enum ClientError {
          give the file with `--sealed`"
     )]
     SecretInClear { name: String },
+    /// A value that was to be encrypted and is of no secret parameter.
+    #[error(
+        "`{name}` is no secret parameter of the program; whoever computes may see it: give it with `--param`"
+    )]
+    NotSecret { name: String },
     /// Queries that cannot have one result.
     #[error(
         "{queries} declare the same secret parameter with other domains, so they have no common plan. Compute them \
@@ -207,13 +212,6 @@ pub(crate) enum ClientError {
          `{backend}`"
     )]
     NoGates { backend: String },
-    /// A table with gates, for a service.
-    #[error(
-        "{} keeps small counts encrypted (`min_cell … encrypted`), which the service does not do yet: compute it with \
-         `hq compute`, or encrypt it with `min_cell` alone",
-        data.display()
-    )]
-    GatesOfService { data: PathBuf },
     /// A result without what its gates let out.
     #[error("{place} does not hold what its gates let out: it was cut or altered")]
     NothingPassed { place: String },

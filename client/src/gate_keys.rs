@@ -3,9 +3,10 @@
 //! file: frames, one after the other, bound to each other by digests.
 
 use hq_engine::dataset::{GateBinding, hex_digest};
+use hq_engine::gate_keys::GatePublic;
 use hq_engine::gates;
-use hq_plugin_sdk::backend::{BackendError, Fault, GateKeys, KeyPair};
-use hq_plugin_sdk::frame::{self, FrameError, KeyId, Kind, split_off};
+use hq_plugin_sdk::backend::{BackendError, Fault, KeyPair};
+use hq_plugin_sdk::frame::{self, FrameError};
 use hq_plugin_sdk::host::PluginKey;
 use hq_plugin_sdk::parameters::Parameters;
 use hq_plugin_sdk::tfhe::TfheParameters;
@@ -21,13 +22,6 @@ pub(crate) struct GatePair {
     pub(crate) secret: Zeroizing<Vec<u8>>,
     /// What goes to whoever computes.
     pub(crate) public: GatePublic,
-}
-
-/// What whoever computes needs for gates.
-#[derive(Clone, Debug)]
-pub(crate) struct GatePublic {
-    evaluation: Vec<u8>,
-    bridge: Vec<u8>,
 }
 
 impl GatePair {
@@ -58,7 +52,7 @@ impl GatePair {
     pub(crate) fn binding(&self) -> GateBinding {
         let GatePublic { evaluation, bridge } = &self.public;
         GateBinding {
-            key_id: key_id(evaluation).to_string(),
+            key_id: self.public.key_id(),
             parameters: self.parameters.clone(),
             evaluation: hex_digest(evaluation),
             bridge: hex_digest(bridge),
@@ -74,45 +68,6 @@ impl GatePair {
         secret.extend_from_slice(&self.secret);
         KeyPair { secret, evaluation: [pair.evaluation.as_slice(), evaluation, bridge].concat() }
     }
-}
-
-impl GatePublic {
-    /// From what stands behind the frame of a pair; `None` where nothing does.
-    pub(crate) fn read(bytes: &[u8]) -> std::result::Result<Option<Self>, FrameError> {
-        if bytes.is_empty() {
-            return Ok(None);
-        }
-        let (_, evaluation, bridge) = split_off(bytes, Kind::EvaluationKey)?;
-        frame::open(bridge, Kind::BridgeKey)?;
-        Ok(Some(Self { evaluation: evaluation.to_vec(), bridge: bridge.to_vec() }))
-    }
-
-    /// Why these are not the keys of a binding; `None` where they are.
-    pub(crate) fn foreign_to(&self, binding: &GateBinding) -> Option<String> {
-        let found = key_id(&self.evaluation).to_string();
-        if found != binding.key_id {
-            return Some(format!("key {found} where key {} is named", binding.key_id));
-        }
-        if hex_digest(&self.evaluation) != binding.evaluation {
-            return Some(format!("another content under the name of key {found}"));
-        }
-        (hex_digest(&self.bridge) != binding.bridge)
-            .then(|| "another key between its two pairs: it was altered, or is of other keys".to_owned())
-    }
-
-    /// As a run takes it.
-    pub(crate) fn keys(&self) -> GateKeys<'_> {
-        GateKeys { evaluation: &self.evaluation, bridge: &self.bridge }
-    }
-
-    /// Bytes of both.
-    pub(crate) fn bytes(&self) -> u64 {
-        (self.evaluation.len() + self.bridge.len()) as u64
-    }
-}
-
-fn key_id(evaluation: &[u8]) -> KeyId {
-    frame::split(evaluation).map_or(KeyId::default(), |(frame, _)| frame.key)
 }
 
 /// Opens the aggregates of a plan: what rests on a closed cell is `None`.

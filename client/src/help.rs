@@ -151,13 +151,19 @@ The program is checked here, against the schema of the service, as `hq check` do
 has released it; `hq result JOB` shows it later. It is encrypted to identity.age in the folder of configurations, which is made
 the first time.
 
-  hq submit query.hq --dataset clinic --purpose \"audit of care\"";
+Secret parameters are encrypted here under the evaluation keys that the owner gave; the service has the ciphertexts alone, and
+only until the job is computed. The same value is another ciphertext each time, so an idempotency key that is used again needs
+the file of `hq seal`.
+
+  hq submit query.hq --dataset clinic --purpose \"audit of care\"
+  hq submit query.hq --dataset clinic --purpose \"audit of care\" --secret cutoff=65 --eval-keys evaluation.keys";
 
 pub(crate) const AFTER_CUSTODIAN: &str = "\
 A result is opened if the owner signed the version of the dataset that it is of, and if it is of the plan that the job
 names. It is released if the release rules allow it, and if with what was released before it gives nothing away that they
 hide: history.jsonl of the keys remembers. The table is encrypted to the researcher; a recipient that changed is refused
-unless --accept-recipients is given.";
+unless --accept-recipients is given. A secret parameter may hold anything, so that it picks single rows: programs with some are
+released to those whom --secrets-of names, and to no others.";
 
 pub(crate) const AFTER_AUDIT: &str = "\
 Heads say how long the log was and what it held. Keep those of an earlier export elsewhere: they show whether the log was cut

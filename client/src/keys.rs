@@ -9,6 +9,7 @@ use age::secrecy::SecretString;
 use hq_dsl::Dataset;
 use hq_engine::dataset::GateBinding;
 use hq_engine::forms::Forms;
+use hq_engine::gate_keys::GatePublic;
 use hq_plugin_sdk::backend::KeyPair;
 use hq_plugin_sdk::frame::{self, FrameError, KeyId, Kind, MAGIC, split_off};
 use hq_plugin_sdk::host::PluginKey;
@@ -19,11 +20,10 @@ use zeroize::Zeroizing;
 use crate::backend::Backend;
 use crate::checkpoint::write_whole;
 use crate::cli::PassphraseArgs;
-use crate::error::{ClientError, Result, damaged, file_error, refused};
+use crate::error::{ClientError, Result, damaged, file_error, mismatch, refused};
 use crate::execution::key_id;
 use crate::fingerprint::Fingerprint;
 use crate::forms;
-use crate::gate_keys::GatePublic;
 use crate::output;
 use crate::passphrase::{Purpose, passphrase};
 use crate::program::compile_schema;
@@ -248,6 +248,37 @@ pub(crate) fn read_evaluation_keys(path: &Path) -> Result<EvaluationKeys> {
             Err(ClientError::SecretKey { path: path.to_owned() })
         }
         Err(error) => Err(damaged(path, error.to_string())),
+    }
+}
+
+impl EvaluationKeys {
+    /// The file as it was.
+    pub(crate) fn whole(&self) -> Vec<u8> {
+        let mut bytes = self.frame.clone();
+        if let Some(GatePublic { evaluation, bridge }) = &self.gates {
+            bytes.extend_from_slice(evaluation);
+            bytes.extend_from_slice(bridge);
+        }
+        bytes
+    }
+}
+
+/// Keys that decide on counts are those that the dataset in `data` was encrypted with.
+pub(crate) fn check_gates(
+    path: &Path,
+    data: &Path,
+    wanted: Option<&GateBinding>,
+    found: Option<&GatePublic>,
+) -> Result<()> {
+    let Some(wanted) = wanted else { return Ok(()) };
+    let no_keys = || ClientError::NoGateKeys { path: path.to_owned(), data: data.to_owned() };
+    match found.ok_or_else(no_keys)?.foreign_to(wanted) {
+        None => Ok(()),
+        Some(reason) => {
+            let reason =
+                format!("decides on counts with other keys than {} asks for: {reason}", data.display());
+            Err(mismatch(path, reason))
+        }
     }
 }
 

@@ -175,6 +175,20 @@ impl Service {
         document(self.address(), &mut answer)
     }
 
+    /// Sends a document and bytes behind it: four bytes with the document's length, little-endian, come first.
+    pub(crate) fn post_with<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &impl Serialize,
+        behind: &[u8],
+    ) -> Result<T> {
+        let json = serde_json::to_vec(body)
+            .map_err(|error| ClientError::Format { format: "JSON", reason: error.to_string() })?;
+        let length = u32::try_from(json.len()).unwrap_or(u32::MAX).to_le_bytes();
+        self.post_bytes(path, headers, &[length.as_slice(), &json, behind].concat())
+    }
+
     /// Sends bytes; what the service says of them is for the caller to read or not.
     pub(crate) fn put(&self, path: &str, headers: &[(&str, &str)], bytes: &[u8]) -> Result<()> {
         self.send(&Method::PUT, path, headers, &Content::Bytes(bytes)).map(drop)

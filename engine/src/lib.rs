@@ -7,9 +7,9 @@
 //! | choose parameters | `planner`, `claims`, `choose`, `cost` | placed plan -> plan of one backend |
 //! | certify | `noise`, `certificate` | plan -> certificate |
 //! | tables | `bootstraps`, `torus` | circuit -> certified plan of bootstraps |
-//! | gates | `cells`, `gates` | counts -> what they let out; a sum of one scheme -> a certified decision in another |
+//! | gates | `cells`, `gates`, `gate_keys` | counts -> what they let out; a sum of one scheme -> a certified decision in another |
 //! | foretell | `variance` | plan -> noise on average |
-//! | run | `run`, `checkpoint`, `dataset` | plan x blocks -> encrypted sums |
+//! | run | `run`, `checkpoint`, `dataset`, `sealed` | plan x blocks -> encrypted sums |
 //! | hand over | `computation`, `result_file` | queries x dataset -> the file that the custodian opens |
 //! | open | `open` | opened sums -> exact aggregates |
 //!
@@ -39,6 +39,7 @@ pub mod encoding;
 pub mod explain;
 pub mod forms;
 pub mod functions;
+pub mod gate_keys;
 pub mod gates;
 pub mod headed;
 pub mod joint;
@@ -51,6 +52,7 @@ pub mod planner;
 pub mod registry;
 pub mod result_file;
 pub mod run;
+pub mod sealed;
 pub mod search;
 pub mod signed;
 pub mod sizes;

@@ -158,9 +158,9 @@ fn work(root: &str, token: &str, at: usize, end: Instant, pause: Duration, all: 
     };
     let program = json!({ "name": "smokers.hq", "text": PROGRAM });
     let mut job = None;
-    // Not all at one moment.
+    // Not all at one moment, and not all the same: as people who began at any time.
     std::thread::sleep(pause * u32::try_from(at % 100).unwrap() / 100);
-    for round in 0.. {
+    for round in at / 20.. {
         if Instant::now() >= end {
             return;
         }
@@ -238,11 +238,12 @@ fn main() -> ExitCode {
             let (all, root) = (&all, service.root.as_str());
             scope.spawn(move || work(root, token, at, end, pause, all));
         }
-        // When it is warm, and at the end.
-        std::thread::sleep(Duration::from_secs(load.seconds / 4));
-        let warm = service.memory_kib();
-        std::thread::sleep(end.saturating_duration_since(Instant::now()));
-        (warm, service.memory_kib())
+        let quarters = (1..=4).map(|quarter| {
+            let then = start + Duration::from_secs(load.seconds) * quarter / 4;
+            std::thread::sleep(then.saturating_duration_since(Instant::now()));
+            service.memory_kib().to_string()
+        });
+        quarters.collect::<Vec<_>>().join(", ")
     });
     let all = all.into_inner().unwrap();
     let requests: usize = all.values().map(|seen| seen.took_us.len()).sum();
@@ -269,6 +270,6 @@ fn main() -> ExitCode {
             code = ExitCode::FAILURE;
         }
     }
-    println!("memory of the service: {} KiB when warm, {} KiB at the end", memory.0, memory.1);
+    println!("memory of the service after each quarter, KiB: {memory}");
     code
 }

@@ -8,7 +8,9 @@ use std::sync::{Mutex, PoisonError};
 use actix_web::web;
 use hq_engine::apart::Apart;
 use hq_engine::audit::Event;
+use hq_engine::dataset::Manifest;
 use hq_engine::functions::Supply;
+use hq_engine::gate_keys::DECIDES;
 use hq_engine::registry::{RegistryError, Source};
 use hq_engine::signed::SigningKey;
 use hq_plugin_sdk::host::{EvaluatorPlugin, default_dirs};
@@ -17,11 +19,10 @@ use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use crate::config::{Config, ConfigError};
 use crate::envelope::{EnvelopeError, EnvelopeKey, key_file, master_key};
 use crate::identity::{Caller, Verifier};
-use crate::objects::Objects;
+use crate::objects::{Objects, ObjectsError};
 use crate::plugins;
 use crate::problem::{Code, Problem, Result};
 use crate::store::{Store, StoreError};
-use crate::sweep::sweep;
 
 /// Why the service does not begin.
 #[derive(Debug, thiserror::Error)]
@@ -44,11 +45,17 @@ pub enum StartError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The object store.
-    #[error("the object store cannot be used: {0}")]
-    Objects(#[from] object_store::Error),
+    #[error(transparent)]
+    Objects(#[from] ObjectsError),
     /// The identity section.
     #[error("{0}")]
     Identity(String),
+    /// What is left over, which is looked for in the object store first.
+    #[error(
+        "what was left over cannot be removed: {0} Is the object store there? Without AWS_ALLOW_HTTP=true or \
+         GOOGLE_ALLOW_HTTP=true one at http:// is not spoken with"
+    )]
+    Sweep(Problem),
     /// The first entries of a log.
     #[error("the database cannot be written: {0}")]
     Write(#[from] Problem),
@@ -94,7 +101,7 @@ impl App {
     /// # Errors
     /// See [`StartError`].
     pub fn open(config: Config) -> std::result::Result<Self, StartError> {
-        for folder in [config.data.clone(), objects_folder(&config), work_folder(&config)] {
+        for folder in [config.data.clone(), work_folder(&config)] {
             fs::create_dir_all(&folder)
                 .map_err(|source| StartError::Io { place: folder.display().to_string(), source })?;
         }
@@ -103,7 +110,7 @@ impl App {
         let signer = SigningKey::from_bytes(&key_file(&config.data.join("service.key"))?);
         let store = Store::open(&config.data.join("hq.sqlite"), signer)?;
         let app = Self {
-            objects: Objects::local(&objects_folder(&config))?,
+            objects: Objects::of(&config)?,
             master: master_key(&config.data.join("master.key"))?,
             verifier: Verifier::new(config.identity.clone()).map_err(StartError::Identity)?,
             queued: Notify::new(),
@@ -126,10 +133,6 @@ impl App {
                 ..Event::default()
             })
         })?;
-        let removed = sweep(&app)?;
-        if removed > 0 {
-            tracing::info!(removed, "left over from before");
-        }
         Ok(app)
     }
 
@@ -162,6 +165,18 @@ impl App {
         let plugin = source.ok_or_else(missing)?.evaluator().map_err(Problem::internal)?;
         plugins.insert(name.to_owned(), (accepted, plugin.clone()));
         Ok(plugin)
+    }
+
+    /// What plans over a dataset are made with: where small counts stay encrypted, also what decides on them.
+    ///
+    /// # Errors
+    /// As [`App::evaluator`].
+    pub fn planner(&self, manifest: &Manifest) -> Result<EvaluatorPlugin> {
+        let evaluator = self.evaluator(&manifest.backend)?;
+        if manifest.gates.is_none() {
+            return Ok(evaluator);
+        }
+        Ok(evaluator.with_gates(self.evaluator(DECIDES)?))
     }
 
     /// A plugin that the registry does not accept: audited, and told as far as it concerns who asks.
@@ -198,12 +213,6 @@ impl App {
             let _ = sender.send(());
         }
     }
-}
-
-/// Where objects are.
-#[must_use]
-pub fn objects_folder(config: &Config) -> PathBuf {
-    config.data.join("objects")
 }
 
 /// Where workers have their folders.

@@ -11,11 +11,13 @@ use std::path::{Path, PathBuf};
 use hq_engine::audit::Event;
 use hq_engine::dataset::write_whole;
 use hq_engine::signed::{SigningKey, from_hex, hex};
+use object_store::ObjectMeta;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::envelope::{EnvelopeError, EnvelopeKey, key_file, master_key};
+use crate::objects::{Objects, ObjectsError};
 use crate::problem::Problem;
 use crate::store::{Store, StoreError, Tx};
 use hq_engine::clock;
@@ -46,6 +48,12 @@ pub enum BackupError {
     /// A change of it.
     #[error("the copied database cannot be changed: {0}")]
     Change(#[from] Problem),
+    /// The store of objects, or the folder of their copies.
+    #[error(transparent)]
+    Objects(#[from] ObjectsError),
+    /// An object.
+    #[error("the objects cannot be copied: {0}")]
+    Copy(#[from] object_store::Error),
     /// A key.
     #[error(transparent)]
     Key(#[from] EnvelopeError),
@@ -109,7 +117,9 @@ pub fn backup(config: &Config, folder: &Path, keys: &Path) -> Result<u64, Backup
     drop(copy);
     let database = folder.join(DATABASE);
     fs::rename(&new, &database).map_err(file_error(&database))?;
-    let copied = copy_objects(&config.data.join(OBJECTS), &folder.join(OBJECTS))?;
+    let copied = waiting(async {
+        copy_objects(&Objects::of(config)?, &Objects::local(&folder.join(OBJECTS))?).await
+    })?;
     // Last: what was erased meanwhile is not in it.
     let text = serde_json::to_vec_pretty(&living(&live)?).map_err(Problem::from)?;
     write_whole(keys, &text).map_err(file_error(keys))?;
@@ -141,7 +151,13 @@ pub fn restore(config: &Config, folder: &Path, keys: &Path) -> Result<usize, Bac
         EnvelopeKey::unwrap(&master, name, &bytes)?;
         wrapped.insert(name.as_str(), bytes);
     }
-    copy_objects(&folder.join(OBJECTS), &config.data.join(OBJECTS))?;
+    waiting(async {
+        let (copy, objects) = (Objects::local(&folder.join(OBJECTS))?, Objects::of(config)?);
+        for (name, object) in copy.all().await? {
+            objects.put_sealed(&name, copy.sealed(&name, object.size).await?.into()).await?;
+        }
+        Ok(())
+    })?;
     remove(&new)?;
     let database = folder.join(DATABASE);
     fs::copy(&database, &new).map_err(file_error(&database))?;
@@ -229,50 +245,39 @@ fn remove(path: &Path) -> Result<(), BackupError> {
     }
 }
 
-/// Makes a folder hold the files of another; how many were copied. Objects are not changed once they are written, but for
-/// chunks that are sent again.
-fn copy_objects(from: &Path, to: &Path) -> Result<u64, BackupError> {
-    fs::create_dir_all(to).map_err(file_error(to))?;
-    let (there, mut copied) = (names(from)?, 0);
-    for (name, is_folder) in names(to)? {
-        let path = to.join(&name);
-        match (is_folder, there.contains_key(&name)) {
-            (_, true) => {}
-            (true, false) => fs::remove_dir_all(&path).map_err(file_error(&path))?,
-            (false, false) => remove(&path)?,
-        }
+/// On a runtime of its own: copies are made by a program that does nothing else.
+fn waiting<T>(act: impl Future<Output = Result<T, BackupError>>) -> Result<T, BackupError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(file_error(Path::new(".")))?.block_on(act)
+}
+
+/// Makes a folder hold the objects of a store; how many were copied. Objects are not changed once they are written, but for chunks
+/// that are sent again. A copy has its object's time, so that no clocks are compared.
+async fn copy_objects(from: &Objects, to: &Objects) -> Result<u64, BackupError> {
+    let (there, copies, mut copied) = (from.all().await?, to.all().await?, 0);
+    for name in copies.keys().filter(|name| !there.contains_key(*name)) {
+        to.remove(name).await?;
     }
-    for (name, is_folder) in there {
-        let (source, copy) = (from.join(&name), to.join(&name));
-        if is_folder {
-            copied += copy_objects(&source, &copy)?;
-        } else if !name.contains('#') && !is_same(&source, &copy) {
-            match fs::copy(&source, &copy) {
-                Ok(_) => copied += 1,
-                // Erased meanwhile.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(file_error(&source)(error)),
-            }
+    for (name, object) in there {
+        let same = |copy: &ObjectMeta| {
+            (copy.size, copy.last_modified.timestamp_micros())
+                == (object.size, object.last_modified.timestamp_micros())
+        };
+        if copies.get(&name).is_some_and(same) {
+            continue;
         }
+        match from.sealed(&name, object.size).await {
+            Ok(sealed) => to.put_sealed(&name, sealed.into()).await?,
+            // Erased meanwhile.
+            Err(object_store::Error::NotFound { .. }) => continue,
+            Err(error) => return Err(error.into()),
+        }
+        if let Some(folder) = to.folder() {
+            let path = folder.join(&name);
+            let file = fs::File::options().write(true).open(&path).map_err(file_error(&path))?;
+            file.set_modified(object.last_modified.into()).map_err(file_error(&path))?;
+        }
+        copied += 1;
     }
     Ok(copied)
-}
-
-/// Names in a folder, and whether they are of folders.
-fn names(folder: &Path) -> Result<BTreeMap<String, bool>, BackupError> {
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
-        Err(error) => return Err(file_error(folder)(error)),
-    };
-    let named = entries.map(|entry| {
-        let entry = entry?;
-        Ok::<_, io::Error>((entry.file_name().to_string_lossy().into_owned(), entry.file_type()?.is_dir()))
-    });
-    named.collect::<io::Result<_>>().map_err(file_error(folder))
-}
-
-fn is_same(source: &Path, copy: &Path) -> bool {
-    let of = |path: &Path| fs::metadata(path).and_then(|data| Ok((data.len(), data.modified()?)));
-    matches!((of(source), of(copy)), (Ok((bytes, changed)), Ok((copied, when))) if bytes == copied && changed <= when)
 }

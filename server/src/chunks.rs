@@ -2,14 +2,12 @@
 //! nothing that is read so is ever written.
 
 use std::fmt;
-use std::fs;
 use std::io;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hq_engine::dataset::PartBytes;
 
-use crate::envelope::EnvelopeKey;
+use crate::envelope::{EnvelopeKey, OVERHEAD_BYTES};
 use crate::objects::chunk_name;
 
 /// Number of chunks of a file.
@@ -25,9 +23,18 @@ pub fn length(bytes: u64, chunk_bytes: u64, number: u64) -> Option<u64> {
     (left > 0).then(|| left.min(chunk_bytes))
 }
 
+/// Where sealed objects are read, by whoever may wait for them.
+pub trait Chunks: Send + Sync {
+    /// An object as it is stored, which has so many bytes.
+    ///
+    /// # Errors
+    /// One that cannot be read, or is longer.
+    fn sealed(&self, name: &str, bytes: u64) -> io::Result<Vec<u8>>;
+}
+
 /// One file.
 pub struct ChunkedFile {
-    objects: PathBuf,
+    objects: Arc<dyn Chunks>,
     key: EnvelopeKey,
     place: (String, u64, String),
     bytes: u64,
@@ -46,7 +53,7 @@ impl ChunkedFile {
     /// A file of a version of a dataset: `place` is dataset, version and name.
     #[must_use]
     pub fn new(
-        objects: PathBuf,
+        objects: Arc<dyn Chunks>,
         key: EnvelopeKey,
         place: (String, u64, String),
         bytes: u64,
@@ -74,10 +81,12 @@ impl ChunkedFile {
         }
         let (dataset, version, file) = &self.place;
         let name = chunk_name(dataset, *version, file, number);
-        let sealed = fs::read(self.objects.join(&name))?;
+        let wrong = || io::Error::other(format!("{name} has another length than it should"));
+        let bytes = length(self.bytes, self.chunk_bytes, number).ok_or_else(wrong)?;
+        let sealed = self.objects.sealed(&name, bytes + OVERHEAD_BYTES)?;
         let chunk = Arc::new(self.key.open(&name, &sealed).map_err(io::Error::other)?);
-        if Some(chunk.len() as u64) != length(self.bytes, self.chunk_bytes, number) {
-            return Err(io::Error::other(format!("{name} has another length than it should")));
+        if chunk.len() as u64 != bytes {
+            return Err(wrong());
         }
         *last = Some((number, Arc::clone(&chunk)));
         Ok(chunk)

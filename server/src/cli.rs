@@ -11,6 +11,7 @@ use crate::backup::{backup, restore};
 use crate::config::Config;
 use crate::health;
 use crate::server;
+use crate::telemetry::Telemetry;
 use crate::worker;
 
 /// The service of hq: encrypted datasets, queries and results over HTTP.
@@ -97,14 +98,10 @@ fn serve(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
     if cli.dev && !config.listen.ip().is_loopback() {
         return Err("`--dev` believes every name, so it listens on 127.0.0.1 only".into());
     }
-    tracing_subscriber::fmt()
-        .json()
-        .with_env_filter(tracing_subscriber::EnvFilter::try_new(&config.log)?)
-        .with_writer(io::stderr)
-        .init();
+    let _telemetry = Telemetry::begin(&config)?;
     actix_web::rt::System::new().block_on(async {
         let scheme = if config.tls.is_some() { "https" } else { "http" };
-        let service = server::start(config, cli.dev)?;
+        let service = server::start(config, cli.dev).await?;
         // The address is what a script that starts the service needs.
         let _ = writeln!(io::stdout().lock(), "{scheme}://{}", service.address);
         service.server.await?;

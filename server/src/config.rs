@@ -59,6 +59,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Folder of everything that the service keeps.
     pub data: PathBuf,
+    /// Where objects are instead of in that folder: `s3://BUCKET/PREFIX` or `gs://BUCKET/PREFIX`.
+    pub objects: Option<String>,
     /// Folders with plugins, before the usual ones.
     #[serde(default)]
     pub plugins: Vec<PathBuf>,
@@ -74,6 +76,8 @@ pub struct Config {
     /// Which log lines are written, as in `info,hq_server=debug`.
     #[serde(default = "log")]
     pub log: String,
+    /// Where spans of requests and jobs go, by OTLP over HTTP: an address as `http://127.0.0.1:4318/v1/traces`; without it nowhere.
+    pub traces: Option<String>,
     /// Certificate and key for TLS; without them the service speaks plain HTTP and must stand behind something.
     pub tls: Option<Tls>,
     /// Days after which results and released tables are removed; without it they are kept.
@@ -129,6 +133,10 @@ pub struct IdentityConfig {
     /// What stands there for administrators of the registry of plugins.
     #[serde(default = "administrator")]
     pub administrator: String,
+    /// Origins beside the issuer's that the page speaks with to log in, such as that of its token endpoint. They and the issuer
+    /// have to allow requests from the page's origin.
+    #[serde(default)]
+    pub origins: Vec<String>,
     /// Seconds by which clocks may differ.
     #[serde(default = "leeway_s")]
     pub leeway_s: u64,
@@ -144,6 +152,8 @@ pub struct Limits {
     pub dataset_bytes: u64,
     /// Bytes of evaluation keys.
     pub key_bytes: u64,
+    /// Bytes of the secret parameters of a job.
+    pub parameter_bytes: u64,
     /// Bytes of a request that is no chunk: programs, manifests.
     pub request_bytes: usize,
     /// Bytes of a plugin that is registered.
@@ -174,6 +184,7 @@ impl Default for Limits {
             chunk_bytes: 2 << 20,
             dataset_bytes: 1 << 40,
             key_bytes: 4 << 30,
+            parameter_bytes: 64 << 20,
             request_bytes: 4 << 20,
             plugin_bytes: 256 << 20,
             compilers: 2,
@@ -281,9 +292,14 @@ impl Config {
         if request_bytes == 0 || compilers == 0 || workers == 0 || worker_threads == 0 || attempts == 0 {
             return wrong("limits", "holds a 0 where nothing would work any more");
         }
-        let secure = self.identity.issuer.starts_with("https://");
-        if !secure && !self.identity.issuer.starts_with("http://127.0.0.1") {
+        if !is_secure(&self.identity.issuer) {
             return wrong("identity.issuer", "is an address that begins with https://");
+        }
+        if !self.identity.origins.iter().all(|origin| is_secure(origin) && is_origin(origin)) {
+            return wrong("identity.origins", "are addresses as https://id.example:8443, without a path");
+        }
+        if self.traces.as_deref().is_some_and(|traces| !is_secure(traces)) {
+            return wrong("traces", "is an address that begins with https://, or is on this machine");
         }
         if self.tls.is_none() && !self.listen.ip().is_loopback() {
             return wrong(
@@ -293,6 +309,17 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// Whether an address is spoken with under TLS, or on this machine.
+fn is_secure(address: &str) -> bool {
+    ["https://", "http://127.0.0.1", "http://localhost:"].iter().any(|start| address.starts_with(start))
+}
+
+/// Whether an address is a scheme, a host and perhaps a port: it goes into a header as it is.
+fn is_origin(address: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | ':');
+    address.split_once("://").is_some_and(|(_, host)| !host.is_empty() && host.chars().all(plain))
 }
 
 /// Sets one value; what reads as a number, a list or a truth value is one.
@@ -353,6 +380,12 @@ mod tests {
             (of(GOOD, &[("HQ_SERVER_LIMITS__WORKERS", "0")]), "limits holds a 0"),
             (of(GOOD, &[("HQ_SERVER_LISTEN", "0.0.0.0:80")]), "listen is not this machine alone"),
             (of(GOOD, &[("HQ_SERVER_IDENTITY__ISSUER", "http://id.example")]), "https://"),
+            (of(GOOD, &[("HQ_SERVER_TRACES", "http://collector:4318")]), "traces"),
+            (of(GOOD, &[("HQ_SERVER_IDENTITY__ORIGINS", "[\"https://a/b\"]")]), "identity.origins"),
+            (
+                of(GOOD, &[("HQ_SERVER_IDENTITY__ORIGINS", "[\"https://a; script-src *\"]")]),
+                "identity.origins",
+            ),
         ];
         for (result, word) in refused {
             let error = result.unwrap_err();

@@ -7,12 +7,14 @@ use actix_web::http::header::AUTHORIZATION;
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _};
 use hq_engine::audit::Event;
+use tracing::Instrument as _;
 
 use crate::api::{self, Route};
 use crate::app::{App, Shared, blocking, event};
 use crate::identity::Caller;
 use crate::problem::{Code, Problem, Result};
 use crate::roles::{Access, Claim};
+use crate::telemetry::SPANS;
 
 /// What the caller is here, for handlers.
 pub type CallerData = actix_web::web::ReqData<Caller>;
@@ -34,6 +36,34 @@ pub async fn guard(
     let Some((route, names)) = api::find(request.method(), request.path()) else {
         return Err(Problem::not_found(format!("route {} {}", request.method(), request.path())).into());
     };
+    let named = |wanted: &str| names.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
+    let span = tracing::info_span!(
+        target: SPANS,
+        "request",
+        otel.name = %route.action(),
+        otel.kind = "server",
+        http.request.method = route.method,
+        http.route = route.path,
+        http.response.status_code = tracing::field::Empty,
+        dataset = named("dataset"),
+        job = named("job"),
+    );
+    let answer = answer(app, route, names, request, next).instrument(span.clone()).await;
+    let status = answer
+        .as_ref()
+        .map_or_else(|error| error.as_response_error().status_code(), |answer| answer.status());
+    span.record("http.response.status_code", status.as_u16());
+    answer
+}
+
+/// What the handler says, where the caller may ask it.
+async fn answer<B: MessageBody + 'static>(
+    app: Shared,
+    route: &'static Route,
+    names: Vec<(String, String)>,
+    request: ServiceRequest,
+    next: Next<B>,
+) -> std::result::Result<ServiceResponse<B>, Error> {
     if route.access == Access::Public {
         return next.call(request).await;
     }

@@ -31,6 +31,8 @@ pub struct Job {
     pub program: ProgramRecord,
     /// For whom the released table is encrypted.
     pub recipient: String,
+    /// Bytes of its secret parameters, encrypted; 0 where it has none.
+    pub parameters: u64,
     /// Digest of the plan.
     pub plan: String,
     /// Digest of the build of the backend that planned it; empty for jobs of before it was noted.
@@ -58,7 +60,7 @@ pub struct Job {
 }
 
 const COLUMNS: &str = "id, dataset, version, issuer, subject, purpose, program, recipient, plan, numbers, state, done, \
-                       blocks, attempts, code, detail, request, created, ended, backend";
+                       blocks, attempts, code, detail, request, created, ended, backend, parameters";
 
 fn job(row: &Row<'_>) -> rusqlite::Result<Job> {
     let program: String = row.get(6)?;
@@ -86,6 +88,7 @@ fn job(row: &Row<'_>) -> rusqlite::Result<Job> {
         created: row.get(17)?,
         ended: row.get(18)?,
         backend: row.get(19)?,
+        parameters: row.get(20)?,
     })
 }
 
@@ -100,6 +103,12 @@ impl Job {
     #[must_use]
     pub fn uses(&self, digest: &str) -> bool {
         self.backend == digest || self.program.functions.values().any(|used| used == digest)
+    }
+
+    /// Whether its secret parameters are not needed any more.
+    #[must_use]
+    pub fn is_computed(&self) -> bool {
+        !matches!(self.state.as_str(), "queued" | "running")
     }
 
     /// Whether somebody submitted it.
@@ -152,16 +161,16 @@ impl Tx<'_> {
             return Err(Problem::new(Code::Quota, detail));
         }
         let sql = "INSERT INTO jobs (id, dataset, version, issuer, subject, purpose, program, recipient, plan, numbers, \
-                   state, blocks, idempotency, request, created, backend) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'queued', ?11, ?12, ?13, ?14, ?15)";
+                   state, blocks, idempotency, request, created, backend, parameters) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'queued', ?11, ?12, ?13, ?14, ?15, ?16)";
         let program = serde_json::to_string(&job.program)?;
         let Job { id, dataset, version, issuer, subject, purpose, recipient, plan, numbers, .. } = job;
-        let Job { blocks, request, created, backend, .. } = job;
+        let Job { blocks, request, created, backend, parameters, .. } = job;
         self.sql.execute(
             sql,
             params![
                 id, dataset, version, issuer, subject, purpose, program, recipient, plan, numbers, blocks,
-                key, request, created, backend
+                key, request, created, backend, parameters
             ],
         )?;
         Ok(())

@@ -10,8 +10,8 @@
 //! | programs | `programs`, `diagnostics` |
 //! | what a caller is told | `problem` |
 //! | routes | `api`, `guard`, `server`, `tls`, `dev` |
-//! | whether it answers | `health` |
-//! | computing | `queue`, `worker`, `chunks` |
+//! | whether it answers, and what it tells of itself | `health`, `telemetry` |
+//! | computing | `queue`, `worker`, `chunks`, `supply` |
 //! | plugins, their functions, and what becomes of jobs when one is revoked | `plugins` |
 
 pub mod api;
@@ -37,7 +37,9 @@ mod retention;
 pub mod roles;
 pub mod server;
 pub mod store;
+mod supply;
 mod sweep;
+mod telemetry;
 mod tls;
 pub mod worker;
 

@@ -70,7 +70,9 @@ codes! {
     Plugin = "plugin" UNPROCESSABLE_ENTITY "The plugin is not accepted",
     /// Too much at once, or on one day.
     Quota = "quota" TOO_MANY_REQUESTS "Too much at once",
-    /// Secret parameters.
+    /// Secret parameters that are missing, or not those of the program and the dataset.
+    Parameters = "parameters" UNPROCESSABLE_ENTITY "The secret parameters are not sound",
+    /// Something that is not done here.
     Unsupported = "unsupported" UNPROCESSABLE_ENTITY "Not supported",
     /// The dataset is erased.
     Erased = "erased" GONE "The dataset is erased",

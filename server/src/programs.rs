@@ -10,6 +10,9 @@ use hq_engine::computation;
 use hq_engine::dataset::Manifest;
 use hq_engine::functions::{Digests, Functions, Supply, Values, subject};
 use hq_engine::result_file::ProgramRecord;
+use hq_engine::run::SealedParameters;
+use hq_plugin_sdk::capabilities::Capabilities;
+use hq_plugin_sdk::frame::KeyId;
 use hq_plugin_sdk::host::EvaluatorPlugin;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -149,11 +152,13 @@ impl Checked {
             let detail = format!("Query `{}` reads `{}`, not `{dataset}`.", query.name, query.dataset.name);
             return Err(Problem::new(Code::Program, detail));
         }
-        if let Some(query) = compiled.queries.iter().find(|query| !query.secrets.is_empty()) {
+        let secrets = compiled.queries.iter().flat_map(|query| &query.secrets);
+        if let Some(secret) =
+            secrets.map(|secret| &secret.name).find(|name| program.params.contains_key(*name))
+        {
             let detail = format!(
-                "Query `{}` has secret parameters, which this service does not take: make them public, or compute it \
-                 with `hq compute`.",
-                query.name
+                "`{secret}` is a secret parameter, and its value came in the clear. Nothing of it was stored. Give it with \
+                 `hq submit --secret`, which encrypts it."
             );
             return Err(Problem::new(Code::Unsupported, detail));
         }
@@ -191,6 +196,34 @@ impl Checked {
     #[must_use]
     pub fn queries(&self) -> Vec<&Query> {
         self.compiled.queries.iter().collect()
+    }
+
+    /// Its secret parameters, out of what was sent with it: ciphertexts under the key of the dataset, for just this query.
+    ///
+    /// # Errors
+    /// There are none where there should be some, or the other way round; ciphertexts of another query, or under another key.
+    pub fn parameters(
+        &self,
+        sent: Option<&[u8]>,
+        backend: &Capabilities,
+        key: KeyId,
+    ) -> Result<SealedParameters> {
+        let wrong = |detail: String| Err(Problem::new(Code::Parameters, detail));
+        let secret: Vec<&Query> =
+            self.compiled.queries.iter().filter(|query| !query.secrets.is_empty()).collect();
+        match (sent, secret.as_slice()) {
+            (None, []) => Ok(SealedParameters::new()),
+            (None, [query, ..]) => wrong(format!(
+                "Query `{}` has secret parameters: `hq submit --secret NAME=VALUE` encrypts them.",
+                query.name
+            )),
+            (Some(_), []) => wrong("The program has no secret parameters, but some were sent.".to_owned()),
+            (Some(bytes), [query]) => hq_engine::sealed::read(bytes, query, backend, key)
+                .or_else(|error| wrong(format!("The secret parameters cannot be taken: {error}."))),
+            (Some(_), several) => {
+                wrong(format!("{} queries have secret parameters. Submit them one by one.", several.len()))
+            }
+        }
     }
 
     /// Plans all its queries for the keys of a dataset.

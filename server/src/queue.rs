@@ -2,20 +2,28 @@
 //! attempt, not the service.
 
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 use std::sync::PoisonError;
 use std::time::Duration;
 
 use hq_engine::audit::Event;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::UnixStream as Stream;
 use tokio::process::{Child, Command};
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tracing::Instrument as _;
 
-use crate::app::{App, Shared, blocking, objects_folder, work_folder};
+use crate::app::{App, Shared, blocking, work_folder};
+use crate::envelope::OVERHEAD_BYTES;
 use crate::jobs::Job;
-use crate::objects::result_name;
+use crate::objects::{parameters_name, result_name};
 use crate::problem::{Problem, Result};
 use crate::programs::{Calls, Checked};
+use crate::supply::{Scope, supply};
+use crate::telemetry::SPANS;
 use crate::worker::{RESULT, Task, Word};
 
 /// How a worker ended.
@@ -26,6 +34,18 @@ enum End {
     Crashed(String),
     Cancelled,
     TimedOut,
+}
+
+impl End {
+    fn text(&self) -> &'static str {
+        match self {
+            Self::Finished => "finished",
+            Self::Failed(_) => "failed",
+            Self::Crashed(_) => "crashed",
+            Self::Cancelled => "cancelled",
+            Self::TimedOut => "timed-out",
+        }
+    }
 }
 
 /// Takes jobs until the service ends.
@@ -39,7 +59,9 @@ pub(crate) async fn serve(app: Shared) {
                 let app = app.clone();
                 actix_web::rt::spawn(async move {
                     let id = job.id.clone();
-                    if let Err(problem) = compute(&app, job).await {
+                    let of = job.clone();
+                    let span = span(&job);
+                    if let Err(problem) = compute(&app, job).instrument(span).await {
                         tracing::error!(job = %id, %problem, "a job cannot be computed");
                         let failed =
                             blocking(&app, move |app| fail(app, &id, "internal", "The service failed."))
@@ -47,6 +69,9 @@ pub(crate) async fn serve(app: Shared) {
                         if let Err(problem) = failed {
                             tracing::error!(%problem, "and that cannot be noted");
                         }
+                    }
+                    if let Err(problem) = forget_parameters(&app, &of).await {
+                        tracing::error!(%problem, "secret parameters are left over");
                     }
                     app.news.send_replace(());
                     drop(slot);
@@ -66,6 +91,19 @@ pub(crate) async fn serve(app: Shared) {
     }
 }
 
+fn span(job: &Job) -> tracing::Span {
+    tracing::info_span!(
+        target: SPANS,
+        "job",
+        job = %job.id,
+        dataset = %job.dataset,
+        version = job.version,
+        blocks = job.blocks,
+        attempt = job.attempts,
+        end = tracing::field::Empty,
+    )
+}
+
 async fn compute(app: &Shared, job: Job) -> Result<()> {
     let (sender, cancelled) = oneshot::channel();
     app.running.lock().unwrap_or_else(PoisonError::into_inner).insert(job.id.clone(), sender);
@@ -82,6 +120,7 @@ async fn compute(app: &Shared, job: Job) -> Result<()> {
     let folder = task.folder.clone();
     let end = work(app, &task, cancelled).await?;
     app.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&job.id);
+    tracing::Span::current().record("end", end.text());
     let keep = match end {
         End::Finished => {
             let path = folder.join(RESULT);
@@ -128,6 +167,21 @@ fn functions(app: &App, job: &Job) -> Result<std::result::Result<BTreeMap<String
     })
 }
 
+/// Removes the secret parameters of a job that is not computed any more.
+///
+/// # Errors
+/// Those of the store.
+pub(crate) async fn forget_parameters(app: &Shared, job: &Job) -> Result<()> {
+    if job.parameters == 0 {
+        return Ok(());
+    }
+    let id = job.id.clone();
+    if blocking(app, move |app| app.store.with(|tx| tx.job(&id))).await?.is_computed() {
+        app.objects.remove(&parameters_name(&job.dataset, &job.id)).await?;
+    }
+    Ok(())
+}
+
 /// What the worker is told.
 fn task(app: &App, job: &Job, functions: BTreeMap<String, Vec<i64>>) -> Result<Task> {
     let (dataset, version) =
@@ -150,7 +204,8 @@ fn task(app: &App, job: &Job, functions: BTreeMap<String, Vec<i64>>) -> Result<T
         manifest: version.manifest,
         digest: version.digest,
         key_bytes: version.key_bytes,
-        objects: absolute(objects_folder(&app.config))?,
+        parameter_bytes: job.parameters,
+        objects: app.objects.folder().map(|folder| absolute(folder.to_owned())).transpose()?,
         folder: absolute(folder)?,
         plugins: app.plugin_dirs(),
         registry: app.config.registry.clone().map(absolute).transpose()?,
@@ -164,7 +219,8 @@ fn task(app: &App, job: &Job, functions: BTreeMap<String, Vec<i64>>) -> Result<T
 
 /// Runs a worker to its end.
 async fn work(app: &Shared, task: &Task, mut cancelled: oneshot::Receiver<()>) -> Result<End> {
-    let mut child = start(app, task).await?;
+    let (mut child, stream) = start(app, task).await?;
+    let supplied = supplies(app, task, stream);
     let mut end = End::Crashed("it said nothing".to_owned());
     let Some(stdout) = child.stdout.take() else { return Ok(end) };
     let mut lines = BufReader::new(stdout).lines();
@@ -190,6 +246,7 @@ async fn work(app: &Shared, task: &Task, mut cancelled: oneshot::Receiver<()>) -
     }
     // After its last word, or because it must end.
     let _ = child.start_kill();
+    supplied.abort();
     let status = child.wait().await.map_err(Problem::internal)?;
     if let End::Crashed(how) = &mut end {
         *how = format!("its worker ended without a word ({status})");
@@ -197,25 +254,42 @@ async fn work(app: &Shared, task: &Task, mut cancelled: oneshot::Receiver<()>) -
     Ok(end)
 }
 
-async fn start(app: &Shared, task: &Task) -> Result<Child> {
+/// Gives a worker the objects that it asks for, where they are in no folder that it reads.
+fn supplies(app: &Shared, task: &Task, stream: Stream) -> JoinHandle<()> {
+    let limits = &app.config.limits;
+    let most_bytes = limits.chunk_bytes.max(task.parameter_bytes) + OVERHEAD_BYTES;
+    let scope = Scope::of((&task.dataset, task.version), &task.job, most_bytes);
+    let (objects, job) = (task.objects.is_none().then(|| app.objects.clone()), task.job.clone());
+    actix_web::rt::spawn(async move {
+        let Some(objects) = objects else { return };
+        if let Err(error) = supply(stream, &objects, &scope).await {
+            tracing::info!(%job, %error, "a worker takes no more objects");
+        }
+    })
+}
+
+/// The worker, and the way to it.
+async fn start(app: &Shared, task: &Task) -> Result<(Child, Stream)> {
     let program = app.worker_program().map_err(Problem::internal)?;
-    let mut child = Command::new(program)
+    let (ours, theirs) = UnixStream::pair().map_err(Problem::internal)?;
+    let child = Command::new(program)
         .arg("worker")
         .env_clear()
         .envs(std::env::var("HQ_TEST_PARAMETERS").map(|value| ("HQ_TEST_PARAMETERS", value)))
         .current_dir(&task.folder)
-        .stdin(Stdio::piped())
+        .stdin(Stdio::from(OwnedFd::from(theirs)))
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .kill_on_drop(true)
         .spawn()
         .map_err(Problem::internal)?;
-    let text = zeroize::Zeroizing::new(serde_json::to_vec(task)?);
-    if let Some(mut stdin) = child.stdin.take() {
-        // A worker that ended before it was told anything is a crash, found below.
-        let _ = stdin.write_all(&text).await;
-    }
-    Ok(child)
+    let mut text = zeroize::Zeroizing::new(serde_json::to_vec(task)?);
+    text.push(b'\n');
+    ours.set_nonblocking(true).map_err(Problem::internal)?;
+    let mut ours = Stream::from_std(ours).map_err(Problem::internal)?;
+    // A worker that ended before it was told anything is a crash, found below.
+    let _ = ours.write_all(&text).await;
+    Ok((child, ours))
 }
 
 /// The result is stored before the job says that there is one.

@@ -15,6 +15,7 @@ use crate::plugins;
 use crate::problem::{Code, Problem};
 use crate::queue;
 use crate::retention;
+use crate::sweep::sweep;
 use crate::tls::Certificates;
 
 /// A service that listens.
@@ -27,11 +28,11 @@ pub struct Service {
     pub server: Server,
 }
 
-/// Begins to listen, and to compute. With `dev`, the configuration's issuer is the service itself.
+/// Begins to listen, and to compute, once what was left over from before is removed. With `dev`, the configuration's issuer is the service itself.
 ///
 /// # Errors
 /// See [`StartError`].
-pub fn start(mut config: Config, dev: bool) -> Result<Service, StartError> {
+pub async fn start(mut config: Config, dev: bool) -> Result<Service, StartError> {
     let io = |source| StartError::Io { place: config.listen.to_string(), source };
     let listener = TcpListener::bind(config.listen).map_err(io)?;
     let address = listener.local_addr().map_err(io)?;
@@ -47,8 +48,13 @@ pub fn start(mut config: Config, dev: bool) -> Result<Service, StartError> {
     }
     let certificates = config.tls.as_ref().map(Certificates::read).transpose()?;
     let app: Shared = web::Data::new(App::open(config)?);
+    let removed = sweep(&app).await.map_err(StartError::Sweep)?;
+    if removed > 0 {
+        tracing::info!(removed, "left over from before");
+    }
     let (shared, chunk_bytes) = (app.clone(), app.config.limits.chunk_bytes);
     let request_bytes = app.config.limits.request_bytes;
+    let parameter_bytes = usize::try_from(app.config.limits.parameter_bytes).unwrap_or(usize::MAX);
     let chunk_bytes = usize::try_from(chunk_bytes).unwrap_or(usize::MAX).max(request_bytes);
     let server = HttpServer::new(move || {
         let mut http = HttpApp::new()
@@ -77,7 +83,7 @@ pub fn start(mut config: Config, dev: bool) -> Result<Service, StartError> {
                     .add(("X-Content-Type-Options", "nosniff"))
                     .add(("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")),
             )
-            .configure(api::configure);
+            .configure(|routes| api::configure(routes, parameter_bytes));
         if let Some(issuer) = &issuer {
             http = http.app_data(issuer.clone()).configure(dev::configure);
         }

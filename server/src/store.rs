@@ -15,6 +15,8 @@ const STEPS: &[M<'_>] = &[
     M::up(include_str!("schema.sql")),
     // Digest of the build of the backend that planned a job.
     M::up("ALTER TABLE jobs ADD COLUMN backend TEXT NOT NULL DEFAULT ''"),
+    // Bytes of a job's secret parameters, encrypted.
+    M::up("ALTER TABLE jobs ADD COLUMN parameters INTEGER NOT NULL DEFAULT 0"),
 ];
 const MIGRATIONS: Migrations<'_> = Migrations::from_slice(STEPS);
 

@@ -6,7 +6,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::app::{App, objects_folder, work_folder};
+use crate::app::{App, Shared, blocking, work_folder};
 use crate::problem::{Problem, Result};
 
 /// What is kept.
@@ -15,36 +15,46 @@ struct Kept {
     versions: BTreeMap<String, BTreeSet<String>>,
     /// Jobs that have a result.
     results: BTreeSet<String>,
-    /// Jobs that a worker may continue.
+    /// Jobs that a worker may begin or continue.
     waiting: BTreeSet<String>,
 }
 
-/// Removes what is not kept; how many files and folders that were.
+impl Kept {
+    /// Whether an object stays.
+    fn holds(&self, name: &str) -> bool {
+        let mut words = name.split('/').skip(1);
+        let (Some(dataset), Some(kind), Some(next)) = (words.next(), words.next(), words.next()) else {
+            return false;
+        };
+        let Some(versions) = self.versions.get(dataset) else { return false };
+        match kind {
+            "results" | "released" => self.results.contains(next),
+            "parameters" => self.waiting.contains(next),
+            version => versions.contains(version),
+        }
+    }
+}
+
+/// Removes what is not kept; how many files, folders and objects that were.
 ///
 /// # Errors
-/// Those of the database and of the folders.
-pub(crate) fn sweep(app: &App) -> Result<usize> {
-    let kept = kept(app)?;
-    let mut removed = 0;
-    for folder in entries(&work_folder(&app.config))? {
-        if !kept.waiting.contains(&name(&folder)) {
-            removed += remove(&folder)?;
+/// Those of the database, of the folders and of the store.
+pub(crate) async fn sweep(app: &Shared) -> Result<u64> {
+    let (kept, removed) = blocking(app, |app| {
+        let kept = kept(app)?;
+        let mut removed = 0;
+        for folder in entries(&work_folder(&app.config))? {
+            if !kept.waiting.contains(&name(&folder)) {
+                removed += remove(&folder)?;
+            }
         }
-    }
-    for dataset in entries(&objects_folder(&app.config).join("datasets"))? {
-        let Some(versions) = kept.versions.get(&name(&dataset)) else {
-            removed += remove(&dataset)?;
-            continue;
-        };
-        for folder in entries(&dataset)? {
-            removed += match name(&folder).as_str() {
-                "results" | "released" => of_jobs(&folder, &kept.results)?,
-                version if versions.contains(version) => unfinished(&folder)?,
-                _ => remove(&folder)?,
-            };
+        if let Some(folder) = app.objects.folder() {
+            removed += unfinished(folder)?;
         }
-    }
-    Ok(removed)
+        Ok((kept, removed))
+    })
+    .await?;
+    Ok(removed + app.objects.keep(move |name| kept.holds(name)).await?)
 }
 
 fn kept(app: &App) -> Result<Kept> {
@@ -76,14 +86,8 @@ fn kept(app: &App) -> Result<Kept> {
     })
 }
 
-/// Files in a folder that are named after jobs.
-fn of_jobs(folder: &Path, jobs: &BTreeSet<String>) -> Result<usize> {
-    let others = entries(folder)?.into_iter().filter(|file| !jobs.contains(&name(file)));
-    others.map(|file| remove(&file)).sum()
-}
-
 /// Files that were being written: names of objects have no `#`.
-fn unfinished(folder: &Path) -> Result<usize> {
+fn unfinished(folder: &Path) -> Result<u64> {
     let mut removed = 0;
     for path in entries(folder)? {
         removed += match (path.is_dir(), name(&path).contains('#')) {
@@ -110,7 +114,7 @@ fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn remove(path: &Path) -> Result<usize> {
+fn remove(path: &Path) -> Result<u64> {
     let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
     removed.map_err(Problem::internal)?;
     Ok(1)

@@ -90,6 +90,18 @@ pub(crate) struct SubmitArgs {
     pub(crate) purpose: String,
     #[command(flatten)]
     pub(crate) program: ProgramArgs,
+    /// Value of a secret parameter, which is encrypted here; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair, requires = "eval_keys")]
+    pub(crate) secret: Vec<(String, String)>,
+    /// `evaluation.keys` of the dataset, from its owner: secret parameters are encrypted under them
+    #[arg(long, value_name = "FILE")]
+    pub(crate) eval_keys: Option<PathBuf>,
+    /// Backend that those keys are for
+    #[arg(long, value_name = "NAME", default_value = "bgv")]
+    pub(crate) backend: String,
+    /// Secret parameters that `hq seal` made
+    #[arg(long, value_name = "FILE", conflicts_with = "secret")]
+    pub(crate) sealed: Option<PathBuf>,
     /// How the result is shown
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) format: Format,
@@ -151,6 +163,9 @@ pub(crate) struct CustodianArgs {
     /// Release to researchers whose recipient is another than before
     #[arg(long)]
     pub(crate) accept_recipients: bool,
+    /// A researcher whose secret parameters are taken; may be repeated
+    #[arg(long, value_name = "SUBJECT")]
+    pub(crate) secrets_of: Vec<String>,
     #[command(flatten)]
     pub(crate) passphrase: PassphraseArgs,
 }

@@ -7,7 +7,8 @@ use hq_dsl::Query;
 use hq_engine::checkpoint::Identity;
 use hq_engine::compile::CompiledQueries;
 use hq_engine::computation::{self, check_fit, target};
-use hq_engine::dataset::{DatasetFolder, GateBinding};
+use hq_engine::dataset::DatasetFolder;
+use hq_engine::gate_keys::GatePublic;
 use hq_engine::passes::Encodings;
 use hq_engine::planner::Target;
 use hq_engine::result_file::{self, ProgramRecord};
@@ -21,10 +22,9 @@ use crate::checkpoint::{CheckpointFile, write_whole};
 use crate::cli::ComputeArgs;
 use crate::error::{ClientError, Result, damaged, mismatch};
 use crate::execution::threads;
-use crate::gate_keys::GatePublic;
 use crate::interrupt::Interrupt;
 use crate::joint::Joint;
-use crate::keys::{EvaluationKeys, read_evaluation_keys};
+use crate::keys::{EvaluationKeys, check_gates, read_evaluation_keys};
 use crate::loader::FileLoader;
 use crate::output::{self, Bar};
 use crate::program::{Program, compile_schema, read_all};
@@ -40,7 +40,7 @@ pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
             format!("is key {key}; {} was encrypted with key {}", args.data.display(), manifest.key_id);
         return Err(mismatch(&args.eval_keys, reason));
     }
-    check_gates(args, manifest.gates.as_ref(), gates.as_ref())?;
+    check_gates(&args.eval_keys, &args.data, manifest.gates.as_ref(), gates.as_ref())?;
     let programs = programs(args, &folder)?;
     let joint = together(&programs)?;
 
@@ -79,20 +79,6 @@ pub(crate) fn compute(args: &ComputeArgs) -> Result<()> {
         spent.server_cpu_s
     ));
     Ok(())
-}
-
-/// Keys that decide on counts are those that the dataset was encrypted with.
-fn check_gates(args: &ComputeArgs, wanted: Option<&GateBinding>, found: Option<&GatePublic>) -> Result<()> {
-    let Some(wanted) = wanted else { return Ok(()) };
-    let no_keys = || ClientError::NoGateKeys { path: args.eval_keys.clone(), data: args.data.clone() };
-    match found.ok_or_else(no_keys)?.foreign_to(wanted) {
-        None => Ok(()),
-        Some(reason) => {
-            let reason =
-                format!("decides on counts with other keys than {} asks for: {reason}", args.data.display());
-            Err(mismatch(&args.eval_keys, reason))
-        }
-    }
 }
 
 fn record(program: &Program) -> ProgramRecord {

@@ -32,10 +32,14 @@ use super::submit::segment;
 /// What a researcher is told of a result that is not what it should be; the custodian reads why.
 const NOT_SOUND: &str = "The result is not what it should be. The custodian knows why.";
 
+/// What a researcher is told whose secret parameters are not taken.
+const NO_SECRETS: &str = "The program has secret parameters, which the custodian does not take from you: make them public, or ask the \
+                          custodian (`hq custodian --secrets-of`).";
+
 /// Opens results as they come.
 pub(crate) fn custodian(args: &CustodianArgs) -> Result<()> {
     let keys = KeyFolder::open(&args.keys)?;
-    let backend = Backend::load(&keys.description.backend)?;
+    let backend = Backend::load_for(&keys.description.backend, [&keys.dataset])?;
     let key = keys.unlock(&backend, &args.passphrase)?;
     let service = Service::of_login()?;
     let history = History::read(&args.keys)?;
@@ -175,6 +179,11 @@ impl Custodian<'_> {
         let names: Vec<&str> = joint.queries().iter().map(|query| query.name.as_str()).collect();
         if names != job.queries.iter().map(String::as_str).collect::<Vec<_>>() {
             return alarm("the result is of other queries than the job");
+        }
+        // Nobody here sees what is in them: it could pick rows.
+        let secret = joint.queries().iter().any(|query| !query.secrets.is_empty());
+        if secret && !self.args.secrets_of.contains(&job.subject) {
+            return Ok(Decision::Refuse(NO_SECRETS.to_owned()));
         }
         let compiled = received.plan(&self.backend)?;
         let execution = received.open(&compiled, &self.backend, (&self.key, &self.keys))?;

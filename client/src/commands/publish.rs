@@ -10,7 +10,7 @@ use hq_engine::signed::{self, public_key, sign};
 
 use crate::cli::PublishArgs;
 use crate::error::{ClientError, Result, damaged, file_error, mismatch};
-use crate::keys::{EVALUATION, EvaluationKeys, KeyFolder, read_evaluation_keys};
+use crate::keys::{EVALUATION, KeyFolder, check_gates, read_evaluation_keys};
 use crate::output::{self, Bar};
 use crate::program::read_source;
 use crate::publisher::signing_key;
@@ -30,16 +30,16 @@ pub(crate) fn publish(args: &PublishArgs) -> Result<()> {
     let keys = KeyFolder::open(&args.keys)?;
     let manifest = folder.manifest();
     let key_path = args.keys.join(EVALUATION);
-    if manifest.gates.is_some() {
-        return Err(ClientError::GatesOfService { data: args.data.clone() });
-    }
     // Read as evaluation keys: a secret key goes nowhere.
-    let EvaluationKeys { frame: evaluation, key, .. } = read_evaluation_keys(&key_path)?;
+    let evaluation = read_evaluation_keys(&key_path)?;
+    let key = evaluation.key;
     if key.to_string() != manifest.key_id || keys.description.key_id != manifest.key_id {
         let reason =
             format!("was encrypted with key {}, not with those in {}", manifest.key_id, args.keys.display());
         return Err(mismatch(&args.data, reason));
     }
+    check_gates(&key_path, &args.data, manifest.gates.as_ref(), evaluation.gates.as_ref())?;
+    let evaluation = evaluation.whole();
     let text = read_source(&args.data.join(MANIFEST))?;
     let digest = hex_digest(text.as_bytes());
     if digest != folder.digest() {

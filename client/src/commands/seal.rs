@@ -1,5 +1,7 @@
 //! `hq seal`: the secret parameters of a query, encrypted by the researcher. It needs no secret key.
 
+use hq_engine::sealed::write;
+
 use crate::backend::load_evaluator;
 use crate::checkpoint::write_whole;
 use crate::cli::SealArgs;
@@ -20,7 +22,7 @@ pub(crate) fn seal(args: &SealArgs) -> Result<()> {
     }
     let evaluator = load_evaluator(&args.backend)?;
     let sealed = sealed::seal(&program, query, &evaluator, &frame)?;
-    let bytes = sealed::write(query, evaluator.capabilities(), key, &sealed)
+    let bytes = write(query, evaluator.capabilities(), key, &sealed)
         .map_err(|error| damaged(&args.output, error.to_string()))?;
     write_whole(&args.output, &bytes)?;
     let names: Vec<String> = query.secrets.iter().map(|secret| format!("`{}`", secret.name)).collect();

@@ -5,14 +5,19 @@ use std::thread;
 use std::time::Duration;
 
 use hq_engine::run::Progress;
+use hq_engine::sealed::write;
 use hq_engine::signed::hex;
 
+use crate::backend::load_evaluator;
 use crate::cli::SubmitArgs;
+use crate::commands::compute::only;
 use crate::error::{ClientError, Result};
+use crate::keys::{EvaluationKeys, read_bounded, read_evaluation_keys};
 use crate::loader::FileLoader;
 use crate::output::{self, Bar};
 use crate::program::Program;
 use crate::recipient::identity;
+use crate::sealed::{MAX_BYTES, seal};
 use crate::service::Service;
 use crate::wire::{JobBody, ProgramBody, SubmitBody};
 
@@ -29,11 +34,10 @@ pub(crate) fn submit(args: &SubmitArgs) -> Result<()> {
         &format!("{dataset}.hq of {}", service.address()),
         &schema,
     );
-    let mut program = Program::read(&args.file, &args.program.param, loader)?;
+    let params = [args.program.param.as_slice(), &args.secret].concat();
+    let mut program = Program::read(&args.file, &params, loader)?;
     program.select(args.program.query.as_deref())?;
-    if let Some((name, _)) = program.secret_params.first() {
-        return Err(ClientError::SecretInClear { name: name.clone() });
-    }
+    let sealed = secrets(args, &program)?;
     let body = SubmitBody {
         program: ProgramBody {
             name: args.file.display().to_string(),
@@ -50,7 +54,11 @@ pub(crate) fn submit(args: &SubmitArgs) -> Result<()> {
         None => random_key()?,
     };
     let place = format!("/v1/datasets/{dataset}/jobs");
-    let job: JobBody = service.post_once(&place, &[("idempotency-key", &key)], &body)?;
+    let headers = [("idempotency-key", key.as_str())];
+    let job: JobBody = match sealed {
+        None => service.post_once(&place, &headers, &body)?,
+        Some(sealed) => service.post_with(&format!("{place}/sealed"), &headers, &body, &sealed)?,
+    };
     if args.detach {
         output::out(&format!("{}\n", job.id));
         return Ok(());
@@ -59,6 +67,32 @@ pub(crate) fn submit(args: &SubmitArgs) -> Result<()> {
     let job = follow(&service, &job.id)?;
     let job = wait(&mut service, job)?;
     super::result::show(&service, &job, args.format, args.plot.as_deref())
+}
+
+/// What travels of secret parameters: ciphertexts, under keys that came from the owner. A service that gave keys of its own would
+/// read them, so it is not asked for any.
+fn secrets(args: &SubmitArgs, program: &Program) -> Result<Option<Vec<u8>>> {
+    let named = |list: &[(String, String)], name: &str| list.iter().any(|(given, _)| given == name);
+    if let Some((name, _)) = program.secret_params.iter().find(|(name, _)| named(&args.program.param, name)) {
+        return Err(ClientError::SecretInClear { name: name.clone() });
+    }
+    if let Some((name, _)) = args.secret.iter().find(|(name, _)| !named(&program.secret_params, name)) {
+        return Err(ClientError::NotSecret { name: name.clone() });
+    }
+    let secret = program.queries.iter().find(|query| !query.secrets.is_empty());
+    match (secret, &args.sealed, &args.eval_keys) {
+        (_, Some(path), _) => read_bounded(path, MAX_BYTES).map(Some),
+        (None, None, _) => Ok(None),
+        (Some(_), None, Some(path)) if !args.secret.is_empty() => {
+            let query = only(program)?;
+            let EvaluationKeys { frame, key, .. } = read_evaluation_keys(path)?;
+            let evaluator = load_evaluator(&args.backend)?;
+            let parameters = seal(program, query, &evaluator, &frame)?;
+            let bytes = write(query, evaluator.capabilities(), key, &parameters);
+            bytes.map(Some).map_err(|error| ClientError::Format { format: "JSON", reason: error.to_string() })
+        }
+        (Some(query), None, _) => Err(ClientError::NotSealed { query: query.name.clone() }),
+    }
 }
 
 /// A name as it stands in a path.

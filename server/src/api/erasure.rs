@@ -7,6 +7,7 @@ use hq_engine::signed::ERASURE;
 use super::bodies::ReceiptBody;
 use crate::app::{App, Shared, blocking, event};
 use crate::guard::CallerData;
+use crate::objects::parameters_name;
 use crate::problem::Result;
 use hq_engine::clock;
 
@@ -70,6 +71,7 @@ async fn removed(
 ) -> Result<web::Json<ReceiptBody>> {
     for job in jobs {
         app.end_worker(&job);
+        app.objects.remove(&parameters_name(&dataset, &job)).await?;
     }
     let objects = app.objects.remove_under(&place).await?;
     let receipt = blocking(app, move |app: &App| {

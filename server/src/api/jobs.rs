@@ -7,19 +7,23 @@ use bytes::Bytes;
 use futures_util::stream;
 use hq_engine::computation::plan_digest;
 use hq_engine::dataset::hex_digest;
-use hq_engine::signed::hex;
+use hq_engine::signed::{from_hex, hex};
+use hq_plugin_sdk::frame::KeyId;
 use serde::Deserialize;
 
 use super::bodies::{JobBody, JobsBody, SubmitBody};
-use super::page;
 use super::programs::numbers;
+use super::versions::refuse_secret_key;
+use super::{page, whole};
 use crate::app::{App, Shared, blocking, compiling, event};
-use crate::envelope::random;
+use crate::envelope::{EnvelopeKey, random};
 use crate::guard::CallerData;
 use crate::identity::Caller;
 use crate::jobs::Job;
+use crate::objects::parameters_name;
 use crate::problem::{Code, Problem, Result};
 use crate::programs::{Calls, Checked};
+use crate::queue::forget_parameters;
 use hq_engine::clock;
 
 /// Most jobs of a page.
@@ -40,7 +44,59 @@ pub(super) async fn submit(
     request: HttpRequest,
     body: web::Json<SubmitBody>,
 ) -> Result<HttpResponse> {
-    let (caller, body) = (caller.into_inner(), body.into_inner());
+    let body = body.into_inner();
+    submitted(app, caller.into_inner(), name.into_inner(), &request, Submission { body, sealed: None }).await
+}
+
+/// The same with secret parameters behind the document, whose length comes first: four bytes, little-endian.
+pub(super) async fn submit_sealed(
+    app: Shared,
+    caller: CallerData,
+    name: web::Path<String>,
+    request: HttpRequest,
+    bytes: std::result::Result<web::Bytes, actix_web::Error>,
+) -> Result<HttpResponse> {
+    let bytes = whole(bytes)?;
+    let (caller, name) = (caller.into_inner(), name.into_inner());
+    let submission = Submission::read(&bytes)?;
+    let (noted, of, sent) = (event(&caller, "job.submitted"), name.clone(), bytes.clone());
+    blocking(&app, move |app| refuse_secret_key(app, noted, (&of, "parameters"), &sent)).await?;
+    submitted(app, caller, name, &request, submission).await
+}
+
+/// What is submitted.
+struct Submission {
+    body: SubmitBody,
+    /// Secret parameters, as `hq seal` makes them.
+    sealed: Option<Vec<u8>>,
+}
+
+impl Submission {
+    fn read(bytes: &[u8]) -> Result<Self> {
+        let wrong = || Problem::invalid("There is no document of the length that the first four bytes say.");
+        let (length, rest) = bytes.split_first_chunk().ok_or_else(wrong)?;
+        let length = usize::try_from(u32::from_le_bytes(*length)).map_err(|_| wrong())?;
+        let (document, sealed) = rest.split_at_checked(length).ok_or_else(wrong)?;
+        let body = serde_json::from_slice(document)
+            .map_err(|error| Problem::invalid(format!("The document: {error}.")))?;
+        Ok(Self { body, sealed: Some(sealed.to_vec()) })
+    }
+
+    /// What equal requests have in common.
+    fn digest(&self, name: &str) -> Result<String> {
+        let document = serde_json::to_vec(&(name, &self.body))?;
+        let sealed = self.sealed.as_deref().map(hex_digest).unwrap_or_default();
+        Ok(hex_digest(&[document, sealed.into_bytes()].concat()))
+    }
+}
+
+async fn submitted(
+    app: Shared,
+    caller: Caller,
+    name: String,
+    request: &HttpRequest,
+    submission: Submission,
+) -> Result<HttpResponse> {
     let key = request.headers().get("idempotency-key").and_then(|value| value.to_str().ok());
     let key = key.filter(|key| (8..=200).contains(&key.len())).map(str::to_owned);
     let key = key.ok_or_else(|| {
@@ -48,19 +104,34 @@ pub(super) async fn submit(
             "The header `idempotency-key` is needed: from 8 to 200 signs that you use for this job alone.",
         )
     })?;
-    if body.purpose.trim().is_empty() || body.purpose.len() > MAX_PURPOSE_BYTES {
+    let SubmitBody { purpose, recipient, .. } = &submission.body;
+    if purpose.trim().is_empty() || purpose.len() > MAX_PURPOSE_BYTES {
         return Err(Problem::invalid(format!("`purpose` has from 1 to {MAX_PURPOSE_BYTES} bytes.")));
     }
-    if !body.recipient.starts_with("age1") || body.recipient.len() > 200 {
+    if !recipient.starts_with("age1") || recipient.len() > 200 {
         return Err(Problem::invalid("`recipient` is a recipient of age: it begins with `age1`."));
     }
-    let digest = hex_digest(&serde_json::to_vec(&(&*name, &body))?);
+    let digest = submission.digest(&name)?;
     let (known, same) = (caller.clone(), key.clone());
     let earlier = blocking(&app, move |app| app.store.with(|tx| tx.job_under(&known, &same))).await?;
     if let Some(job) = earlier {
         return replayed(job, &digest);
     }
-    let job = compiling(&app, move |app| queue(app, &caller, &name, body, &key, digest)).await?;
+    let Submission { body, sealed } = submission;
+    let (by, parameters) = (caller.clone(), sealed.clone());
+    let planned =
+        compiling(&app, move |app| plan(app, &by, &name, body, parameters.as_deref(), digest)).await?;
+    let stored = (planned.job.clone(), planned.sealed_with.clone());
+    if let Some(sealed) = sealed {
+        let (job, key) = &stored;
+        app.objects.put(key, &parameters_name(&job.dataset, &job.id), &sealed).await?;
+    }
+    let queued = blocking(&app, move |app| queue(app, &caller, planned, &key)).await;
+    // Nothing was queued, or another one was before.
+    if stored.0.parameters > 0 && queued.as_ref().map_or(true, |job| job.id != stored.0.id) {
+        app.objects.remove(&parameters_name(&stored.0.dataset, &stored.0.id)).await?;
+    }
+    let job = queued?;
     app.queued.notify_one();
     Ok(HttpResponse::Created().json(JobBody::from(job)))
 }
@@ -74,19 +145,33 @@ fn replayed(job: Job, digest: &str) -> Result<HttpResponse> {
     Err(Problem::new(Code::IdempotencyReused, detail))
 }
 
-fn queue(
+/// A job that may be queued.
+struct Planned {
+    job: Job,
+    /// Digest of the manifest.
+    manifest: String,
+    /// The key of the dataset.
+    sealed_with: EnvelopeKey,
+    /// Queries of a researcher on a day.
+    per_day: Option<u64>,
+}
+
+fn plan(
     app: &App,
     caller: &Caller,
     name: &str,
     body: SubmitBody,
-    key: &str,
+    sealed: Option<&[u8]>,
     request: String,
-) -> Result<Job> {
-    let version = app.store.with(|tx| tx.published(name))?;
+) -> Result<Planned> {
+    let (dataset, version) = app.store.with(|tx| Ok((tx.living(name)?, tx.published(name)?)))?;
     let manifest = version.manifest()?;
     let checked = Checked::of(&body.program, name, &version.schema, Calls::Plugins(&app.supply))?;
-    let evaluator = app.evaluator(&manifest.backend)?;
+    let evaluator = app.planner(&manifest)?;
     let planned = checked.plan(&evaluator, &manifest)?;
+    let key = from_hex(&manifest.key_id).map(KeyId);
+    let key = key.ok_or_else(|| Problem::internal("a manifest whose key has no id"))?;
+    checked.parameters(sealed, evaluator.capabilities(), key)?;
     let per_day = checked.queries().first().and_then(|query| query.dataset.release.per_day);
     let job = Job {
         id: hex(&random::<16>().map_err(Problem::internal)?),
@@ -99,6 +184,7 @@ fn queue(
         numbers: numbers(&checked),
         program: checked.record,
         recipient: body.recipient,
+        parameters: sealed.map_or(0, |sealed| sealed.len() as u64),
         plan: plan_digest(&planned.planned.plan),
         state: "queued".to_owned(),
         done: 0,
@@ -110,16 +196,21 @@ fn queue(
         created: clock::now(),
         ended: None,
     };
+    Ok(Planned { job, manifest: version.digest, sealed_with: dataset.key(&app.master)?, per_day })
+}
+
+fn queue(app: &App, caller: &Caller, planned: Planned, key: &str) -> Result<Job> {
+    let Planned { job, manifest, per_day, .. } = planned;
     app.store.with(|tx| {
-        tx.living(name)?;
+        tx.living(&job.dataset)?;
         // Two of the same at once: the second finds the first.
         if let Some(earlier) = tx.job_under(caller, key)? {
             return Ok(earlier);
         }
         tx.submit(&job, key, app.config.limits.jobs_per_researcher, per_day)?;
         let mut event = event(caller, "job.submitted");
-        event.dataset = Some(name.to_owned());
-        event.manifest = Some(version.digest.clone());
+        event.dataset = Some(job.dataset.clone());
+        event.manifest = Some(manifest);
         event.job = Some(job.id.clone());
         event.purpose = Some(job.purpose.clone());
         event.program = Some(hex_digest(job.program.text.as_bytes()));
@@ -183,6 +274,7 @@ pub(super) async fn cancel(
     let cancelled = cancelled.await?;
     app.news.send_replace(());
     app.end_worker(&job);
+    forget_parameters(&app, &cancelled).await?;
     Ok(web::Json(cancelled.into()))
 }
 

@@ -14,14 +14,14 @@ mod results;
 mod service;
 mod versions;
 
-use actix_web::http::Method;
+use actix_web::http::{Method, StatusCode};
 use actix_web::web;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 pub use openapi::document;
 
-use crate::problem::{Problem, Result};
+use crate::problem::{Code, Problem, Result};
 use crate::programs::ProgramBody;
 use crate::roles::{Access, Claim, Role};
 use bodies::{
@@ -292,6 +292,14 @@ pub const ROUTES: &[Route] = &[
         Json(noted::<JobBody>),
     ),
     route(
+        ("POST", "/v1/datasets/{dataset}/jobs/sealed"),
+        Access::Dataset(&[Role::Researcher]),
+        "The same with secret parameters: four bytes with the length of the document, little-endian, the document, and what `hq \
+         seal` makes",
+        Bytes,
+        Json(noted::<JobBody>),
+    ),
+    route(
         ("GET", "/v1/jobs"),
         Access::SignedIn,
         "The caller's jobs, and those of datasets whose results the caller opens",
@@ -360,8 +368,8 @@ pub fn is_segment(text: &str) -> bool {
     !text.is_empty() && text.len() <= 200 && !text.starts_with('.') && text.chars().all(plain)
 }
 
-/// Puts the handlers to their routes.
-pub fn configure(config: &mut web::ServiceConfig) {
+/// Puts the handlers to their routes. Requests with secret parameters have at most so many bytes.
+pub fn configure(config: &mut web::ServiceConfig, parameter_bytes: usize) {
     config
         .route("/", web::get().to(page::index))
         .route("/page/{file}", web::get().to(page::file))
@@ -399,6 +407,11 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .route("/v1/datasets/{dataset}/check", web::post().to(programs::check))
         .route("/v1/datasets/{dataset}/explain", web::post().to(programs::explain))
         .route("/v1/datasets/{dataset}/jobs", web::post().to(jobs::submit))
+        .service(
+            web::resource("/v1/datasets/{dataset}/jobs/sealed")
+                .app_data(web::PayloadConfig::new(parameter_bytes))
+                .route(web::post().to(jobs::submit_sealed)),
+        )
         .route("/v1/jobs", web::get().to(jobs::list))
         .route("/v1/jobs/{job}", web::get().to(jobs::show))
         .route("/v1/jobs/{job}", web::delete().to(jobs::cancel))
@@ -407,6 +420,17 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .route("/v1/jobs/{job}/release", web::put().to(results::release))
         .route("/v1/jobs/{job}/refuse", web::post().to(results::refuse))
         .route("/v1/jobs/{job}/release", web::get().to(results::released));
+}
+
+/// A body of bytes that came whole.
+///
+/// # Errors
+/// It is too long, or broke off.
+pub(crate) fn whole(bytes: std::result::Result<web::Bytes, actix_web::Error>) -> Result<web::Bytes> {
+    bytes.map_err(|error| {
+        let large = error.as_response_error().status_code() == StatusCode::PAYLOAD_TOO_LARGE;
+        Problem::new(if large { Code::TooLarge } else { Code::Invalid }, format!("The body: {error}."))
+    })
 }
 
 /// A page of a list: at most so many.

@@ -68,7 +68,9 @@ pub fn document() -> Result<String, serde_json::Error> {
 impl Route {
     fn gives_new(&self) -> bool {
         self.method == "POST"
-            && ["/datasets", "/versions", "/jobs", "/plugins"].iter().any(|end| self.path.ends_with(end))
+            && ["/datasets", "/versions", "/jobs", "/jobs/sealed", "/plugins"]
+                .iter()
+                .any(|end| self.path.ends_with(end))
     }
 }
 
@@ -138,7 +140,7 @@ fn parameters(route: &Route) -> Vec<Parameter> {
             let headers = ["hq-file", "hq-digest", "hq-signature"];
             all.extend(headers.map(|name| parameter(name, ParameterIn::Header, Required::True)));
         }
-        ("POST", path) if path.ends_with("/jobs") => {
+        ("POST", path) if path.ends_with("/jobs") || path.ends_with("/jobs/sealed") => {
             all.push(parameter("idempotency-key", ParameterIn::Header, Required::True));
         }
         _ => {}

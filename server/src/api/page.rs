@@ -31,9 +31,10 @@ pub(super) async fn file(app: Shared, name: web::Path<String>) -> Result<HttpRes
 
 fn sent(app: &Shared, kind: &'static str, content: &'static str) -> HttpResponse {
     // Logging in is between the page and the issuer.
-    let issuer = origin(&app.config.identity.issuer);
+    let identity = &app.config.identity;
+    let others = [&[origin(&identity.issuer).to_owned()], identity.origins.as_slice()].concat().join(" ");
     let policy = format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src data: blob:; connect-src 'self' {issuer}; \
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src data: blob:; connect-src 'self' {others}; \
          base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
     );
     HttpResponse::Ok()

@@ -29,7 +29,7 @@ pub(super) async fn check(
         let version = app.store.with(|tx| tx.published(&name))?;
         let manifest = version.manifest()?;
         let mut checked = Checked::of(&program, &name, &version.schema, Calls::Plugins(&app.supply))?;
-        let planned = checked.plan(&app.evaluator(&manifest.backend)?, &manifest)?;
+        let planned = checked.plan(&app.planner(&manifest)?, &manifest)?;
         let sources = &checked.compiled.sources;
         let notes = planned.notes.iter().map(|(_, note)| DiagnosticBody::of(note, sources));
         checked.diagnostics.extend(notes.collect::<Vec<_>>());
@@ -48,7 +48,7 @@ pub(super) async fn explain(
         let version = app.store.with(|tx| tx.published(&name))?;
         let manifest = version.manifest()?;
         let checked = Checked::of(&program, &name, &version.schema, Calls::Plugins(&app.supply))?;
-        let evaluator = app.evaluator(&manifest.backend)?;
+        let evaluator = app.planner(&manifest)?;
         let compiled = checked.plan(&evaluator, &manifest)?;
         let backend = evaluator.capabilities();
         let prices = Prices {

@@ -3,6 +3,7 @@
 use actix_web::{HttpResponse, web};
 
 use super::bodies::{JobBody, ReasonBody};
+use super::whole;
 use crate::app::{App, Shared, blocking, event};
 use crate::envelope::EnvelopeKey;
 use crate::guard::CallerData;
@@ -56,8 +57,9 @@ pub(super) async fn release(
     app: Shared,
     caller: CallerData,
     id: web::Path<String>,
-    table: web::Bytes,
+    table: std::result::Result<web::Bytes, actix_web::Error>,
 ) -> Result<web::Json<JobBody>> {
+    let table = whole(table)?;
     if !table.starts_with(AGE_MAGIC) {
         let detail = "The table is not encrypted with age. The service does not take what it could read.";
         return Err(Problem::invalid(detail));

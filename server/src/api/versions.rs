@@ -1,16 +1,19 @@
 //! Versions of a dataset: begun with a signed manifest, uploaded in chunks, checked as a whole, published.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use hq_engine::audit::Event;
 use hq_engine::dataset::{Manifest, PartBytes, PartFile, hex_digest};
+use hq_engine::gate_keys::GatePublic;
 use hq_engine::signed::{self, MANIFEST};
-use hq_plugin_sdk::frame::{self, Kind};
+use hq_plugin_sdk::frame::{self, KeyId, Kind, split_off};
 use serde::Deserialize;
 
 use super::bodies::{ManifestBody, MissingBody, NewVersionBody, VersionBody};
-use super::is_segment;
-use crate::app::{App, Shared, blocking, event, objects_folder};
+use super::{is_segment, whole};
+use crate::app::{App, Shared, blocking, event};
 use crate::chunks::{self, ChunkedFile};
 use crate::datasets::{Dataset, KEYS, Version};
 use crate::envelope::EnvelopeKey;
@@ -97,10 +100,7 @@ fn checked(app: &App, dataset: &Dataset, new: NewVersionBody) -> Result<Version>
             dataset.name
         ));
     }
-    if manifest.gates.is_some() {
-        return wrong("It keeps small counts encrypted, which is not done here yet.".to_owned());
-    }
-    app.evaluator(&manifest.backend)?;
+    app.planner(&manifest)?;
     if let Some(part) = manifest.parts.values().find(|part| !is_segment(&part.file)) {
         return wrong(format!("`{}` is no name of a file here.", part.file));
     }
@@ -149,8 +149,9 @@ pub(super) async fn put_chunk(
     caller: CallerData,
     path: web::Path<(String, u64, String, u64)>,
     request: HttpRequest,
-    bytes: web::Bytes,
+    bytes: std::result::Result<web::Bytes, actix_web::Error>,
 ) -> Result<HttpResponse> {
+    let bytes = whole(bytes)?;
     let (name, number, file, chunk) = path.into_inner();
     let digest = request.headers().get("hq-digest").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let digest = digest.ok_or_else(|| Problem::invalid("The header `hq-digest` is missing."))?;
@@ -178,16 +179,7 @@ fn admit(
     digest: &str,
     bytes: &[u8],
 ) -> Result<(EnvelopeKey, String)> {
-    if holds_secret_key(bytes) {
-        let mut event = event(caller, "chunk.uploaded");
-        Code::KeyMark.text().clone_into(&mut event.outcome);
-        event.dataset = Some(name.to_owned());
-        event.detail = Some(file.to_owned());
-        app.store.audit(event)?;
-        let detail = "These bytes are marked as a SECRET KEY. Nothing of them was stored. It has left your hands: make \
-                      new keys, and encrypt the table again.";
-        return Err(Problem::new(Code::KeyMark, detail));
-    }
+    refuse_secret_key(app, event(caller, "chunk.uploaded"), (name, file), bytes)?;
     if hex_digest(bytes) != digest {
         return Err(Problem::new(Code::Digest, "The chunk is not that of `hq-digest`: send it again."));
     }
@@ -208,6 +200,28 @@ fn admit(
         return Err(Problem::new(Code::Dataset, detail));
     }
     Ok((dataset.key(&app.master)?, chunk_name(name, number, file, chunk)))
+}
+
+/// Refuses bytes that hold a secret key, and notes that.
+///
+/// # Errors
+/// They do.
+pub(super) fn refuse_secret_key(
+    app: &App,
+    mut event: Event,
+    (name, what): (&str, &str),
+    bytes: &[u8],
+) -> Result<()> {
+    if !holds_secret_key(bytes) {
+        return Ok(());
+    }
+    Code::KeyMark.text().clone_into(&mut event.outcome);
+    event.dataset = Some(name.to_owned());
+    event.detail = Some(what.to_owned());
+    app.store.audit(event)?;
+    let detail = "These bytes are marked as a SECRET KEY. Nothing of them was stored. It has left your hands: make \
+                  new keys, and encrypt the table again.";
+    Err(Problem::new(Code::KeyMark, detail))
 }
 
 /// Whether bytes have the mark of a secret key anywhere, or are locked as one is.
@@ -262,30 +276,39 @@ pub(super) async fn publish(
     }
 }
 
+/// The pair that evaluation keys are of, if it is the dataset's, and if what decides on its counts is there and is its own.
+fn key_pair(keys: &[u8], manifest: &Manifest) -> std::result::Result<KeyId, String> {
+    let (of_keys, _, behind) = split_off(keys, Kind::EvaluationKey).map_err(|error| error.to_string())?;
+    if of_keys.key.to_string() != manifest.key_id {
+        return Err("they are of another key pair than the dataset".to_owned());
+    }
+    let gates = GatePublic::read(behind).map_err(|error| error.to_string())?;
+    match (&manifest.gates, gates) {
+        (None, None) => Ok(of_keys.key),
+        (None, Some(_)) => Err("they decide on small counts, which the dataset does not ask for".to_owned()),
+        (Some(_), None) => Err("they do not decide on small counts, which the dataset asks for".to_owned()),
+        (Some(binding), Some(gates)) => match gates.foreign_to(binding) {
+            None => Ok(of_keys.key),
+            Some(reason) => Err(format!("what decides on small counts is {reason}")),
+        },
+    }
+}
+
 /// Every byte of an upload: evaluation keys of the manifest's key pair, and frames that are ciphertexts under it.
 fn verify(app: &App, dataset: &Dataset, version: &Version) -> Result<()> {
     let wrong = |detail: String| Problem::new(Code::Dataset, detail);
-    let key = dataset.key(&app.master)?;
+    let (key, objects) = (dataset.key(&app.master)?, app.objects.chunks());
     let file = |name: &str, bytes: u64| {
         let place = (dataset.name.clone(), version.number, name.to_owned());
-        ChunkedFile::new(
-            objects_folder(&app.config),
-            key.clone(),
-            place,
-            bytes,
-            app.config.limits.chunk_bytes,
-        )
+        ChunkedFile::new(Arc::clone(&objects), key.clone(), place, bytes, app.config.limits.chunk_bytes)
     };
     let manifest = version.manifest()?;
     let keys = file(KEYS, version.key_bytes).read_all().map_err(Problem::internal)?;
     if hex_digest(&keys) != version.key_digest {
         return Err(Problem::new(Code::Digest, "The evaluation keys are not those of their digest."));
     }
-    let of_keys = frame::open(&keys, Kind::EvaluationKey);
-    let pair = of_keys.map_err(|error| wrong(format!("The evaluation keys: {error}.")))?.key;
-    if pair.to_string() != manifest.key_id {
-        return Err(wrong("The evaluation keys are of another key pair than the dataset.".to_owned()));
-    }
+    let pair =
+        key_pair(&keys, &manifest).map_err(|reason| wrong(format!("The evaluation keys: {reason}.")))?;
     let open = |part: &PartFile| {
         Ok((PathBuf::from(&part.file), Box::new(file(&part.file, part.bytes)) as Box<dyn PartBytes>))
     };

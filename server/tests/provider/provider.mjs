@@ -1,5 +1,6 @@
 // The provider: `oidc-provider` with its device flow, JWT access tokens for one audience, and roles of the names that tests
 // use. It writes its issuer to standard output, and ends with its standard input. `/approve` is what a person does in a browser.
+// Its token endpoint is at another origin, as some providers have it: that of `localhost`.
 
 import { createServer } from 'node:http';
 import Provider from 'oidc-provider';
@@ -32,11 +33,18 @@ const provider = new Provider(issuer, {
     },
   },
   // Short, so that every command renews it.
+  clientBasedCORS: () => true,
   ttl: { AccessToken: 30, DeviceCode: 60, Grant: 600, IdToken: 60, RefreshToken: 600 },
   findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
   extraTokenClaims: (_, token) => ({ roles: roles[token.accountId] ?? [] }),
 });
 
+provider.use(async (ctx, next) => {
+  await next();
+  if (ctx.path.startsWith('/.well-known/')) {
+    ctx.body.token_endpoint = ctx.body.token_endpoint.replace('127.0.0.1', 'localhost');
+  }
+});
 provider.use(async (ctx, next) => {
   if (ctx.path !== '/approve') return next();
   const { user, code: shown } = ctx.query;

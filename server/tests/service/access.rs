@@ -42,6 +42,7 @@ const EXPECTED: &[(&str, &str)] = &[
     ("POST /v1/datasets/{dataset}/check", "owner researcher custodian"),
     ("POST /v1/datasets/{dataset}/explain", "owner researcher custodian"),
     ("POST /v1/datasets/{dataset}/jobs", "researcher"),
+    ("POST /v1/datasets/{dataset}/jobs/sealed", "researcher"),
     ("GET /v1/jobs", "token"),
     // There is no such job: nobody has a right to it, and nobody learns that there is none.
     ("GET /v1/jobs/{job}", ""),

@@ -242,16 +242,17 @@ fn a_worker_whose_service_is_gone_computes_nothing() {
     let nothing = serde_json::json!({
         "job": "j", "service": gone.id(), "plan": "", "dataset": "d", "version": 1, "schema": "", "manifest": "", "digest": "",
         "program": { "name": "", "text": "", "modules": {}, "params": [], "queries": [] },
-        "key_bytes": 1, "key": vec![0; 32], "objects": "/", "folder": "/", "plugins": [], "chunk_bytes": 1,
+        "key_bytes": 1, "parameter_bytes": 0, "key": vec![0; 32], "objects": "/", "folder": "/", "plugins": [], "chunk_bytes": 1,
         "threads": 1, "memory_bytes": 1_u64 << 32, "cpu_s": 10, "checkpoint_s": 1,
     });
-    let mut worker = std::process::Command::new(env!("CARGO_BIN_EXE_hq-server"))
+    let (mut ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+    let worker = std::process::Command::new(env!("CARGO_BIN_EXE_hq-server"))
         .arg("worker")
-        .stdin(std::process::Stdio::piped())
+        .stdin(std::os::fd::OwnedFd::from(theirs))
         .stdout(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    std::io::Write::write_all(&mut worker.stdin.take().unwrap(), nothing.to_string().as_bytes()).unwrap();
+    std::io::Write::write_all(&mut ours, format!("{nothing}\n").as_bytes()).unwrap();
     let said = String::from_utf8(worker.wait_with_output().unwrap().stdout).unwrap();
     assert!(said.contains("the service is gone"), "{said}");
 }

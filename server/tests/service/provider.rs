@@ -10,17 +10,17 @@ use crate::clinic::{PROGRAM, await_computed, opened, owner_of};
 use crate::people::{Person, has_client, repository};
 use crate::running::Running;
 
-const AUDIENCE: &str = "https://hq.example";
+pub(crate) const AUDIENCE: &str = "https://hq.example";
 const ROWS: usize = 300;
 
-struct Provider {
-    issuer: String,
+pub(crate) struct Provider {
+    pub(crate) issuer: String,
     agent: ureq::Agent,
     child: Child,
 }
 
 impl Provider {
-    fn new() -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
         let folder = repository("server/tests/provider");
         let node = Command::new("node").arg("--version").output().is_ok();
         if !node || !folder.join("node_modules/oidc-provider").is_dir() {
@@ -63,7 +63,7 @@ impl Provider {
         self.post("/token", &[grant, code, ("client_id", "hq"), ("resource", AUDIENCE)])
     }
 
-    fn person(&self, running: &Running, name: &'static str) -> Person {
+    pub(crate) fn person(&self, running: &Running, name: &'static str) -> Person {
         let person = Person::new(name);
         person.login_with(&running.root, |code| self.approve(name, code));
         person
@@ -84,7 +84,7 @@ fn people_log_in_at_a_certified_provider() {
         return;
     }
     let Some(provider) = Provider::new() else { return };
-    let running = Running::at_issuer(&provider.issuer, AUDIENCE);
+    let running = Running::at_issuer(&provider.issuer, AUDIENCE, |_| {});
     // Its ID tokens and opaque tokens are no access tokens of the service.
     let tokens = provider.tokens("owner");
     let me = |kind: &str| running.send("GET", "/v1/me", tokens[kind].as_str(), &[], b"");

@@ -49,10 +49,11 @@ impl Running {
     }
 
     /// With an issuer that runs elsewhere.
-    pub(crate) fn at_issuer(issuer: &str, audience: &str) -> Self {
+    pub(crate) fn at_issuer(issuer: &str, audience: &str, further: impl FnOnce(&mut Config)) -> Self {
         let change = |config: &mut Config| {
             issuer.clone_into(&mut config.identity.issuer);
             audience.clone_into(&mut config.identity.audience);
+            further(config);
         };
         Self::of(change, false)
     }
@@ -87,7 +88,7 @@ impl Running {
         let config = self.config.clone();
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async {
-                let service = start(config, dev).unwrap();
+                let service = start(config, dev).await.unwrap();
                 sender.send((service.address, service.server.handle())).unwrap();
                 service.server.await.unwrap();
             });
