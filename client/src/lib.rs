@@ -18,7 +18,7 @@
 //! | how a plan looks and what noise it has | `graph`, `trial` |
 //! | what this machine takes | `calibrate` |
 //! | what editors ask | `lsp` |
-//! | a service: who one is there, what it is asked, what is sent | `login`, `service`, `wire` |
+//! | a service: who one is there, what it is asked, what is sent | `login`, `authorities`, `service`, `wire` |
 //! | results of a service: opened, released, read | `received`, `released`, `recipient`, `publisher` |
 
 mod authorities;
