@@ -34,6 +34,7 @@ pub(crate) fn submit(args: &SubmitArgs) -> Result<()> {
     if let Some((name, _)) = program.secret_params.first() {
         return Err(ClientError::SecretInClear { name: name.clone() });
     }
+    let functions = program.functions;
     let body = SubmitBody {
         program: ProgramBody {
             name: args.file.display().to_string(),
@@ -51,6 +52,15 @@ pub(crate) fn submit(args: &SubmitArgs) -> Result<()> {
     };
     let place = format!("/v1/datasets/{dataset}/jobs");
     let job: JobBody = service.post_once(&place, &[("idempotency-key", &key)], &body)?;
+    for (name, digest) in job.functions.iter().filter(|(name, digest)| functions.get(*name) != Some(*digest))
+    {
+        output::warn(&format!(
+            "the service calls functions of build {} of plugin `{}`, which is not the one here: whether they are the same \
+             functions is not known",
+            output::plain(digest),
+            output::plain(name)
+        ));
+    }
     if args.detach {
         output::out(&format!("{}\n", job.id));
         return Ok(());
