@@ -111,6 +111,7 @@ async fn compute(app: &Shared, job: Job) -> Result<()> {
     let functions = match blocking(app, move |app| functions(app, &of)).await? {
         Ok(functions) => functions,
         Err(reason) => {
+            app.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&job.id);
             let id = job.id.clone();
             return blocking(app, move |app| fail(app, &id, "computation", &reason)).await;
         }

@@ -38,6 +38,7 @@ pub(crate) fn submit(args: &SubmitArgs) -> Result<()> {
     let mut program = Program::read(&args.file, &params, loader)?;
     program.select(args.program.query.as_deref())?;
     let sealed = secrets(args, &program)?;
+    let functions = program.functions;
     let body = SubmitBody {
         program: ProgramBody {
             name: args.file.display().to_string(),
@@ -59,6 +60,15 @@ pub(crate) fn submit(args: &SubmitArgs) -> Result<()> {
         None => service.post_once(&place, &headers, &body)?,
         Some(sealed) => service.post_with(&format!("{place}/sealed"), &headers, &body, &sealed)?,
     };
+    for (name, digest) in job.functions.iter().filter(|(name, digest)| functions.get(*name) != Some(*digest))
+    {
+        output::warn(&format!(
+            "the service calls functions of build {} of plugin `{}`, which is not the one here: whether they are the same \
+             functions is not known",
+            output::plain(digest),
+            output::plain(name)
+        ));
+    }
     if args.detach {
         output::out(&format!("{}\n", job.id));
         return Ok(());
