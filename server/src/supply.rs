@@ -92,8 +92,12 @@ pub(crate) async fn supply(
     let mut questions = BufReader::new(questions);
     loop {
         let mut line = Vec::new();
-        let read = (&mut questions).take(MAX_NAME_BYTES).read_until(b'\n', &mut line).await?;
-        if read == 0 || line.pop() != Some(b'\n') {
+        match (&mut questions).take(MAX_NAME_BYTES).read_until(b'\n', &mut line).await {
+            // It ended before it read all of an answer.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(()),
+            read => read?,
+        };
+        if line.pop() != Some(b'\n') {
             return Ok(());
         }
         let name = String::from_utf8(line).unwrap_or_default();
